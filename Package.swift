@@ -1,0 +1,90 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Flags of every target of ours: the language as it will be, and no warning left standing.
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+let argumentParser = Target.Dependency.product(
+    name: "ArgumentParser", package: "swift-argument-parser")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let system = Target.Dependency.product(name: "SystemPackage", package: "swift-system")
+
+let package = Package(
+    name: "pexip-fw",
+    products: [
+        .executable(name: "pexip-fwd", targets: ["pexip-fwd"]),
+        .executable(name: "pexip-fwctl", targets: ["pexip-fwctl"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+    ],
+    targets: [
+        // System libraries: Debian's -dev packages, found through pkg-config.
+        .systemLibrary(
+            name: "CNftables", pkgConfig: "libnftables", providers: [.apt(["libnftables-dev"])]),
+        .systemLibrary(name: "CMnl", pkgConfig: "libmnl", providers: [.apt(["libmnl-dev"])]),
+        .systemLibrary(name: "CYaml", pkgConfig: "yaml-0.1", providers: [.apt(["libyaml-dev"])]),
+        .systemLibrary(name: "CMd", pkgConfig: "libmd", providers: [.apt(["libmd-dev"])]),
+        .target(name: "CLinux"),
+
+        // Pure: no files, no clock, no kernel.
+        .target(name: "JSONValue", swiftSettings: strict),
+        .target(name: "PortModel", swiftSettings: strict),
+        .target(name: "Policy", dependencies: ["PortModel", "Deployment"], swiftSettings: strict),
+        .target(
+            name: "Ruleset", dependencies: ["PortModel", "Deployment", "Policy"],
+            swiftSettings: strict),
+
+        // Borders: one module for each thing outside.
+        .target(
+            name: "Deployment", dependencies: ["PortModel", "CYaml"], swiftSettings: strict),
+        .target(
+            name: "LinuxSystem", dependencies: ["CLinux", system, logging], swiftSettings: strict),
+        .target(
+            name: "Nftables",
+            dependencies: ["JSONValue", "Ruleset", "LinuxSystem", "CNftables", "CMnl"],
+            swiftSettings: strict),
+        .target(
+            name: "Control", dependencies: ["JSONValue", "LinuxSystem"], swiftSettings: strict),
+
+        .target(
+            name: "Enforcement",
+            dependencies: [
+                "Deployment", "Policy", "Ruleset", "LinuxSystem", "CMd", logging, system,
+            ],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "pexip-fwd", dependencies: [argumentParser, logging, "PortModel"],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "pexip-fwctl", dependencies: [argumentParser, "PortModel"],
+            swiftSettings: strict),
+
+        // Tests.
+        .target(
+            name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+        .executableTarget(
+            name: "packet-probe", dependencies: ["CLinux"], path: "Tests/packet-probe",
+            swiftSettings: strict),
+        .testTarget(name: "PortModelTests", dependencies: ["PortModel"], swiftSettings: strict),
+        .testTarget(
+            name: "DeploymentTests", dependencies: ["Deployment", "PortModel"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "LinuxSystemTests", dependencies: ["LinuxSystem", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "ControlTests", dependencies: ["Control", "JSONValue", "LinuxSystem"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "TestSupportTests", dependencies: ["TestSupport"], swiftSettings: strict),
+    ],
+    swiftLanguageModes: [.v6]
+)

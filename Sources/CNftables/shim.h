@@ -1,0 +1,2 @@
+// libnftables' one header: contexts, buffered runs, dry runs.
+#include <nftables/libnftables.h>

@@ -1,0 +1,194 @@
+package import PortModel
+
+/// The merged, validated content of the configuration directory.
+///
+/// Everything that refers to something else is resolved: groups are addresses, and every node
+/// carries its own effective features, ports and peers.
+package struct Deployment: Hashable, Sendable {
+    package var profile: Profile
+    package var placement: Placement
+    package var enforce: Enforce
+    package var mode: Mode
+    /// Sorted by name.
+    package var nodes: [Node]
+    package var host: Host
+    /// The site's own rows, in the files' order.
+    package var rules: [SiteRule]
+    package var guards: Guard
+
+    package init(
+        profile: Profile = .infinity14, placement: Placement = .local, enforce: Enforce = .auto,
+        mode: Mode = .enforce, nodes: [Node], host: Host = Host(), rules: [SiteRule] = [],
+        guards: Guard = Guard()
+    ) {
+        self.profile = profile
+        self.placement = placement
+        self.enforce = enforce
+        self.mode = mode
+        self.nodes = nodes.sorted { $0.name < $1.name }
+        self.host = host
+        self.rules = rules
+        self.guards = guards
+    }
+
+    package func node(named name: String) -> Node? { nodes.first { $0.name == name } }
+}
+
+/// Where the rules stand.
+package enum Placement: String, Hashable, Sendable, CaseIterable, Codable {
+    /// The agent runs on the node: input and output hooks.
+    case local
+    /// The agent runs on the Linux router, firewall or hypervisor in front of nodes: forward hook.
+    case gateway
+}
+
+/// Which nodes are enforced here.
+package enum Enforce: Hashable, Sendable {
+    /// Local placement: the node whose address this host has. Gateway: all.
+    case auto
+    case nodes([String])
+}
+
+package enum Mode: String, Hashable, Sendable, CaseIterable, Codable {
+    case enforce
+    /// Count what would be dropped, drop nothing.
+    case observe
+}
+
+/// What a class of peers is narrowed to.
+package enum Peers: Hashable, Sendable {
+    case any
+    case only(AddressSet)
+}
+
+/// The effective ports of one node.
+package struct PortAssignments: Hashable, Sendable {
+    package var ranges: [NamedRange: ClosedRange<UInt16>]
+    package var ports: [ConfigurablePort: [UInt16]]
+
+    /// The documented defaults.
+    package init() {
+        ranges = [:]
+        ports = [:]
+    }
+
+    package subscript(_ range: NamedRange) -> ClosedRange<UInt16> {
+        get { ranges[range] ?? range.documentedDefault }
+        set { ranges[range] = newValue }
+    }
+
+    package subscript(_ port: ConfigurablePort) -> [UInt16] {
+        get { ports[port] ?? port.documentedDefault }
+        set { ports[port] = newValue }
+    }
+}
+
+/// A Management or Conferencing Node with everything that may be overridden for it resolved.
+package struct Node: Hashable, Sendable {
+    package var name: String
+    package var role: NodeRole
+    /// Primary addresses: at least one, at most one of each family.
+    package var addresses: [IPAddress]
+    /// Secondary addresses of a dual-homed Conferencing Node, at most one of each family.
+    package var secondaryAddresses: [IPAddress]
+    package var features: Set<Feature>
+    package var ports: PortAssignments
+    /// UDP or TCP for syslog, which the specification leaves to the administrator.
+    package var syslogTransport: IPProtocol
+    /// Classes that are narrowed; a class that is not a key is any.
+    package var peers: [PeerClass: Peers]
+
+    package init(
+        name: String, role: NodeRole, addresses: [IPAddress], secondaryAddresses: [IPAddress] = [],
+        features: Set<Feature> = [], ports: PortAssignments = PortAssignments(),
+        syslogTransport: IPProtocol = .udp, peers: [PeerClass: Peers] = [:]
+    ) {
+        self.name = name
+        self.role = role
+        self.addresses = addresses.sorted()
+        self.secondaryAddresses = secondaryAddresses.sorted()
+        self.features = features
+        self.ports = ports
+        self.syslogTransport = syslogTransport
+        self.peers = peers
+    }
+
+    /// Every address of the node, sorted.
+    package var allAddresses: [IPAddress] { (addresses + secondaryAddresses).sorted() }
+
+    /// The addresses that rows of a plane bind to, sorted.
+    ///
+    /// Signaling and media use the secondary address of each family that has one. A family without
+    /// a secondary address has only the primary one to signal on.
+    package func addresses(of plane: Plane) -> [IPAddress] {
+        switch plane {
+        case .primary: return addresses
+        case .any: return allAddresses
+        case .signalingAndMedia:
+            let families = Set(secondaryAddresses.map(\.family))
+            return (secondaryAddresses + addresses.filter { !families.contains($0.family) })
+                .sorted()
+        }
+    }
+}
+
+/// What the host itself needs beside its node's rows; local placement only.
+package struct Host: Hashable, Sendable {
+    /// Answer and send ICMP and ICMPv6 echo requests.
+    package var ping = false
+    /// Let the host's own DHCP and DHCPv6 client work.
+    package var dhcpClient = false
+
+    package init() {}
+}
+
+/// A row of the site's own.
+package struct SiteRule: Hashable, Sendable {
+    /// Unique; letters, digits, `-`, `_` and `.`.
+    package var name: String
+    /// Names of the nodes it applies to, roles and `all` resolved, sorted.
+    package var nodes: [String]
+    package var direction: Direction
+    package var `protocol`: IPProtocol
+    package var sourcePorts: PortSet
+    package var destinationPorts: PortSet
+    package var peers: Peers
+
+    package init(
+        name: String, nodes: [String], direction: Direction, protocol: IPProtocol,
+        sourcePorts: PortSet = .all, destinationPorts: PortSet = .all, peers: Peers = .any
+    ) {
+        self.name = name
+        self.nodes = nodes.sorted()
+        self.direction = direction
+        self.protocol = `protocol`
+        self.sourcePorts = sourcePorts
+        self.destinationPorts = destinationPorts
+        self.peers = peers
+    }
+
+    /// The id that stands beside the rows' ids in comments and counters.
+    package var id: String { "site.\(name)" }
+}
+
+/// What guards an apply.
+package struct Guard: Hashable, Sendable {
+    /// Automatic applies roll back unless confirmed within this time; nil is off.
+    package var confirm: Duration?
+    package var probes: [Probe] = []
+    /// End established flows that a new generation no longer permits.
+    package var revokeEstablished = true
+
+    package init() {}
+}
+
+/// A TCP connection that must succeed after an apply.
+package struct Probe: Hashable, Sendable {
+    package var address: IPAddress
+    package var port: UInt16
+
+    package init(address: IPAddress, port: UInt16) {
+        self.address = address
+        self.port = port
+    }
+}

@@ -1,0 +1,44 @@
+/// A place in a configuration file. Lines and columns count from 1; a column counts characters.
+package struct SourceLocation: Hashable, Sendable, Codable {
+    /// The file's path as the user would name it.
+    package var file: String
+    package var line: Int
+    package var column: Int
+
+    package init(file: String, line: Int, column: Int) {
+        self.file = file
+        self.line = line
+        self.column = column
+    }
+}
+
+/// Something to tell the administrator about the configuration.
+package struct Diagnostic: Hashable, Sendable, Codable {
+    package enum Severity: String, Hashable, Sendable, Codable {
+        /// Nothing of this configuration reaches the kernel.
+        case error
+        /// The configuration is used; something about it is probably not what was meant.
+        case warning
+    }
+
+    package var severity: Severity
+    /// nil when the diagnostic concerns the directory as a whole.
+    package var location: SourceLocation?
+    /// What is wrong and what would be right, in one sentence without a full stop.
+    package var message: String
+
+    package init(_ severity: Severity, at location: SourceLocation?, _ message: String) {
+        self.severity = severity
+        self.location = location
+        self.message = message
+    }
+}
+
+extension Diagnostic: CustomStringConvertible {
+    /// `file:line:column: error: message`, as compilers print it.
+    package var description: String {
+        guard let location else { return "\(severity.rawValue): \(message)" }
+        return
+            "\(location.file):\(location.line):\(location.column): \(severity.rawValue): \(message)"
+    }
+}

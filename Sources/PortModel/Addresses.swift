@@ -1,0 +1,233 @@
+internal import Glibc
+
+/// The two address families.
+package enum AddressFamily: String, Hashable, Sendable, CaseIterable, Codable {
+    case ipv4
+    case ipv6
+
+    /// Length of an address in bits.
+    package var bits: Int { self == .ipv4 ? 32 : 128 }
+    fileprivate var highest: UInt128 { self == .ipv4 ? UInt128(UInt32.max) : .max }
+    fileprivate var domain: Int32 { self == .ipv4 ? AF_INET : AF_INET6 }
+}
+
+/// An IPv4 or IPv6 address, without a zone.
+package struct IPAddress: Hashable, Sendable {
+    package let family: AddressFamily
+    /// The address as an integer in host order; IPv4 fills the low 32 bits.
+    package let value: UInt128
+
+    /// - Precondition: `value` fits the family.
+    package init(family: AddressFamily, value: UInt128) {
+        precondition(value <= family.highest)
+        self.family = family
+        self.value = value
+    }
+
+    /// Parses the numeric forms that `inet_pton(3)` takes; names and zones are refused.
+    package init?(_ text: some StringProtocol) {
+        let text = String(text)
+        // inet_pton stops at a NUL, so "10.0.0.1\0x" would pass.
+        guard !text.utf8.contains(0) else { return nil }
+        let family: AddressFamily = text.utf8.contains(UInt8(ascii: ":")) ? .ipv6 : .ipv4
+        var bytes = [UInt8](repeating: 0, count: family.bits / 8)
+        guard inet_pton(family.domain, text, &bytes) == 1 else { return nil }
+        self.init(family: family, value: bytes.reduce(0) { $0 << 8 | UInt128($1) })
+    }
+
+    /// The address in network byte order: 4 or 16 bytes.
+    package var bytes: [UInt8] {
+        stride(from: family.bits - 8, through: 0, by: -8).map {
+            UInt8(truncatingIfNeeded: value >> UInt128($0))
+        }
+    }
+
+    /// What no host can have as its own unicast address, in words, or nil.
+    package var unusableAsHost: String? {
+        switch family {
+        case .ipv4:
+            switch value >> 24 {
+            case 0: "an address of \"this network\" (RFC 1122)"
+            case 127: "a loopback address"
+            case 224...239: "a multicast address"
+            case 240...255: "a reserved or broadcast address"
+            default: nil
+            }
+        case .ipv6:
+            if value == 0 {
+                "the unspecified address"
+            } else if value == 1 {
+                "the loopback address"
+            } else if value >> 120 == 0xff {
+                "a multicast address"
+            } else if value >> 118 == 0x3fa {
+                "a link-local address, which is not unique among nodes"
+            } else if value >> 32 == 0xffff {
+                "an IPv4-mapped address: write the IPv4 address itself"
+            } else {
+                nil
+            }
+        }
+    }
+}
+
+extension IPAddress: CustomStringConvertible {
+    package var description: String {
+        var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
+        let bytes = bytes
+        guard inet_ntop(family.domain, bytes, &text, socklen_t(text.count)) != nil else {
+            preconditionFailure("inet_ntop refuses a valid address")
+        }
+        return String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
+}
+
+extension IPAddress: Comparable {
+    /// IPv4 before IPv6, then by value.
+    package static func < (a: Self, b: Self) -> Bool {
+        a.family == b.family ? a.value < b.value : a.family == .ipv4
+    }
+}
+
+/// Addresses of both families.
+package struct AddressSet: Hashable, Sendable {
+    package private(set) var ipv4: IntervalSet<UInt32>
+    package private(set) var ipv6: IntervalSet<UInt128>
+
+    package init() {
+        ipv4 = []
+        ipv6 = []
+    }
+
+    package init(_ addresses: some Sequence<IPAddress>) {
+        self.init(ranges: addresses.map { $0...$0 })
+    }
+
+    /// The union of closed ranges; both ends of each are of one family.
+    package init(ranges: some Sequence<ClosedRange<IPAddress>>) {
+        var v4: [ClosedRange<UInt32>] = []
+        var v6: [ClosedRange<UInt128>] = []
+        for range in ranges {
+            precondition(range.lowerBound.family == range.upperBound.family)
+            switch range.lowerBound.family {
+            case .ipv4: v4.append(UInt32(range.lowerBound.value)...UInt32(range.upperBound.value))
+            case .ipv6: v6.append(range.lowerBound.value...range.upperBound.value)
+            }
+        }
+        ipv4 = IntervalSet(v4)
+        ipv6 = IntervalSet(v6)
+    }
+
+    package static var all: Self {
+        AddressSet(
+            ranges: AddressFamily.allCases.map {
+                IPAddress(family: $0, value: 0)...IPAddress(family: $0, value: $0.highest)
+            })
+    }
+
+    package var isEmpty: Bool { ipv4.isEmpty && ipv6.isEmpty }
+
+    package func contains(_ address: IPAddress) -> Bool {
+        switch address.family {
+        case .ipv4: ipv4.contains(UInt32(address.value))
+        case .ipv6: ipv6.contains(address.value)
+        }
+    }
+
+    package func union(_ other: Self) -> Self { Self(ranges: ranges + other.ranges) }
+
+    /// The members of one family.
+    package func only(_ family: AddressFamily) -> Self {
+        Self(ranges: ranges.filter { $0.lowerBound.family == family })
+    }
+
+    /// The members as sorted, disjoint closed ranges, IPv4 first.
+    package var ranges: [ClosedRange<IPAddress>] {
+        ipv4.intervals.map {
+            IPAddress(
+                family: .ipv4, value: UInt128($0.lowerBound))...IPAddress(
+                    family: .ipv4, value: UInt128($0.upperBound))
+        }
+            + ipv6.intervals.map {
+                IPAddress(
+                    family: .ipv6, value: $0.lowerBound)...IPAddress(
+                        family: .ipv6, value: $0.upperBound)
+            }
+    }
+
+    /// The members as nftables and people write them: `10.0.0.1`, `10.0.0.0/8` or
+    /// `10.0.0.5-10.0.0.9`, sorted, IPv4 first.
+    package var elements: [String] { ranges.map(Self.text(of:)) }
+
+    private static func text(of range: ClosedRange<IPAddress>) -> String {
+        let low = range.lowerBound
+        let high = range.upperBound
+        if low == high { return low.description }
+        // A prefix: aligned, and as long as a power of two. The span of ::/0 is 2^128 - 1.
+        let span = high.value - low.value
+        if span & (span &+ 1) == 0, low.value & span == 0 {
+            return "\(low)/\(low.family.bits - (span &+ 1 == 0 ? 128 : span.trailingOnes))"
+        }
+        return "\(low)-\(high)"
+    }
+}
+
+extension UInt128 {
+    fileprivate var trailingOnes: Int { (~self).trailingZeroBitCount }
+}
+
+/// Why a text is not an address, a prefix or a range of addresses.
+package struct AddressSyntaxError: Error, Equatable {
+    /// What is wrong and what would be right, to follow the offending text.
+    package let message: String
+}
+
+/// Parses `ADDRESS`, `ADDRESS/LENGTH` or `ADDRESS-ADDRESS`.
+///
+/// - Throws: when host bits are set, the length does not fit, the range is reversed, or the text is
+///   none of the three forms.
+package func parseAddressRange(
+    _ text: String
+) throws(AddressSyntaxError) -> ClosedRange<IPAddress> {
+    if let slash = text.firstIndex(of: "/") {
+        guard let address = IPAddress(text[..<slash]) else {
+            throw AddressSyntaxError(message: "is not an address and prefix length")
+        }
+        let digits = text[text.index(after: slash)...]
+        guard digits.utf8.allSatisfy({ (48...57).contains($0) }), let length = Int(digits),
+            length <= address.family.bits
+        else {
+            throw AddressSyntaxError(
+                message: "has no prefix length of 0 to \(address.family.bits) after the slash")
+        }
+        let hostBits: UInt128 =
+            length == 0
+            ? address.family.highest : address.family.highest >> UInt128(length)
+        guard address.value & hostBits == 0 else {
+            let network = IPAddress(family: address.family, value: address.value & ~hostBits)
+            throw AddressSyntaxError(
+                message:
+                    "has bits set after its prefix length: write \(network)/\(length) for the network or \(address) for the one address"
+            )
+        }
+        return address...IPAddress(family: address.family, value: address.value | hostBits)
+    }
+    if let dash = text.firstIndex(of: "-") {
+        guard let low = IPAddress(text[..<dash]),
+            let high = IPAddress(text[text.index(after: dash)...])
+        else { throw AddressSyntaxError(message: "is not a range of two addresses") }
+        guard low.family == high.family else {
+            throw AddressSyntaxError(message: "mixes IPv4 and IPv6")
+        }
+        guard low <= high else {
+            throw AddressSyntaxError(message: "is reversed: write \(high)-\(low)")
+        }
+        return low...high
+    }
+    guard let address = IPAddress(text) else {
+        throw AddressSyntaxError(
+            message: "is not an IPv4 or IPv6 address, a prefix or a range (names are not looked up)"
+        )
+    }
+    return address...address
+}

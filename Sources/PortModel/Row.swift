@@ -1,0 +1,256 @@
+/// What kind of node a row belongs to: the two parts of the specification.
+package enum NodeRole: String, Hashable, Sendable, CaseIterable, Codable {
+    case management
+    case conferencing
+}
+
+/// Whether a row stands in the "Inbound" or the "Outbound" table of its role.
+package enum Direction: String, Hashable, Sendable, CaseIterable, Codable {
+    case inbound
+    case outbound
+}
+
+/// The IP protocols that the specification names.
+package enum IPProtocol: UInt8, Hashable, Sendable, CaseIterable, Codable {
+    case tcp = 6
+    case udp = 17
+    case esp = 50
+
+    package var hasPorts: Bool { self != .esp }
+    /// The name that nftables and the configuration use.
+    package var name: String {
+        switch self {
+        case .tcp: "tcp"
+        case .udp: "udp"
+        case .esp: "esp"
+        }
+    }
+}
+
+/// A port range that the administrator may move: `**`, and the ephemeral range's note.
+package enum NamedRange: String, Hashable, Sendable, CaseIterable, Codable {
+    case ephemeral
+    case signaling
+    case media
+
+    package var documentedDefault: ClosedRange<UInt16> {
+        switch self {
+        case .ephemeral: 55000...65535
+        case .signaling: 33000...39999
+        case .media: 40000...49999
+        }
+    }
+}
+
+/// A single port, or a few, that the administrator may change: `†` and `‡‡`.
+package enum ConfigurablePort: String, Hashable, Sendable, CaseIterable, Codable {
+    case snmp
+    case syslog
+    case stunTurn = "stun_turn"
+    case psom
+
+    package var documentedDefault: [UInt16] {
+        switch self {
+        case .snmp: [161]
+        case .syslog: [514]
+        case .stunTurn: [3478]
+        case .psom: [443, 8057]
+        }
+    }
+}
+
+/// A "Source-Port" or "Dest-Port" cell.
+package enum PortCell: Hashable, Sendable {
+    /// `<any>`
+    case any
+    /// `n/a`: the protocol has no ports.
+    case notApplicable
+    /// Constants and at most one named range, joined as the documentation joins them.
+    case ports([UInt16], NamedRange? = nil)
+    case configurable(ConfigurablePort)
+
+    package static func range(_ range: NamedRange) -> Self { .ports([], range) }
+    package static func port(_ port: UInt16) -> Self { .ports([port]) }
+}
+
+/// An optional part of the product (`‡`) or an administrative access (`*`): its rows apply only
+/// where the administrator says that it is used.
+package enum Feature: String, Hashable, Sendable, CaseIterable, Codable {
+    case ssh
+    case http
+    case snmp
+    case sipUDP = "sip_udp"
+    case ldap
+    case smtp
+    case syslog
+    case incidentReporting = "incident_reporting"
+    case usageStatistics = "usage_statistics"
+}
+
+/// The "Device" column as a name whose addresses the administrator may narrow; any by default.
+///
+/// Each distinct cell that means a different population has a class of its own, so that narrowing
+/// one cannot cut another: `web_clients` are those of the Management Node, who are administrators;
+/// `conference_clients` those of Conferencing Nodes, who are everybody that joins by a browser.
+package enum PeerClass: String, Hashable, Sendable, CaseIterable, Codable {
+    case sshClients = "ssh_clients"
+    case webClients = "web_clients"
+    case conferenceClients = "conference_clients"
+    case snmpServers = "snmp_servers"
+    case dnsServers = "dns_servers"
+    case ldapServers = "ldap_servers"
+    case vsphereHosts = "vsphere_hosts"
+    case licensingServers = "licensing_servers"
+    case incidentReportingServers = "incident_reporting_servers"
+    case usageStatisticsServers = "usage_statistics_servers"
+    case smtpServers = "smtp_servers"
+    case ntpServers = "ntp_servers"
+    case snmpManagers = "snmp_managers"
+    case syslogServers = "syslog_servers"
+    case endpoints
+    case mediaEndpoints = "media_endpoints"
+    case rtmpServers = "rtmp_servers"
+    case lyncWebConferencing = "lync_web_conferencing"
+    case lyncServers = "lync_servers"
+    case stunTurnServers = "stun_turn_servers"
+}
+
+/// Who is at the other end of a row.
+package enum Peer: Hashable, Sendable {
+    /// Devices outside the deployment, narrowed by the administrator.
+    case devices(PeerClass)
+    /// Other nodes of the deployment with one of these roles, at their primary addresses. The
+    /// routing guidance: fully routable to each other, UDP 500 and ESP in both directions, no NAT.
+    case nodes([NodeRole])
+}
+
+/// Which of a node's addresses a row concerns.
+package enum Plane: String, Hashable, Sendable, CaseIterable, Codable {
+    /// "The primary address is always used for inter-node communication"; SSH as well.
+    case primary
+    /// "The secondary address is always used for signaling and media", where there is one.
+    case signalingAndMedia
+    /// Any address of the node.
+    case any
+}
+
+/// The marks of the specification's footnotes.
+package enum Footnote: String, Hashable, Sendable, CaseIterable, Codable {
+    case administrativeAccess = "*"
+    case portConfigurable = "†"
+    case rangeConfigurable = "**"
+    case featureOnly = "‡"
+    case psomPorts = "‡‡"
+    case infinityConnectClients = "††"
+
+    /// The footnote's text.
+    package var text: String {
+        switch self {
+        case .administrativeAccess:
+            "Only required if you want to allow administrative access via this port."
+        case .portConfigurable: "Configurable by the administrator."
+        case .rangeConfigurable:
+            "Configurable via the Media port range start/end and Signaling port range start/end options (see About global settings)."
+        case .featureOnly: "Only applies if the relevant feature is configured."
+        case .psomPorts:
+            "Typically 443 for Web Conferencing Edge and 8057 for a Lync/SfB Front End server / FEP."
+        case .infinityConnectClients:
+            "Infinity Connect web, mobile and desktop (installable) clients"
+        }
+    }
+}
+
+/// A column of the tables, to say which cell carries a footnote's mark.
+package enum Column: String, Hashable, Sendable, CaseIterable, Codable {
+    case `protocol`
+    case sourcePort
+    case destinationPort
+    case description
+    case device
+}
+
+/// One line of the specification's tables.
+package struct Row: Hashable, Sendable {
+    /// Stable: `<role>.<in|out>.<name>`, in letters, digits, `-` and `.`.
+    package let id: String
+    package let role: NodeRole
+    package let direction: Direction
+    package let protocols: [IPProtocol]
+    /// `(TLS)` after the protocol.
+    package let isTLS: Bool
+    package let source: PortCell
+    package let destination: PortCell
+    /// The "Description" cell without marks.
+    package let description: String
+    /// The "Device" cell without marks.
+    package let device: String
+    package let peer: Peer
+    package let plane: Plane
+    /// The feature that makes the row apply; nil for rows that always do.
+    package let feature: Feature?
+    /// Whether the administrator may choose UDP or TCP: `†` at the protocol (syslog).
+    package let hasConfigurableTransport: Bool
+    /// The marks by the cell that carries them.
+    package let marks: [Column: Footnote]
+
+    /// The footnotes that any cell refers to, in the tables' order of columns.
+    package var footnotes: [Footnote] {
+        var seen: [Footnote] = []
+        for column in Column.allCases {
+            if let mark = marks[column], !seen.contains(mark) { seen.append(mark) }
+        }
+        return seen
+    }
+}
+
+extension Row {
+    /// The line as the documentation prints it, with the documented ports.
+    package var documentedLine: String {
+        func marked(_ text: String, _ column: Column) -> String {
+            marks[column].map { "\(text) \($0.rawValue)" } ?? text
+        }
+        let protocols =
+            protocols.map { $0.name.uppercased() }.joined(separator: "/") + (isTLS ? " (TLS)" : "")
+        return [
+            marked(protocols, .protocol),
+            marked(source.documentedText, .sourcePort),
+            marked(destination.documentedText, .destinationPort),
+            marked(description, .description),
+            marked(device, .device),
+        ].joined(separator: " ")
+    }
+}
+
+extension PortCell {
+    /// The cell as the documentation prints it, without marks.
+    package var documentedText: String {
+        switch self {
+        case .any: return "<any>"
+        case .notApplicable: return "n/a"
+        case .configurable(let port):
+            return port.documentedDefault.map(String.init).joined(separator: " / ")
+        case .ports(let numbers, let range):
+            let constants = numbers.map(String.init).joined(separator: " / ")
+            guard let range = range?.documentedDefault else { return constants }
+            let text = "\(range.lowerBound)–\(range.upperBound)"
+            return constants.isEmpty ? text : "\(constants), \(text)"
+        }
+    }
+}
+
+/// All rows of one documented version.
+package struct Profile: Hashable, Sendable {
+    /// The name in the configuration's `profile`.
+    package let name: String
+    /// The rows in the documentation's order.
+    package let rows: [Row]
+
+    /// The documented versions, the default first.
+    package static let all = [infinity14]
+
+    package static func named(_ name: String) -> Profile? { all.first { $0.name == name } }
+
+    package func rows(of role: NodeRole, _ direction: Direction) -> [Row] {
+        rows.filter { $0.role == role && $0.direction == direction }
+    }
+}

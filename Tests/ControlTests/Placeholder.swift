@@ -1,0 +1,5 @@
+import Testing
+
+@Suite struct ControlPlaceholder {
+    @Test func placeholder() {}
+}

@@ -1,0 +1,5 @@
+import Testing
+
+@Suite struct PortModelPlaceholder {
+    @Test func placeholder() {}
+}

@@ -1,0 +1,5 @@
+import Testing
+
+@Suite struct TestSupportPlaceholder {
+    @Test func placeholder() {}
+}
