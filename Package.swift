@@ -49,22 +49,40 @@ let package = Package(
             name: "LinuxSystem", dependencies: ["CLinux", system, logging], swiftSettings: strict),
         .target(
             name: "Nftables",
-            dependencies: ["JSONValue", "Ruleset", "LinuxSystem", "CNftables", "CMnl"],
+            dependencies: [
+                "JSONValue", "PortModel", "Ruleset", "LinuxSystem", "CNftables", "CMnl", system,
+            ],
             swiftSettings: strict),
         .target(
-            name: "Control", dependencies: ["JSONValue", "LinuxSystem"], swiftSettings: strict),
+            name: "Control", dependencies: ["JSONValue", "LinuxSystem", logging, system],
+            swiftSettings: strict),
 
         .target(
             name: "Enforcement",
             dependencies: [
-                "Deployment", "Policy", "Ruleset", "LinuxSystem", "CMd", logging, system,
+                "PortModel", "Deployment", "Policy", "Ruleset", "LinuxSystem", "CMd", logging,
+                system,
             ],
             swiftSettings: strict),
+        .target(
+            name: "Agent",
+            dependencies: [
+                "Control", "Deployment", "Enforcement", "JSONValue", "LinuxSystem", "Nftables",
+                "PortModel", "Ruleset", logging, system,
+            ],
+            swiftSettings: strict),
+
+        // Arguments and wiring only.
         .executableTarget(
-            name: "pexip-fwd", dependencies: [argumentParser, logging, "PortModel"],
+            name: "pexip-fwd",
+            dependencies: ["Agent", "Enforcement", "LinuxSystem", argumentParser, logging],
             swiftSettings: strict),
         .executableTarget(
-            name: "pexip-fwctl", dependencies: [argumentParser, "PortModel"],
+            name: "pexip-fwctl",
+            dependencies: [
+                "Control", "Deployment", "Enforcement", "JSONValue", "PortModel", "Ruleset",
+                argumentParser,
+            ],
             swiftSettings: strict),
 
         // Tests.

@@ -3,3 +3,9 @@
 // Message types, groups and attributes of nf_tables notifications.
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nf_tables.h>
+// NFPROTO_INET, the family of our tables; glibc's addresses first, which the kernel's headers then
+// do not define again.
+#include <netinet/in.h>
+#include <linux/netfilter.h>
+// Groups of address notifications.
+#include <linux/rtnetlink.h>

@@ -1,1 +1,187 @@
-// placeholder
+package import PortModel
+
+/// Compiled tables as values: rendered to nft's language, compared with what the kernel lists, and
+/// evaluated in memory to explain a packet.
+package struct Ruleset: Hashable, Sendable, Codable {
+    /// Sorted by name; all of family `inet`.
+    package var tables: [Table]
+
+    package init(tables: [Table]) { self.tables = tables.sorted { $0.name < $1.name } }
+}
+
+/// A table of family `inet` and everything in it.
+package struct Table: Hashable, Sendable, Codable {
+    package var name: String
+    /// Named counters, sorted. Their values are the kernel's and no part of the policy.
+    package var counters: [String]
+    /// Sorted by name.
+    package var sets: [NamedSet]
+    /// Sorted by name.
+    package var chains: [Chain]
+
+    package init(name: String, counters: [String], sets: [NamedSet], chains: [Chain]) {
+        self.name = name
+        self.counters = counters.sorted()
+        self.sets = sets.sorted { $0.name < $1.name }
+        self.chains = chains.sorted { $0.name < $1.name }
+    }
+}
+
+/// A named interval set of addresses of one family, updated in place.
+package struct NamedSet: Hashable, Sendable, Codable {
+    package var name: String
+    package var family: AddressFamily
+    /// Addresses of `family` only.
+    package var addresses: AddressSet
+
+    package init(name: String, family: AddressFamily, addresses: AddressSet) {
+        self.name = name
+        self.family = family
+        self.addresses = addresses
+    }
+}
+
+package struct Chain: Hashable, Sendable, Codable {
+    package var name: String
+    /// nil for chains that are only jumped to.
+    package var hook: Hook?
+    package var rules: [Rule]
+
+    package init(name: String, hook: Hook? = nil, rules: [Rule]) {
+        self.name = name
+        self.hook = hook
+        self.rules = rules
+    }
+}
+
+/// Where a base chain of type `filter` is attached.
+package struct Hook: Hashable, Sendable, Codable {
+    package enum Point: String, Hashable, Sendable, Codable {
+        case prerouting
+        case input
+        case forward
+        case output
+    }
+
+    /// The kernel's own stations at these hooks, which our priorities stand between
+    /// (`enum nf_ip_hook_priorities`): defragmentation -400, **raw -300**, connection tracking
+    /// -200, mangle -150, destination NAT -100, **filter 0**, source NAT 100.
+    package enum Priority: Int, Hashable, Sendable, Codable {
+        /// Before connection tracking, where a flow can be exempted from it.
+        case raw = -300
+        case filter = 0
+    }
+
+    package var point: Point
+    package var priority: Priority
+    /// What becomes of a packet that no rule decided.
+    package var policy: Verdict
+
+    package init(_ point: Point, _ priority: Priority, policy: Verdict) {
+        self.point = point
+        self.priority = priority
+        self.policy = policy
+    }
+}
+
+/// A rule: conditions that must all hold, then what is done, then the verdict.
+package struct Rule: Hashable, Sendable, Codable {
+    package var matches: [Match]
+    /// The named counter that counts the packet.
+    package var counter: String?
+    /// Exempts the packet from connection tracking.
+    package var isNotrack: Bool
+    /// nil for rules that only count.
+    package var verdict: Verdict?
+    /// The row's id, or what else the rule stands for.
+    package var comment: String?
+
+    package init(
+        _ matches: [Match], counter: String? = nil, notrack: Bool = false, _ verdict: Verdict?,
+        comment: String? = nil
+    ) {
+        self.matches = matches
+        self.counter = counter
+        isNotrack = notrack
+        self.verdict = verdict
+        self.comment = comment
+    }
+}
+
+package enum Verdict: Hashable, Sendable, Codable {
+    case accept
+    case drop
+    case `return`
+    case jump(String)
+}
+
+/// One condition of a rule.
+package enum Match: Hashable, Sendable, Codable {
+    case source(IPAddress)
+    case destination(IPAddress)
+    /// The source is an element of the named set, which is of the given family.
+    case sourceIn(set: String, AddressFamily)
+    case destinationIn(set: String, AddressFamily)
+    /// The IP protocol number, whatever extension headers come before it.
+    case protocolNumber(UInt8)
+    case sourcePorts(IPProtocol, ClosedRange<UInt16>)
+    case destinationPorts(IPProtocol, ClosedRange<UInt16>)
+    case icmpType(AddressFamily, ClosedRange<UInt8>)
+    /// The IPv6 hop limit.
+    case hopLimit(UInt8)
+    case inputIsLoopback
+    case outputIsLoopback
+    /// Any of these connection tracking states.
+    case connection(Set<TrackedState>)
+    /// The packet was decrypted by IPsec on this host.
+    case wasDecrypted
+    /// The route leads through an IPsec policy of this host.
+    case willBeEncrypted
+}
+
+/// `ct state`, which unlike a packet's own state can be "not tracked".
+package enum TrackedState: String, Hashable, Sendable, Codable, CaseIterable {
+    case established
+    case related
+    case new
+    case invalid
+    case untracked
+}
+
+extension IPAddress: Codable {
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        let text = try container.decode(String.self)
+        guard let address = IPAddress(text) else {
+            throw DecodingError.dataCorruptedError(
+                in: container, debugDescription: "\"\(text)\" is not an IP address")
+        }
+        self = address
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(description)
+    }
+}
+
+extension AddressSet: Codable {
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        var ranges: [ClosedRange<IPAddress>] = []
+        for element in try container.decode([String].self) {
+            do throws(AddressSyntaxError) {
+                ranges.append(try parseAddressRange(element))
+            } catch {
+                throw DecodingError.dataCorruptedError(
+                    in: container, debugDescription: "\"\(element)\" \(error.message)")
+            }
+        }
+        self.init(ranges: ranges)
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(elements)
+    }
+}

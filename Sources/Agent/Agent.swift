@@ -1,0 +1,249 @@
+internal import Control
+internal import Deployment
+internal import Enforcement
+internal import Glibc
+internal import LinuxSystem
+package import Logging
+internal import Nftables
+internal import PortModel
+internal import Ruleset
+internal import SystemPackage
+
+/// The daemon: wires what happens outside (files, signals, netlink, clients) to the reconciler, one
+/// event after another.
+package struct Agent: Sendable {
+    /// Files are written in bursts; a change is taken up when nothing was written for this long.
+    static let settling = Duration.milliseconds(200)
+    /// A directory that never rests is taken up this long after the first change.
+    static let longestSettling = Duration.seconds(2)
+    /// How often the kernel is compared without any notification.
+    static let checkInterval = Duration.seconds(300)
+
+    private let options: AgentOptions
+    private let log: Logger
+
+    package init(options: AgentOptions, log: Logger) {
+        self.options = options
+        self.log = log
+    }
+
+    /// Runs until SIGTERM or SIGINT. The rules stay in force afterwards.
+    ///
+    /// - Throws: what keeps the agent from starting or from noticing changes; a supervisor should
+    ///   start it again.
+    package func run() async throws {
+        // Before anything that can fail slowly: a signal must not be lost, and libnftables wants a
+        // low descriptor.
+        let signals = try Signals.caught()
+        let kernel = try NftablesKernel()
+        // Listening comes before the first read, so that no change falls between them.
+        let ruleset = try RulesetListener()
+        let addresses = try AddressListener()
+        let directory = try DirectoryWatch(path: options.configurationDirectory)
+        let reconciler = Reconciler(
+            kernel: kernel, store: try GenerationStore(directory: options.stateDirectory),
+            identity: StatusReport.AgentIdentity(
+                version: Version.current, pid: getpid(), started: .now),
+            log: log)
+
+        let (events, queue) = AsyncStream.makeStream(of: AgentEvent.self)
+        let notifier = ServiceNotifier()
+        let control = ControlService(reconciler: reconciler, commands: queue)
+        let loop = AgentLoop(
+            options: options, log: log, kernel: kernel, reconciler: reconciler, queue: queue,
+            notifier: notifier)
+
+        try await loop.start()
+        let server = try await control.serve(at: options.socketPath, log: log)
+        try await withThrowingDiscardingTaskGroup { group in
+            defer { group.cancelAll() }
+            group.addTask {
+                let bursts = directory.changes.settled(
+                    quiet: Self.settling, longest: Self.longestSettling)
+                for await burst in bursts { queue.yield(.directory(burst)) }
+                queue.yield(.failure("the configuration directory is watched no more"))
+            }
+            group.addTask {
+                for await _ in addresses.changes { queue.yield(.addresses) }
+                queue.yield(.failure("the host's addresses are watched no more"))
+            }
+            group.addTask {
+                for await event in ruleset.events { queue.yield(.ruleset(event)) }
+                queue.yield(.failure("the kernel's ruleset is watched no more"))
+            }
+            group.addTask { for await signal in signals { queue.yield(.signal(signal)) } }
+            group.addTask {
+                for await _ in Ticks(every: Self.checkInterval) { queue.yield(.check) }
+            }
+            if let interval = notifier.watchdogInterval {
+                group.addTask {
+                    // Through the queue, so that an agent that hangs is noticed.
+                    for await _ in Ticks(every: interval / 2) { queue.yield(.watchdog) }
+                }
+            }
+            try await loop.run(events)
+            await server.stop()
+        }
+    }
+}
+
+/// Elements at an interval, the first after one interval, until the task is cancelled.
+private struct Ticks: AsyncSequence, AsyncIteratorProtocol {
+    let interval: Duration
+
+    init(every interval: Duration) { self.interval = interval }
+
+    func next() async -> Void? {
+        do {
+            try await Task.sleep(for: interval)
+            return ()
+        } catch {
+            return nil  // cancelled
+        }
+    }
+
+    func makeAsyncIterator() -> Ticks { self }
+}
+
+/// What the agent's loop takes up.
+enum AgentEvent: Sendable {
+    case directory([DirectoryChange])
+    case addresses
+    case ruleset(RulesetEvent)
+    case signal(Signal)
+    case command(Command, reply: CheckedContinuation<ApplyReport, Never>)
+    /// Compare the kernel with the generation in force.
+    case check
+    case watchdog
+    /// A source of events ended, without which the agent would be blind.
+    case failure(String)
+
+    /// What a client of the control socket wants done.
+    enum Command: Sendable {
+        case apply(isDryRun: Bool)
+        case rollback(generation: Int?)
+        case flush
+    }
+}
+
+/// Why the agent ends by itself.
+struct AgentFailure: Error, CustomStringConvertible {
+    let description: String
+}
+
+/// Takes up one event after another, so that operations on the kernel never overlap.
+private struct AgentLoop: Sendable {
+    let options: AgentOptions
+    let log: Logger
+    let kernel: NftablesKernel
+    let reconciler: Reconciler
+    let queue: AsyncStream<AgentEvent>.Continuation
+    let notifier: ServiceNotifier
+
+    func start() async throws {
+        await reconciler.start(try load())
+        let status = await reconciler.status()
+        try notifier.ready(status: status.line)
+        log.notice("ready: \(status.line)")
+    }
+
+    /// Returns when the agent is asked to end.
+    func run(_ events: AsyncStream<AgentEvent>) async throws {
+        for await event in events {
+            switch event {
+            case .directory(let changes):
+                for case .failed(let error) in changes {
+                    throw AgentFailure(
+                        description: "the configuration directory can't be watched: \(error)")
+                }
+                await takeUpConfiguration(try load(), origin: .directory)
+            case .addresses:
+                await takeUpConfiguration(try load(), origin: .directory)
+            case .ruleset(let event):
+                try await takeUp(event)
+            case .check:
+                await check(after: nil)
+            case .signal(.hangUp):
+                try notifier.reloading()
+                _ = await reconciler.apply(try load(), origin: .command)
+                try notifier.ready(status: await reconciler.status().line)
+            case .signal(let signal):
+                log.notice("\(signal): ending; the rules stay in force")
+                try notifier.stopping()
+                return
+            case .command(let command, let reply):
+                reply.resume(returning: await carryOut(command, try load()))
+                try notifier.status(await reconciler.status().line)
+            case .watchdog:
+                try notifier.watchdog()
+            case .failure(let reason):
+                throw AgentFailure(description: reason)
+            }
+        }
+    }
+
+    private func load() throws -> Compilation {
+        Compilation(
+            ConfigurationDirectory(options.configurationDirectory).load(),
+            hostAddresses: try HostAddresses.current())
+    }
+
+    private func takeUpConfiguration(
+        _ compilation: Compilation, origin: Generation.Origin
+    ) async {
+        await reconciler.configurationChanged(compilation, origin: origin)
+        do {
+            try notifier.status(await reconciler.status().line)
+        } catch {
+            log.warning("can't tell the service manager: \(error)")
+        }
+    }
+
+    private func carryOut(
+        _ command: AgentEvent.Command, _ compilation: Compilation
+    ) async -> ApplyReport {
+        switch command {
+        case .apply(isDryRun: true): await reconciler.dryRun(compilation)
+        case .apply(isDryRun: false): await reconciler.apply(compilation, origin: .command)
+        case .rollback(let generation): await reconciler.rollback(to: generation)
+        case .flush: await reconciler.flush()
+        }
+    }
+
+    private func takeUp(_ event: RulesetEvent) async throws {
+        switch event {
+        case .failed(let reason):
+            throw AgentFailure(description: "the kernel's ruleset can't be watched: \(reason)")
+        case .lost:
+            log.notice("notifications were lost; comparing all tables")
+            await check(after: nil)
+        case .change(let change):
+            guard change.tables.contains(where: { $0.hasPrefix(ObservedTable.namePrefix) }),
+                await !kernel.isOwn(change)
+            else { return }
+            let process = ProcessIdentity(pid: change.writer.pid)
+            await check(
+                after: Reconciler.Writer(
+                    process: process.commandLine ?? change.writer.name, pid: change.writer.pid))
+        }
+    }
+
+    private func check(after writer: Reconciler.Writer?) async {
+        guard let delay = await reconciler.repair(after: writer) else { return }
+        Task {
+            try await Task.sleep(for: delay)
+            queue.yield(.check)
+        }
+    }
+}
+
+extension StatusReport {
+    /// One line for the service manager and the log.
+    var line: String {
+        var line = state.rawValue
+        if let generation { line += ", generation \(generation)" }
+        if !nodes.isEmpty { line += ", " + nodes.map(\.node.name).joined(separator: ", ") }
+        if let problem { line += ": \(problem)" }
+        return line
+    }
+}

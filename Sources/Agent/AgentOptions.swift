@@ -1,0 +1,22 @@
+internal import Control
+
+/// Where the agent finds and keeps its things.
+package struct AgentOptions: Hashable, Sendable {
+    package static let defaultConfigurationDirectory = "/etc/pexip-fw.d"
+    package static let defaultStateDirectory = "/var/lib/pexip-fw"
+    package static let defaultSocketPath = PexipFirewallInterface.defaultSocketPath
+
+    package var configurationDirectory: String
+    package var stateDirectory: String
+    package var socketPath: String
+
+    package init(
+        configurationDirectory: String = defaultConfigurationDirectory,
+        stateDirectory: String = defaultStateDirectory,
+        socketPath: String = defaultSocketPath
+    ) {
+        self.configurationDirectory = configurationDirectory
+        self.stateDirectory = stateDirectory
+        self.socketPath = socketPath
+    }
+}

@@ -1,0 +1,105 @@
+internal import Control
+internal import Enforcement
+internal import Glibc
+internal import JSONValue
+internal import LinuxSystem
+internal import Logging
+internal import Ruleset
+internal import SystemPackage
+
+/// Answers the calls of the agent's Varlink interface, and decides who may call what.
+struct ControlService: Sendable {
+    /// Methods that change nothing.
+    private static let readingMethods: Set<String> = ["Status", "Rules", "Generations"]
+
+    let reconciler: Reconciler
+    let commands: AsyncStream<AgentEvent>.Continuation
+
+    /// Listens at `path` until the server is stopped.
+    func serve(at path: String, log: Logger) async throws -> VarlinkServer {
+        let readers = Self.groupID(named: PexipFirewallInterface.readersGroup)
+        let listener = try UnixListener(
+            path: path,
+            mode: readers == nil
+                ? .ownerReadWrite : [.ownerReadWrite, .groupReadWrite])
+        if let readers, geteuid() == 0, chown(path, uid_t.max, readers) != 0 {
+            throw AgentFailure(
+                description:
+                    "can't give \(path) to group \(PexipFirewallInterface.readersGroup): \(String(cString: strerror(errno)))"
+            )
+        }
+        let server = VarlinkServer(
+            identity: VarlinkIdentity(
+                vendor: "pexip-fw", product: "pexip-fwd", version: Version.current,
+                url: "https://github.com/pexip-fw/pexip-fw"),
+            interfaces: [
+                VarlinkInterface(
+                    name: PexipFirewallInterface.name,
+                    description: PexipFirewallInterface.description
+                ) { call in
+                    try await reply(to: call)
+                }
+            ], logger: log
+        ) { method, credentials in
+            Self.allows(credentials, to: method, readers: readers)
+        }
+        await server.start(listener)
+        return server
+    }
+
+    /// Root may call everything, the readers' group what changes nothing.
+    static func allows(
+        _ credentials: PeerCredentials, to method: String, readers: UInt32?
+    ) -> Bool {
+        if credentials.uid == 0 { return true }
+        guard let readers, credentials.isMember(of: readers) else { return false }
+        return method.split(separator: ".").last.map { readingMethods.contains(String($0)) }
+            ?? false
+    }
+
+    private static func groupID(named name: String) -> UInt32? {
+        var group = Glibc.group()
+        var found: UnsafeMutablePointer<Glibc.group>?
+        var buffer = [CChar](repeating: 0, count: 16 * 1024)
+        // Any failure means that nobody but root is let in.
+        guard getgrnam_r(name, &group, &buffer, buffer.count, &found) == 0, found != nil else {
+            return nil
+        }
+        return group.gr_gid
+    }
+
+    // MARK: Methods
+
+    private func reply(to call: VarlinkCall) async throws -> JSONValue {
+        switch call.methodName {
+        case "Status":
+            return try .object(["status": JSONValue(encoding: await reconciler.status())])
+        case "Rules":
+            let tables = await reconciler.rulesInForce?.tables ?? []
+            return try JSONValue(encoding: RulesReport(tables))
+        case "Generations":
+            let generations = try await reconciler.generations()
+            return try JSONValue(encoding: GenerationsReport(generations))
+        case "Apply":
+            let parameters = try call.parameters(as: ApplyParameters.self)
+            return try await carryOut(.apply(isDryRun: parameters.dryRun ?? false))
+        case "Rollback":
+            let parameters = try call.parameters(as: RollbackParameters.self)
+            return try await carryOut(.rollback(generation: parameters.generation))
+        case "Flush":
+            return try await carryOut(.flush)
+        default:
+            throw VarlinkError.methodNotFound(call.method)
+        }
+    }
+
+    private func carryOut(_ command: AgentEvent.Command) async throws -> JSONValue {
+        let report = await withCheckedContinuation { reply in
+            commands.yield(.command(command, reply: reply))
+        }
+        return try .object(["report": JSONValue(encoding: report)])
+    }
+
+    private struct ApplyParameters: Decodable { var dryRun: Bool? }
+    private struct RollbackParameters: Decodable { var generation: Int? }
+}

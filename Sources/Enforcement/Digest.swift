@@ -1,0 +1,19 @@
+internal import CMd
+
+/// SHA-256 (FIPS 180-4) by libmd.
+package struct SHA256Digest: Hashable, Sendable {
+    /// 64 lower-case hexadecimal digits.
+    package let hexadecimal: String
+
+    package init(of parts: some Sequence<[UInt8]>) {
+        var context = SHA2_CTX()
+        SHA256Init(&context)
+        for part in parts { SHA256Update(&context, part, part.count) }
+        var digest = [UInt8](repeating: 0, count: Int(SHA256_DIGEST_LENGTH))
+        SHA256Final(&digest, &context)
+        let digits = Array("0123456789abcdef")
+        hexadecimal = String(digest.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] })
+    }
+
+    package init(of text: String) { self.init(of: [Array(text.utf8)]) }
+}

@@ -1,0 +1,56 @@
+package import PortModel
+package import Ruleset
+
+/// A numbered, stored policy that was applied: what the kernel is to hold, and where it came from.
+package struct Generation: Hashable, Sendable, Codable {
+    /// Counts from 1; never used twice in one state directory.
+    package var number: Int
+    package var created: Timestamp
+    package var origin: Origin
+    /// SHA-256 of the configuration files that it was compiled from.
+    package var configurationDigest: String
+    package var nodes: [EnforcedNode]
+    /// The compiled tables without stamps.
+    package var ruleset: Ruleset
+
+    /// What made the agent apply it.
+    package enum Origin: String, Hashable, Sendable, Codable {
+        /// The directory changed.
+        case directory
+        /// `pexip-fwctl apply`, or SIGHUP.
+        case command
+        /// The agent started.
+        case start
+    }
+
+    /// The tables as they stand in the kernel.
+    package var stamped: Ruleset {
+        Ruleset(
+            tables: ruleset.tables.map {
+                $0.stamped(
+                    Stamp(generation: number, digest: SHA256Digest(of: $0.text).hexadecimal))
+            })
+    }
+}
+
+/// A node that a generation enforces.
+package struct EnforcedNode: Hashable, Sendable, Codable {
+    package var name: String
+    package var role: NodeRole
+    /// Primary, then secondary addresses.
+    package var addresses: [IPAddress]
+    /// The table that holds its rules.
+    package var table: String
+    /// How many rows and site rules apply to it.
+    package var rows: Int
+
+    package init(
+        name: String, role: NodeRole, addresses: [IPAddress], table: String, rows: Int
+    ) {
+        self.name = name
+        self.role = role
+        self.addresses = addresses
+        self.table = table
+        self.rows = rows
+    }
+}

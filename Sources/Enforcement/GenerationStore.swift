@@ -1,0 +1,168 @@
+internal import FoundationEssentials
+internal import Glibc
+internal import LinuxSystem
+internal import SystemPackage
+
+/// Which of the stored generations is in force.
+package struct Standing: Hashable, Sendable, Codable {
+    /// The generation that the kernel is to hold, or held before a flush.
+    package var generation: Int
+    /// Set while `rollback` holds an older generation, or `flush` none: the digest of the
+    /// configuration that it is held against. Another configuration, or `apply`, ends it.
+    package var pinnedAgainst: String?
+    /// Our tables were taken away by `flush`.
+    package var isFlushed: Bool
+
+    package init(generation: Int, pinnedAgainst: String? = nil, isFlushed: Bool = false) {
+        self.generation = generation
+        self.pinnedAgainst = pinnedAgainst
+        self.isFlushed = isFlushed
+    }
+}
+
+/// Something the state directory could not do.
+package struct StoreError: Error, Hashable, Sendable, CustomStringConvertible {
+    package let description: String
+
+    init(_ description: String) { self.description = description }
+}
+
+/// The generations in the state directory.
+///
+/// Every file is written beside its place, flushed and renamed, so a power cut leaves the old or
+/// the new one whole; a first line with the SHA-256 of the rest tells when a disk did not keep it.
+package struct GenerationStore: Sendable {
+    /// How many generations are kept beside the one in force.
+    package static let kept = 20
+    /// Far above any deployment's size: a damaged file must not be read without end.
+    private static let largestFile = 256 << 20
+
+    package let directory: String
+    private var generations: String { directory + "/generations" }
+    private var standingPath: String { directory + "/standing.json" }
+
+    /// Makes the directories where they are missing, for the owner alone.
+    package init(directory: String) throws(StoreError) {
+        self.directory = directory
+        for path in [directory, generations] {
+            if mkdir(path, 0o750) != 0, errno != EEXIST {
+                throw StoreError(
+                    "can't make the state directory \(path): \(String(cString: strerror(errno)))")
+            }
+        }
+        // A process that was killed while it wrote leaves its temporary file behind.
+        for name in try names(in: generations) + names(in: directory) where name.hasSuffix(".tmp") {
+            for parent in [generations, directory] { unlink("\(parent)/\(name)") }
+        }
+    }
+
+    // MARK: Which one is in force
+
+    /// nil in a state directory that never held a generation.
+    package func standing() throws(StoreError) -> Standing? {
+        try read(Standing.self, from: standingPath)
+    }
+
+    package func write(_ standing: Standing) throws(StoreError) {
+        try write(standing, to: standingPath)
+    }
+
+    // MARK: Generations
+
+    /// The numbers of all stored generations, readable or not, ascending.
+    package func numbers() throws(StoreError) -> [Int] {
+        try names(in: generations).compactMap { name in
+            guard name.hasSuffix(".json") else { return nil }
+            return Int(name.dropLast(5))
+        }.sorted()
+    }
+
+    /// - Throws: when the file is missing or is not what was written.
+    package func generation(_ number: Int) throws(StoreError) -> Generation {
+        guard let generation = try read(Generation.self, from: path(number)) else {
+            throw StoreError("generation \(number) is not in \(directory)")
+        }
+        return generation
+    }
+
+    package func write(_ generation: Generation) throws(StoreError) {
+        try write(generation, to: path(generation.number))
+    }
+
+    package func remove(_ number: Int) throws(StoreError) {
+        if unlink(path(number)) != 0, errno != ENOENT {
+            throw StoreError(
+                "can't remove \(path(number)): \(String(cString: strerror(errno)))")
+        }
+    }
+
+    /// Removes the oldest generations beyond ``kept``, never the one in force.
+    package func prune(keeping current: Int) throws(StoreError) {
+        for number in try numbers().dropLast(Self.kept + 1) where number != current {
+            try remove(number)
+        }
+    }
+
+    // MARK: Files
+
+    private func path(_ number: Int) -> String { "\(generations)/\(number).json" }
+
+    private func names(in path: String) throws(StoreError) -> [String] {
+        guard let directory = opendir(path) else {
+            throw StoreError("can't list \(path): \(String(cString: strerror(errno)))")
+        }
+        defer { closedir(directory) }
+        var names: [String] = []
+        while true {
+            errno = 0
+            guard let entry = readdir(directory) else { break }
+            names.append(
+                withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                    pointer.withMemoryRebound(to: CChar.self, capacity: 256) {
+                        String(cString: $0)
+                    }
+                })
+        }
+        guard errno == 0 else {
+            throw StoreError("can't list \(path): \(String(cString: strerror(errno)))")
+        }
+        return names
+    }
+
+    private func write(_ value: some Encodable, to path: String) throws(StoreError) {
+        do {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+            let body = Array(try encoder.encode(value))
+            let header = "sha256 \(SHA256Digest(of: [body]).hexadecimal)\n"
+            try AtomicFile.write(Array(header.utf8) + body, to: path)
+        } catch {
+            throw StoreError("can't write the state: \(error)")
+        }
+    }
+
+    private func read<Value: Decodable>(
+        _ type: Value.Type, from path: String
+    ) throws(StoreError) -> Value? {
+        let bytes: [UInt8]
+        do throws(SystemError) {
+            bytes = try AtomicFile.read(path, limit: Self.largestFile)
+        } catch {
+            if error.errno == .noSuchFileOrDirectory { return nil }
+            throw StoreError("can't read the state: \(error)")
+        }
+        guard let end = bytes.firstIndex(of: UInt8(ascii: "\n")) else {
+            throw StoreError("\(path) is damaged: its first line is missing")
+        }
+        let body = Array(bytes[(end + 1)...])
+        let header = String(decoding: bytes[..<end], as: UTF8.self)
+        guard header == "sha256 \(SHA256Digest(of: [body]).hexadecimal)" else {
+            throw StoreError("\(path) is damaged: its content is not what its first line says")
+        }
+        do {
+            return try JSONDecoder().decode(Value.self, from: Data(body))
+        } catch {
+            throw StoreError("\(path) is not of this version: \(error)")
+        }
+    }
+}

@@ -1,0 +1,35 @@
+internal import Glibc
+package import PortModel
+package import SystemPackage
+
+/// The addresses of this network namespace's interfaces, by which `enforce: auto` finds the node.
+package enum HostAddresses {
+    package static func current() throws(Errno) -> Set<IPAddress> {
+        var first: UnsafeMutablePointer<ifaddrs>?
+        guard getifaddrs(&first) == 0 else { throw Errno(rawValue: errno) }
+        defer { freeifaddrs(first) }
+        var addresses: Set<IPAddress> = []
+        var next = first
+        while let entry = next {
+            if let address = entry.pointee.ifa_addr.flatMap(address) { addresses.insert(address) }
+            next = entry.pointee.ifa_next
+        }
+        return addresses
+    }
+
+    private static func address(_ pointer: UnsafeMutablePointer<sockaddr>) -> IPAddress? {
+        let raw = UnsafeRawPointer(pointer)
+        switch Int32(pointer.pointee.sa_family) {
+        case AF_INET:
+            let bytes = raw.loadUnaligned(as: sockaddr_in.self).sin_addr.s_addr
+            return IPAddress(family: .ipv4, value: UInt128(UInt32(bigEndian: bytes)))
+        case AF_INET6:
+            let value = raw.loadUnaligned(
+                fromByteOffset: MemoryLayout<sockaddr_in6>.offset(of: \.sin6_addr) ?? 8,
+                as: UInt128.self)
+            return IPAddress(family: .ipv6, value: UInt128(bigEndian: value))
+        default:
+            return nil
+        }
+    }
+}

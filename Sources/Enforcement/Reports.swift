@@ -1,0 +1,162 @@
+package import Deployment
+package import Ruleset
+
+/// What the agent says of itself: the answer of the control protocol's `Status`, and with it the
+/// documented JSON of `pexip-fwctl status --json`.
+package struct StatusReport: Hashable, Sendable, Codable {
+    package var state: State
+    /// The generation in force; nil before the first.
+    package var generation: Int?
+    /// The newest generation that a boot would restore.
+    package var confirmedGeneration: Int?
+    /// When the generation in force was made, and by what.
+    package var generationCreated: Timestamp?
+    package var generationOrigin: Generation.Origin?
+    package var nodes: [NodeStatus]
+    /// Of the configuration as it was read last, whether it was applied or not.
+    package var diagnostics: [Diagnostic]
+    /// Why the state is `degraded`, and what the last failed apply ran into.
+    package var problem: String?
+    package var drift: Drift
+    package var agent: AgentIdentity
+
+    package enum State: String, Hashable, Sendable, Codable {
+        /// The kernel holds what the configuration says.
+        case inSync = "in-sync"
+        /// The kernel holds an older generation because `rollback` was said.
+        case pinned
+        /// The configuration is wrong; the last good generation is in force.
+        case rejected
+        /// The kernel could not be brought to, or kept at, the generation that is to be in force.
+        case degraded
+        /// Nothing was ever configured: nothing is enforced.
+        case unconfigured
+        /// `pexip-fwctl flush` took the tables away: nothing is enforced.
+        case flushed
+
+        package var isHealthy: Bool {
+            switch self {
+            case .inSync, .pinned: true
+            case .rejected, .degraded, .unconfigured, .flushed: false
+            }
+        }
+    }
+
+    package struct NodeStatus: Hashable, Sendable, Codable {
+        package var node: EnforcedNode
+        /// By counter: a row's id, a site rule's id, or a reason for dropping.
+        package var counters: [String: CounterReport]
+    }
+
+    package struct CounterReport: Hashable, Sendable, Codable {
+        package var packets: UInt64
+        package var bytes: UInt64
+
+        package init(packets: UInt64, bytes: UInt64) {
+            self.packets = packets
+            self.bytes = bytes
+        }
+    }
+
+    /// Changes of our tables that did not come from the agent.
+    package struct Drift: Hashable, Sendable, Codable {
+        /// Since the agent started.
+        package var count: Int
+        package var last: Occurrence?
+
+        package struct Occurrence: Hashable, Sendable, Codable {
+            package var time: Timestamp
+            /// The name of the process that made the change, with its arguments where it still ran
+            /// when they were read; "unknown" where notifications were lost.
+            package var process: String
+            /// nil where notifications were lost.
+            package var pid: Int32?
+            /// What was found to differ, at most ``shownDifferences`` of them.
+            package var differences: [String]
+
+            package static let shownDifferences = 5
+        }
+    }
+
+    package struct AgentIdentity: Hashable, Sendable, Codable {
+        package var version: String
+        package var pid: Int32
+        package var started: Timestamp
+
+        package init(version: String, pid: Int32, started: Timestamp) {
+            self.version = version
+            self.pid = pid
+            self.started = started
+        }
+    }
+}
+
+/// What came of an apply, a rollback or a flush.
+package struct ApplyReport: Hashable, Sendable, Codable {
+    package enum Outcome: String, Hashable, Sendable, Codable {
+        /// The kernel holds exactly that already.
+        case unchanged
+        case applied
+        /// A dry run: the kernel would take it.
+        case wouldApply = "would-apply"
+        /// The configuration is wrong; nothing was changed.
+        case rejected
+        /// It could not be put in force; what was in force before still is.
+        case failed
+    }
+
+    package var outcome: Outcome
+    /// The generation in force afterwards.
+    package var generation: Int?
+    /// What changed, or would, in the port model's words.
+    package var changes: [RowChange]
+    package var diagnostics: [Diagnostic]
+    /// Why it failed, and what that leaves in force.
+    package var problem: String?
+
+    package init(
+        outcome: Outcome, generation: Int?, changes: [RowChange] = [],
+        diagnostics: [Diagnostic] = [], problem: String? = nil
+    ) {
+        self.outcome = outcome
+        self.generation = generation
+        self.changes = changes
+        self.diagnostics = diagnostics
+        self.problem = problem
+    }
+}
+
+/// The tables in force: the answer of the control protocol's `Rules`.
+package struct RulesReport: Hashable, Sendable, Codable {
+    package var tables: [TableText]
+
+    /// A table in nft's language.
+    package struct TableText: Hashable, Sendable, Codable {
+        package var name: String
+        package var text: String
+    }
+
+    package init(_ tables: [Table]) {
+        self.tables = tables.map { TableText(name: $0.name, text: $0.text) }
+    }
+}
+
+/// What is stored: the answer of the control protocol's `Generations`.
+package struct GenerationsReport: Hashable, Sendable, Codable {
+    package var generations: [Summary]
+
+    package struct Summary: Hashable, Sendable, Codable {
+        package var number: Int
+        package var created: Timestamp
+        package var origin: Generation.Origin
+        package var nodes: [String]
+    }
+
+    package init(_ generations: [Generation]) {
+        self.generations = generations.map {
+            Summary(
+                number: $0.number, created: $0.created, origin: $0.origin,
+                nodes: $0.nodes.map(\.name))
+        }
+    }
+}

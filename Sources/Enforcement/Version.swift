@@ -1,0 +1,4 @@
+/// The version of this program, as the package and the changelog number it.
+package enum Version {
+    package static let current = "0.1.0"
+}

@@ -1,0 +1,277 @@
+internal import FoundationEssentials
+internal import JSONValue
+internal import PortModel
+internal import Ruleset
+
+/// What libnftables lists as JSON (libnftables-json(5)), read back into the ruleset's own values.
+///
+/// Listings are canonicalised and differ between versions; reading them as values makes the
+/// comparison one of meaning. Whatever has no counterpart among the values stays foreign.
+struct Listing {
+    private let objects: [JSONValue]
+
+    init(json: String) throws(NftablesError) {
+        do {
+            let document = try JSONDecoder().decode(JSONValue.self, from: Data(json.utf8))
+            guard let objects = document["nftables"]?.array else {
+                throw NftablesError(.unreadable, "a listing has no \"nftables\" array")
+            }
+            self.objects = objects
+        } catch let error as NftablesError {
+            throw error
+        } catch {
+            throw NftablesError(.unreadable, "a listing is not JSON: \(error)")
+        }
+    }
+
+    /// The one table that was listed.
+    func table(named name: String) -> ObservedTable {
+        var table = ObservedTable(name: name)
+        var chainIndices: [String: Int] = [:]
+        for object in objects {
+            guard let (kind, value) = object.object?.first else { continue }
+            switch kind {
+            case "metainfo", "table":
+                break
+            case "counter":
+                if let name = value["name"]?.string {
+                    table.counters[name] = CounterValue(
+                        packets: UInt64(clamping: value["packets"]?.integer ?? 0),
+                        bytes: UInt64(clamping: value["bytes"]?.integer ?? 0))
+                }
+            case "set":
+                let name = value["name"]?.string ?? ""
+                table.sets.append(ObservedSet(name: name, set: NamedSet(listing: value)))
+            case "chain":
+                let name = value["name"]?.string ?? ""
+                chainIndices[name] = table.chains.count
+                table.chains.append(
+                    ObservedChain(
+                        name: name, attachment: ObservedChain.Attachment(listing: value),
+                        rules: []))
+            case "rule":
+                guard let index = chainIndices[value["chain"]?.string ?? ""] else {
+                    table.foreign.append("rule outside of any chain")
+                    continue
+                }
+                table.chains[index].rules.append(
+                    Rule(listing: value).map(ObservedRule.known)
+                        ?? .foreign(value["expr"]?.jsonText ?? "?"))
+            default:
+                table.foreign.append("\(kind) \(value["name"]?.string ?? "")")
+            }
+        }
+        return table
+    }
+}
+
+extension JSONValue {
+    fileprivate var jsonText: String {
+        do {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+            return String(decoding: try encoder.encode(self), as: UTF8.self)
+        } catch {
+            return "\(self)"
+        }
+    }
+
+    /// A number, which some versions write as text.
+    fileprivate var flexibleInteger: Int64? { integer ?? string.flatMap { Int64($0) } }
+
+    /// A single number or a range of two.
+    fileprivate func range<T: FixedWidthInteger>(of type: T.Type) -> ClosedRange<T>? {
+        let bounds: [JSONValue]
+        if let pair = self["range"]?.array, pair.count == 2 {
+            bounds = pair
+        } else {
+            bounds = [self, self]
+        }
+        guard let low = bounds[0].flexibleInteger.flatMap(T.init(exactly:)),
+            let high = bounds[1].flexibleInteger.flatMap(T.init(exactly:)), low <= high
+        else { return nil }
+        return low...high
+    }
+}
+
+extension NamedSet {
+    fileprivate init?(listing: JSONValue) {
+        let family: AddressFamily
+        switch listing["type"]?.string {
+        case "ipv4_addr": family = .ipv4
+        case "ipv6_addr": family = .ipv6
+        default: return nil
+        }
+        guard let name = listing["name"]?.string,
+            listing["flags"]?.array?.map(\.string) == ["interval"],
+            listing["timeout"] == nil, listing["size"] == nil, listing["stmt"] == nil
+        else { return nil }
+        var ranges: [ClosedRange<IPAddress>] = []
+        for element in listing["elem"]?.array ?? [] {
+            guard let range = Self.range(element), range.lowerBound.family == family else {
+                return nil
+            }
+            ranges.append(range)
+        }
+        self.init(name: name, family: family, addresses: AddressSet(ranges: ranges))
+    }
+
+    private static func range(_ element: JSONValue) -> ClosedRange<IPAddress>? {
+        let text: String?
+        if let prefix = element["prefix"] {
+            text = prefix["addr"]?.string.flatMap { address in
+                prefix["len"]?.integer.map { "\(address)/\($0)" }
+            }
+        } else if let bounds = element["range"]?.array, bounds.count == 2 {
+            text = bounds[0].string.flatMap { low in bounds[1].string.map { "\(low)-\($0)" } }
+        } else {
+            text = element.string
+        }
+        guard let text else { return nil }
+        do throws(AddressSyntaxError) {
+            return try parseAddressRange(text)
+        } catch {
+            return nil  // no element that this model writes; the whole set counts as foreign
+        }
+    }
+}
+
+extension ObservedChain.Attachment {
+    fileprivate init(listing: JSONValue) {
+        guard listing["hook"] != nil || listing["type"] != nil else {
+            self = .none
+            return
+        }
+        guard listing["type"]?.string == "filter", listing["dev"] == nil,
+            let point = listing["hook"]?.string.flatMap(Hook.Point.init(rawValue:)),
+            let priority = listing["prio"]?.integer.flatMap({
+                Hook.Priority(rawValue: Int($0))
+            }),
+            let policy = ["accept": Verdict.accept, "drop": .drop][
+                listing["policy"]?.string ?? ""]
+        else {
+            self = .foreign
+            return
+        }
+        self = .hook(Hook(point, priority, policy: policy))
+    }
+}
+
+extension Rule {
+    /// nil where any expression has no counterpart, or stands where ``Rule`` would not put it.
+    fileprivate init?(listing: JSONValue) {
+        guard let expressions = listing["expr"]?.array else { return nil }
+        var rule = Rule([], nil, comment: listing["comment"]?.string)
+        for expression in expressions {
+            guard rule.verdict == nil, let (kind, value) = expression.object?.first,
+                expression.object?.count == 1
+            else { return nil }
+            let hasOnlyMatches = rule.counter == nil && !rule.isNotrack
+            switch kind {
+            case "match":
+                guard hasOnlyMatches, let match = Match(listing: value) else { return nil }
+                rule.matches.append(match)
+            case "counter":
+                guard hasOnlyMatches, let name = value.string else { return nil }
+                rule.counter = name
+            case "notrack":
+                guard !rule.isNotrack else { return nil }
+                rule.isNotrack = true
+            case "accept": rule.verdict = .accept
+            case "drop": rule.verdict = .drop
+            case "return": rule.verdict = .return
+            case "jump":
+                guard let target = value["target"]?.string else { return nil }
+                rule.verdict = .jump(target)
+            default: return nil
+            }
+        }
+        self = rule
+    }
+}
+
+extension Match {
+    fileprivate init?(listing: JSONValue) {
+        guard let left = listing["left"], let right = listing["right"],
+            let comparison = listing["op"]?.string, comparison == "==" || comparison == "in"
+        else { return nil }
+        let match: Match?
+        if let payload = left["payload"] {
+            match = Match(
+                protocol: payload["protocol"]?.string, field: payload["field"]?.string, right)
+        } else if let key = left["meta"]?["key"]?.string {
+            match = Match(meta: key, right)
+        } else if left["ct"]?["key"]?.string == "state", left["ct"]?["dir"] == nil {
+            match = Match(states: right)
+        } else if left["rt"]?["key"]?.string == "ipsec", right.bool == true {
+            match = .willBeEncrypted
+        } else {
+            match = nil
+        }
+        // "in" tests bits, which only connection states are.
+        guard let match else { return nil }
+        if case .connection = match {} else if comparison == "in" { return nil }
+        self = match
+    }
+
+    private init?(protocol name: String?, field: String?, _ right: JSONValue) {
+        switch (name, field) {
+        case ("ip", "saddr"), ("ip6", "saddr"), ("ip", "daddr"), ("ip6", "daddr"):
+            let family: AddressFamily = name == "ip" ? .ipv4 : .ipv6
+            guard let text = right.string else { return nil }
+            let isSource = field == "saddr"
+            if text.hasPrefix("@") {
+                let set = String(text.dropFirst())
+                self = isSource ? .sourceIn(set: set, family) : .destinationIn(set: set, family)
+            } else {
+                guard let address = IPAddress(text), address.family == family else { return nil }
+                self = isSource ? .source(address) : .destination(address)
+            }
+        case ("tcp", "sport"), ("udp", "sport"), ("tcp", "dport"), ("udp", "dport"):
+            guard let ports = right.range(of: UInt16.self) else { return nil }
+            let ipProtocol: IPProtocol = name == "tcp" ? .tcp : .udp
+            self =
+                field == "sport"
+                ? .sourcePorts(ipProtocol, ports) : .destinationPorts(ipProtocol, ports)
+        case ("icmp", "type"), ("icmpv6", "type"):
+            guard let types = right.range(of: UInt8.self) else { return nil }
+            self = .icmpType(name == "icmp" ? .ipv4 : .ipv6, types)
+        case ("ip6", "hoplimit"):
+            guard let limit = right.flexibleInteger.flatMap(UInt8.init(exactly:)) else {
+                return nil
+            }
+            self = .hopLimit(limit)
+        default:
+            return nil
+        }
+    }
+
+    private init?(meta key: String, _ right: JSONValue) {
+        switch key {
+        case "l4proto":
+            guard let number = right.flexibleInteger.flatMap(UInt8.init(exactly:)) else {
+                return nil
+            }
+            self = .protocolNumber(number)
+        case "iif" where right.string == "lo": self = .inputIsLoopback
+        case "oif" where right.string == "lo": self = .outputIsLoopback
+        case "ipsec", "secpath":
+            guard right.bool == true else { return nil }
+            self = .wasDecrypted
+        default: return nil
+        }
+    }
+
+    /// `ct state` as bits of the kernel's `NF_CT_STATE_…`.
+    private init?(states right: JSONValue) {
+        let bits: [Int64: TrackedState] = [
+            1: .invalid, 2: .established, 4: .related, 8: .new, 64: .untracked,
+        ]
+        var states: Set<TrackedState> = []
+        for value in right.array ?? [right] {
+            guard let state = value.integer.flatMap({ bits[$0] }) else { return nil }
+            states.insert(state)
+        }
+        self = .connection(states)
+    }
+}

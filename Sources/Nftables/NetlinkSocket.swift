@@ -1,0 +1,195 @@
+internal import CMnl
+internal import Glibc
+
+/// A netlink socket, and messages as their users need them.
+final class NetlinkSocket {
+    private let socket: OpaquePointer
+    private var sequence: UInt32 = 0
+    private var buffer = [UInt8](repeating: 0, count: 64 * 1024)
+
+    /// - Parameters:
+    ///   - bus: which of the kernel's subsystems, as `NETLINK_NETFILTER`.
+    ///   - groups: the notifications to receive, a bit for each group.
+    ///   - receiveBuffer: in bytes; nil for the system's default.
+    init(
+        bus: Int32 = NETLINK_NETFILTER, groups: UInt32 = 0, receiveBuffer: Int32? = nil
+    ) throws(NftablesError) {
+        guard let socket = mnl_socket_open2(bus, Int32(SOCK_CLOEXEC.rawValue)) else {
+            throw NftablesError.system("open a netlink socket")
+        }
+        self.socket = socket
+        guard mnl_socket_bind(socket, groups, MNL_SOCKET_AUTOPID) == 0 else {
+            let error = NftablesError.system("bind a netlink socket")
+            mnl_socket_close(socket)
+            throw error
+        }
+        if var size = receiveBuffer {
+            // FORCE goes beyond net.core.rmem_max but needs CAP_NET_ADMIN in the first user
+            // namespace; without it the ordinary option takes what is allowed.
+            let length = socklen_t(MemoryLayout<Int32>.size)
+            if setsockopt(descriptor, SOL_SOCKET, SO_RCVBUFFORCE, &size, length) != 0,
+                setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &size, length) != 0
+            {
+                let error = NftablesError.system("enlarge a netlink socket's buffer")
+                mnl_socket_close(socket)
+                throw error
+            }
+        }
+    }
+
+    deinit { mnl_socket_close(socket) }
+
+    var descriptor: Int32 { mnl_socket_get_fd(socket) }
+
+    /// Sends an nf_tables request and hands every answer to `body`.
+    func request(
+        _ type: nf_tables_msg_types, flags: Int32, _ body: (borrowing NetlinkMessage) -> Void
+    ) throws(NftablesError) {
+        sequence &+= 1
+        try send(type, flags: flags)
+        let isDump = flags & NLM_F_DUMP == NLM_F_DUMP
+        while true {
+            var isDone = false
+            try receive { message in
+                switch message.kind {
+                case .done: isDone = true
+                case .acknowledgement: isDone = true
+                case .message:
+                    body(message)
+                    if !isDump { isDone = true }
+                }
+            }
+            if isDone { return }
+        }
+    }
+
+    private func send(_ type: nf_tables_msg_types, flags: Int32) throws(NftablesError) {
+        var request = [UInt8](repeating: 0, count: 256)
+        let sent = request.withUnsafeMutableBytes { bytes -> Int in
+            guard let base = bytes.baseAddress, let header = mnl_nlmsg_put_header(base) else {
+                preconditionFailure("the request's buffer has no address")
+            }
+            header.pointee.nlmsg_type = UInt16(NFNL_SUBSYS_NFTABLES) << 8 | UInt16(type.rawValue)
+            header.pointee.nlmsg_flags = UInt16(NLM_F_REQUEST | flags)
+            header.pointee.nlmsg_seq = sequence
+            if let extra = mnl_nlmsg_put_extra_header(header, MemoryLayout<nfgenmsg>.size) {
+                extra.storeBytes(
+                    of: nfgenmsg(nfgen_family: UInt8(NFPROTO_INET), version: 0, res_id: 0),
+                    as: nfgenmsg.self)
+            }
+            return mnl_socket_sendto(socket, header, Int(header.pointee.nlmsg_len))
+        }
+        guard sent >= 0 else { throw NftablesError.system("ask the kernel by netlink") }
+    }
+
+    /// Reads one datagram, waiting for it unless the descriptor is non-blocking, and hands its
+    /// messages to `body`.
+    ///
+    /// - Throws: an error whose cause is the kernel's answer or the socket's state.
+    func receive(_ body: (borrowing NetlinkMessage) -> Void) throws(NftablesError) {
+        let result: Result<Void, NftablesError> = buffer.withUnsafeMutableBytes { bytes in
+            var length: Int
+            repeat {
+                length = mnl_socket_recvfrom(socket, bytes.baseAddress, bytes.count)
+            } while length < 0 && errno == EINTR
+            guard length >= 0 else { return .failure(.system("read from netlink")) }
+            var remaining = Int32(length)
+            var next = UnsafePointer(bytes.baseAddress?.assumingMemoryBound(to: nlmsghdr.self))
+            while let header = next, mnl_nlmsg_ok(header, remaining) {
+                let message = NetlinkMessage(header: header)
+                if let code = message.errorCode {
+                    return .failure(.system("ask the kernel by netlink", errno: code))
+                }
+                body(message)
+                next = UnsafePointer(mnl_nlmsg_next(header, &remaining))
+            }
+            return .success(())
+        }
+        try result.get()
+    }
+}
+
+/// One message, valid only while the buffer that it lies in is.
+struct NetlinkMessage: ~Copyable {
+    enum Kind {
+        case message
+        case acknowledgement
+        case done
+    }
+
+    fileprivate let header: UnsafePointer<nlmsghdr>
+
+    var kind: Kind {
+        switch Int32(header.pointee.nlmsg_type) {
+        case NLMSG_DONE: .done
+        case NLMSG_ERROR: .acknowledgement
+        default: .message
+        }
+    }
+
+    /// The `errno` of an error message; nil for an acknowledgement and everything else.
+    fileprivate var errorCode: Int32? {
+        guard Int32(header.pointee.nlmsg_type) == NLMSG_ERROR,
+            let payload = mnl_nlmsg_get_payload(header)
+        else { return nil }
+        let code = payload.load(as: nlmsgerr.self).error
+        return code == 0 ? nil : -code
+    }
+
+    /// The nf_tables message type, or nil for messages of other subsystems.
+    var type: nf_tables_msg_types? {
+        guard header.pointee.nlmsg_type >> 8 == UInt16(NFNL_SUBSYS_NFTABLES) else { return nil }
+        return nf_tables_msg_types(UInt32(header.pointee.nlmsg_type & 0xff))
+    }
+
+    /// The family of the object that the message is about, as an `NFPROTO_` number.
+    var family: UInt8 {
+        mnl_nlmsg_get_payload(header)?.load(as: nfgenmsg.self).nfgen_family ?? 0
+    }
+
+    /// The attribute of this type at the top level as a NUL-terminated string.
+    func string(_ type: Int) -> String? {
+        attribute(type).flatMap { attribute in
+            guard mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING) >= 0 else { return nil }
+            return mnl_attr_get_str(attribute).map { String(cString: $0) }
+        }
+    }
+
+    /// The attribute of this type at the top level as a 32-bit number in network order.
+    func number(_ type: Int) -> UInt32? {
+        attribute(type).flatMap { attribute in
+            guard mnl_attr_validate(attribute, MNL_TYPE_U32) >= 0 else { return nil }
+            return UInt32(bigEndian: mnl_attr_get_u32(attribute))
+        }
+    }
+
+    private func attribute(_ type: Int) -> UnsafePointer<nlattr>? {
+        guard let end = mnl_nlmsg_get_payload_tail(header) else { return nil }
+        var next = mnl_nlmsg_get_payload_offset(header, MemoryLayout<nfgenmsg>.size)?
+            .assumingMemoryBound(to: nlattr.self)
+        while let attribute = next,
+            mnl_attr_ok(attribute, Int32(UnsafeRawPointer(end) - UnsafeRawPointer(attribute)))
+        {
+            if Int(mnl_attr_get_type(attribute)) == type { return UnsafePointer(attribute) }
+            next = mnl_attr_next(attribute)
+        }
+        return nil
+    }
+}
+
+extension NftablesError {
+    /// A system call's failure, from `errno` at the time of the call.
+    static func system(_ doing: String, errno code: Int32 = errno) -> NftablesError {
+        let text = String(cString: strerror(code))
+        switch code {
+        case EPERM:
+            return NftablesError(
+                .notPermitted, "can't \(doing): \(text) (the agent needs CAP_NET_ADMIN)")
+        // ENOSPC is libmnl's word for a datagram that was cut off.
+        case ENOBUFS, ENOSPC:
+            return NftablesError(.overflow, "can't \(doing): \(text)")
+        default:
+            return NftablesError(.unavailable, "can't \(doing): \(text)")
+        }
+    }
+}

@@ -1,0 +1,26 @@
+/// Why the kernel or libnftables did not do what was asked.
+package struct NftablesError: Error, Hashable, Sendable, CustomStringConvertible {
+    package enum Code: String, Hashable, Sendable, Codable {
+        /// No `CAP_NET_ADMIN` in this network namespace's user namespace.
+        case notPermitted
+        /// The library or a netlink socket can't be used.
+        case unavailable
+        /// The transaction was refused; which statement is in the description.
+        case refused
+        /// A listing is not what the library documents.
+        case unreadable
+        /// Others change the ruleset faster than it can be read.
+        case unsettled
+        /// Notifications came faster than they were read, and some are lost.
+        case overflow
+    }
+
+    package let code: Code
+    /// What happened, to which object.
+    package let description: String
+
+    package init(_ code: Code, _ description: String) {
+        self.code = code
+        self.description = description
+    }
+}

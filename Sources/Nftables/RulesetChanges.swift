@@ -1,0 +1,101 @@
+internal import CMnl
+@preconcurrency internal import Dispatch
+internal import LinuxSystem
+internal import Synchronization
+
+/// A transaction that somebody committed, as the kernel notifies it.
+package struct RulesetChange: Hashable, Sendable {
+    /// Who committed a transaction.
+    package struct Writer: Hashable, Sendable {
+        /// The committing thread's id in the initial pid namespace; a process with one thread is
+        /// named by it.
+        package var pid: Int32
+        /// The thread's name, at most 15 bytes.
+        package var name: String
+
+        package init(pid: Int32, name: String) {
+            self.pid = pid
+            self.name = name
+        }
+    }
+
+    package var generationID: UInt32
+    package var writer: Writer
+    /// The tables of family `inet` that the transaction touched.
+    package var tables: Set<String>
+}
+
+/// What the listener heard.
+package enum RulesetEvent: Hashable, Sendable {
+    case change(RulesetChange)
+    /// Notifications were lost (the socket's buffer overflowed): anything may have changed.
+    case lost
+    /// The listener failed and hears nothing more; the reason is for people.
+    case failed(String)
+}
+
+/// Listens to nf_tables notifications of this process's network namespace.
+package final class RulesetListener: Sendable {
+    /// From the moment of creation. Start listening before the first read, so that nothing falls
+    /// between them.
+    package let events: AsyncStream<RulesetEvent>
+    private let source: DescriptorSource
+
+    /// Receives on a queue of its own.
+    package init() throws(NftablesError) {
+        // One foreign transaction of 4,000 rules overflows the default buffer.
+        let socket = try NetlinkSocket(
+            groups: 1 << UInt32(NFNLGRP_NFTABLES.rawValue - 1), receiveBuffer: 8 << 20)
+        let (events, continuation) = AsyncStream.makeStream(of: RulesetEvent.self)
+        self.events = events
+        let group = TransactionGroup()
+        source = try NetlinkReader(socket).source(queue: DispatchQueue(label: "nftables.events")) {
+            switch $0 {
+            case .success:
+                break
+            case .failure(let error) where error.code == .overflow:
+                group.forget()
+                continuation.yield(.lost)
+            case .failure(let error):
+                continuation.yield(.failed(error.description))
+                continuation.finish()
+            }
+        } onMessage: { message in
+            if let change = group.add(message) { continuation.yield(.change(change)) }
+        }
+        source.resume()
+    }
+
+    deinit { source.cancel() }
+}
+
+/// Collects a transaction's notifications until the one that ends it.
+private final class TransactionGroup: Sendable {
+    private let touched = Mutex<Set<String>>([])
+
+    func forget() { touched.withLock { $0 = [] } }
+
+    /// The whole transaction, where this message ends it.
+    func add(_ message: borrowing NetlinkMessage) -> RulesetChange? {
+        guard let type = message.type else { return nil }
+        if type == NFT_MSG_NEWGEN {
+            return RulesetChange(
+                generationID: message.number(Int(NFTA_GEN_ID.rawValue)) ?? 0,
+                writer: RulesetChange.Writer(
+                    pid: Int32(bitPattern: message.number(Int(NFTA_GEN_PROC_PID.rawValue)) ?? 0),
+                    name: message.string(Int(NFTA_GEN_PROC_NAME.rawValue)) ?? ""),
+                tables: touched.withLock { tables in
+                    defer { tables = [] }
+                    return tables
+                })
+        }
+        // The table's name is attribute 1 of tables, chains, rules, sets, elements and objects
+        // alike.
+        if Int32(message.family) == Int32(NFPROTO_INET),
+            let table = message.string(Int(NFTA_TABLE_NAME.rawValue))
+        {
+            touched.withLock { _ = $0.insert(table) }
+        }
+        return nil
+    }
+}

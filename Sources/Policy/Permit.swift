@@ -1,0 +1,113 @@
+package import Deployment
+package import PortModel
+
+/// A row, or a rule of the site's own, resolved for one node: concrete addresses, peers and ports.
+package struct Permit: Hashable, Sendable {
+    /// The row's or the site rule's id. A row for TCP and UDP gives two permits of one id.
+    package var id: String
+    package var direction: Direction
+    package var `protocol`: IPProtocol
+    /// The node's addresses that the row binds to, sorted.
+    package var nodeAddresses: [IPAddress]
+    package var peers: Peers
+    /// Where `peers` comes from: permits of one origin share one named set.
+    package var peerOrigin: PeerOrigin
+    package var sourcePorts: PortSet
+    package var destinationPorts: PortSet
+    /// Allowed in both directions by a pair of rows, so that it needs no connection tracking: UDP
+    /// media and ESP.
+    package var isStateless: Bool
+
+    package func matches(_ packet: Packet) -> Bool {
+        guard packet.direction == direction, packet.transport.ipProtocol == `protocol`,
+            nodeAddresses.contains(packet.nodeAddress)
+        else { return false }
+        if case .only(let addresses) = peers, !addresses.contains(packet.peerAddress) {
+            return false
+        }
+        guard let ports = packet.transport.ports else { return true }
+        return sourcePorts.contains(ports.source) && destinationPorts.contains(ports.destination)
+    }
+}
+
+/// What names a set of peers.
+package enum PeerOrigin: Hashable, Sendable {
+    case devices(PeerClass)
+    /// The other nodes' primary addresses.
+    case mesh
+    case site(String)
+}
+
+extension Node {
+    /// The permits of the node: its role's rows that apply, in the documentation's order, then the
+    /// site's own rules.
+    package func permits(in deployment: Deployment) -> [Permit] {
+        let rows = deployment.profile.rows.filter { row in
+            row.role == role && row.feature.map(features.contains) ?? true
+        }
+        return rows.flatMap { permits(of: $0, in: deployment) }
+            + deployment.rules.filter { $0.nodes.contains(name) }.map(permit(of:))
+    }
+
+    private func permits(of row: Row, in deployment: Deployment) -> [Permit] {
+        let peers: Peers
+        let origin: PeerOrigin
+        switch row.peer {
+        case .devices(let peerClass):
+            peers = self.peers[peerClass] ?? .any
+            origin = .devices(peerClass)
+        case .nodes(let roles):
+            peers = .only(meshMembers(of: roles, in: deployment))
+            origin = .mesh
+        }
+        let protocols = row.hasConfigurableTransport ? [syslogTransport] : row.protocols
+        return protocols.map { `protocol` in
+            Permit(
+                id: row.id, direction: row.direction, protocol: `protocol`,
+                nodeAddresses: addresses(of: row.plane), peers: peers, peerOrigin: origin,
+                sourcePorts: portSet(row.source), destinationPorts: portSet(row.destination),
+                isStateless: `protocol` == .esp || (`protocol` == .udp && row.carriesMedia))
+        }
+    }
+
+    private func permit(of rule: SiteRule) -> Permit {
+        Permit(
+            id: rule.id, direction: rule.direction, protocol: rule.protocol,
+            nodeAddresses: allAddresses, peers: rule.peers, peerOrigin: .site(rule.name),
+            sourcePorts: rule.sourcePorts, destinationPorts: rule.destinationPorts,
+            isStateless: false)
+    }
+
+    /// The primary addresses of the other nodes with one of these roles.
+    ///
+    /// The tables name both roles wherever a node may talk to both, so a Management Node's mesh is
+    /// all Conferencing Nodes and a Conferencing Node's mesh is all other nodes.
+    private func meshMembers(of roles: [NodeRole], in deployment: Deployment) -> AddressSet {
+        AddressSet(
+            deployment.nodes.filter { $0.name != name && roles.contains($0.role) }
+                .flatMap(\.addresses))
+    }
+
+    private func portSet(_ cell: PortCell) -> PortSet {
+        switch cell {
+        case .any, .notApplicable:
+            .all
+        case .ports(let numbers, let range):
+            PortSet(numbers.map { $0...$0 } + (range.map { [ports[$0]] } ?? []))
+        case .configurable(let port):
+            PortSet(ports[port].map { $0...$0 })
+        }
+    }
+}
+
+extension Row {
+    /// Whether this is one of the pair of rows "RTP / RTCP / …", which mirror each other: the media
+    /// range is the destination of the inbound row and the source of the outbound one, both with
+    /// any port and the same devices at the other end.
+    fileprivate var carriesMedia: Bool {
+        switch direction {
+        case .inbound: source == .any && destination == .range(.media)
+        case .outbound: source == .range(.media) && destination == .any
+        }
+    }
+}

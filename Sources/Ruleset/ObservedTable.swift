@@ -1,0 +1,169 @@
+/// A table as the kernel holds it, which may hold anything: what this model has no words for is
+/// kept as text, so that it differs from everything that was compiled.
+package struct ObservedTable: Hashable, Sendable {
+    package var name: String
+    package var counters: [String: CounterValue]
+    package var sets: [ObservedSet]
+    package var chains: [ObservedChain]
+    /// Objects and flags that no table of ours has, in words: a map, a flowtable, `flags dormant`.
+    package var foreign: [String]
+
+    package init(
+        name: String, counters: [String: CounterValue] = [:], sets: [ObservedSet] = [],
+        chains: [ObservedChain] = [], foreign: [String] = []
+    ) {
+        self.name = name
+        self.counters = counters
+        self.sets = sets
+        self.chains = chains
+        self.foreign = foreign
+    }
+}
+
+/// A named counter's value.
+package struct CounterValue: Hashable, Sendable, Codable {
+    package var packets: UInt64
+    package var bytes: UInt64
+
+    package init(packets: UInt64 = 0, bytes: UInt64 = 0) {
+        self.packets = packets
+        self.bytes = bytes
+    }
+}
+
+package struct ObservedSet: Hashable, Sendable {
+    package var name: String
+    /// nil where the set's type, flags or elements are none that this model has.
+    package var set: NamedSet?
+
+    package init(name: String, set: NamedSet?) {
+        self.name = name
+        self.set = set
+    }
+}
+
+package struct ObservedChain: Hashable, Sendable {
+    package enum Attachment: Hashable, Sendable {
+        case none
+        case hook(Hook)
+        /// A type, hook, priority or policy that this model has no words for.
+        case foreign
+    }
+
+    package var name: String
+    package var attachment: Attachment
+    package var rules: [ObservedRule]
+
+    package init(name: String, attachment: Attachment, rules: [ObservedRule]) {
+        self.name = name
+        self.attachment = attachment
+        self.rules = rules
+    }
+}
+
+package enum ObservedRule: Hashable, Sendable {
+    case known(Rule)
+    /// A rule with an expression that this model has no words for, as JSON.
+    case foreign(String)
+}
+
+/// One way in which the kernel differs from what was compiled, in words for people.
+package struct Difference: Hashable, Sendable, Codable, CustomStringConvertible {
+    package let description: String
+
+    package init(_ description: String) { self.description = description }
+}
+
+extension ObservedTable {
+    /// What differs from `expected`; empty when the kernel holds exactly that. Counters' values are
+    /// not compared.
+    package func differences(from expected: Table) -> [Difference] {
+        var found: [Difference] = []
+        func report(_ text: String) { found.append(Difference("table \(name): \(text)")) }
+
+        for object in foreign { report("foreign \(object)") }
+        let expectedCounters = Set(expected.counters)
+        for counter in expected.counters where counters[counter] == nil {
+            report("counter \(counter) is missing")
+        }
+        for counter in counters.keys.sorted() where !expectedCounters.contains(counter) {
+            report("foreign counter \(counter)")
+        }
+
+        let setsByName = Dictionary(sets.map { ($0.name, $0) }, uniquingKeysWith: { $1 })
+        for set in expected.sets {
+            guard let observed = setsByName[set.name] else {
+                report("set \(set.name) is missing")
+                continue
+            }
+            if observed.set != set { report("set \(set.name) has other elements or another type") }
+        }
+        for set in sets where !expected.sets.contains(where: { $0.name == set.name }) {
+            report("foreign set \(set.name)")
+        }
+
+        let chainsByName = Dictionary(chains.map { ($0.name, $0) }, uniquingKeysWith: { $1 })
+        for chain in expected.chains {
+            guard let observed = chainsByName[chain.name] else {
+                report("chain \(chain.name) is missing")
+                continue
+            }
+            if observed.attachment != ObservedChain.Attachment(chain.hook) {
+                report("chain \(chain.name) is attached differently")
+            }
+            found += observed.differences(from: chain.rules, in: name)
+        }
+        for chain in chains where !expected.chains.contains(where: { $0.name == chain.name }) {
+            report("foreign chain \(chain.name)")
+        }
+        return found
+    }
+
+    /// The generation that the table says it belongs to.
+    package var stamp: Stamp? {
+        for chain in chains where chain.name == Stamp.chainName {
+            if case .known(let rule) = chain.rules.first, let comment = rule.comment {
+                return Stamp(comment: comment)
+            }
+        }
+        return nil
+    }
+}
+
+extension ObservedChain.Attachment {
+    package init(_ hook: Hook?) { self = hook.map(Self.hook) ?? .none }
+}
+
+extension ObservedChain {
+    fileprivate func differences(from expected: [Rule], in table: String) -> [Difference] {
+        guard rules != expected.map(ObservedRule.known) else { return [] }
+        // Rules are told apart by what they say; a multiset difference names what came and went.
+        var missing = expected
+        var extra: [ObservedRule] = []
+        for rule in rules {
+            if case .known(let known) = rule, let index = missing.firstIndex(of: known) {
+                missing.remove(at: index)
+            } else {
+                extra.append(rule)
+            }
+        }
+        if missing.isEmpty && extra.isEmpty {
+            return [Difference("table \(table): chain \(name): rules stand in another order")]
+        }
+        return missing.map {
+            Difference("table \(table): chain \(name): rule is missing: \($0.text)")
+        }
+            + extra.map {
+                Difference("table \(table): chain \(name): foreign rule: \($0.text)")
+            }
+    }
+}
+
+extension ObservedRule {
+    fileprivate var text: String {
+        switch self {
+        case .known(let rule): rule.text
+        case .foreign(let json): json
+        }
+    }
+}

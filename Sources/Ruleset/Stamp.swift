@@ -1,0 +1,45 @@
+/// Which generation a table in the kernel belongs to.
+///
+/// It stands as the comment of the one rule of an unhooked chain: a table's own comment can't be
+/// changed in place (nftables 1.0.6).
+package struct Stamp: Hashable, Sendable, Codable {
+    package var generation: Int
+    /// Hexadecimal SHA-256 of the table's text without the stamp.
+    package var digest: String
+
+    package init(generation: Int, digest: String) {
+        self.generation = generation
+        self.digest = digest
+    }
+
+    package static let chainName = "generation"
+
+    package var comment: String { "generation \(generation) sha256 \(digest)" }
+
+    package init?(comment: String) {
+        let words = comment.split(separator: " ", omittingEmptySubsequences: false)
+        guard words.count == 4, words[0] == "generation", let generation = Int(words[1]),
+            generation > 0, words[2] == "sha256", !words[3].isEmpty
+        else { return nil }
+        self.init(generation: generation, digest: String(words[3]))
+    }
+
+    fileprivate var chain: Chain {
+        Chain(name: Self.chainName, rules: [Rule([], .return, comment: comment)])
+    }
+}
+
+extension Table {
+    /// The table with its stamp's chain.
+    package func stamped(_ stamp: Stamp) -> Table {
+        Table(
+            name: name, counters: counters, sets: sets,
+            chains: chains.filter { $0.name != Stamp.chainName } + [stamp.chain])
+    }
+
+    /// The stamp that the table carries.
+    package var stamp: Stamp? {
+        chains.first { $0.name == Stamp.chainName }?.rules.first?.comment
+            .flatMap(Stamp.init(comment:))
+    }
+}

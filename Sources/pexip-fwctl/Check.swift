@@ -1,0 +1,42 @@
+import ArgumentParser
+import Deployment
+
+/// Where the configuration is, for what works without an agent.
+struct ConfigurationOption: ParsableArguments {
+    static let defaultDirectory = "/etc/pexip-fw.d"
+
+    @Option(help: "Work from the configuration in this directory, without an agent.")
+    var configDir: String?
+}
+
+/// `pexip-fwctl check`
+struct Check: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Validates a configuration directory, without an agent.")
+
+    @OptionGroup var configuration: ConfigurationOption
+
+    @Argument(help: "The directory; by default \(ConfigurationOption.defaultDirectory).")
+    var directory: String?
+
+    func run() throws {
+        try Terminal.reporting {
+            let path =
+                directory ?? configuration.configDir ?? ConfigurationOption.defaultDirectory
+            let loaded = ConfigurationDirectory(path).load()
+            Terminal.complain(loaded.diagnostics)
+            let errors = loaded.diagnostics.count { $0.severity == .error }
+            let warnings = loaded.diagnostics.count - errors
+            guard !loaded.hasErrors else {
+                throw Failure(
+                    .failure, "\(path): \(errors.counted("error")), \(warnings.counted("warning"))")
+            }
+            guard let deployment = loaded.deployment else {
+                throw Failure(.failure, "\(path): no .yaml file configures any node")
+            }
+            print(
+                "\(path): correct: \(deployment.nodes.count.counted("node")), \(warnings.counted("warning"))"
+            )
+        }
+    }
+}

@@ -1,0 +1,78 @@
+import ArgumentParser
+import Control
+import JSONValue
+
+/// Where the agent is, and how to speak with it.
+struct ConnectionOptions: ParsableArguments {
+    @Option(help: "The agent's control socket.")
+    var socket = PexipFirewallInterface.defaultSocketPath
+
+    /// Calls a method of the agent's interface.
+    ///
+    /// - Parameter member: the member of the answer that holds the result; nil for the whole answer.
+    /// - Throws: ``Failure`` in words for people.
+    func call<Result: Decodable>(
+        _ method: String, _ parameters: [String: JSONValue] = [:], member: String? = nil,
+        as type: Result.Type
+    ) throws -> Result {
+        do {
+            let client = try VarlinkClient(path: socket)
+            let answer = try client.call(
+                "\(PexipFirewallInterface.name).\(method)", .object(parameters))
+            return try (member.map { answer[$0] ?? .null } ?? answer).decoded(as: type)
+        } catch let error as VarlinkClientError {
+            throw Failure(error)
+        } catch let error as VarlinkError {
+            throw Failure(error)
+        } catch let error as DecodingError {
+            throw Failure(
+                .failure, "the agent answers in another version's words (\(error)): restart it")
+        }
+    }
+}
+
+/// An end that is not success: printed to standard error, with an exit status that scripts can tell
+/// apart.
+struct Failure: Error, CustomStringConvertible {
+    enum Status: Int32 {
+        case failure = 1
+        case notRunning = 3
+        case notPermitted = 4
+    }
+
+    let status: Status
+    let description: String
+
+    init(_ status: Status, _ description: String) {
+        self.status = status
+        self.description = description
+    }
+
+    init(_ error: VarlinkClientError) {
+        switch error {
+        case .notRunning(let path):
+            self.init(
+                .notRunning,
+                "the agent is not running (nothing listens at \(path)): start it with systemctl start pexip-fw; the rules in the kernel are as it left them"
+            )
+        case .permissionDenied(let path):
+            self.init(
+                .notPermitted,
+                "not permitted to connect to \(path): run this as root, or as a member of the group \(PexipFirewallInterface.readersGroup) to look only"
+            )
+        case .timeout, .protocolError, .system:
+            self.init(.failure, "the agent does not answer: \(error)")
+        }
+    }
+
+    init(_ error: VarlinkError) {
+        if error.name == VarlinkError.permissionDenied.name {
+            self.init(
+                .notPermitted,
+                "only root may do this; members of the group \(PexipFirewallInterface.readersGroup) may look"
+            )
+        } else {
+            self.init(.failure, "the agent refuses: \(error)")
+        }
+    }
+}

@@ -1,0 +1,20 @@
+import ArgumentParser
+import Enforcement
+
+/// `pexip-fwctl`: what people type. Nouns (`show`, `status`, `check`) change nothing.
+@main
+struct PexipFirewallControl: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "pexip-fwctl",
+        abstract: "Shows and steers the pexip-fw agent.",
+        discussion: """
+            Exit status: 0 done, or healthy; 1 refused, failed, or not healthy; 3 the agent is not \
+            running; 4 not permitted; 64 wrong usage.
+            """,
+        version: Version.current,
+        subcommands: [
+            Status.self, Apply.self, Rollback.self, Flush.self, Check.self, Show.self,
+        ])
+
+    @OptionGroup var connection: ConnectionOptions
+}

@@ -1,0 +1,96 @@
+import ArgumentParser
+import Deployment
+import Enforcement
+import PortModel
+
+/// `pexip-fwctl status`
+struct Status: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Shows whether the host is protected, by what, and what went wrong.",
+        discussion: "Exit status: 0 when in sync or pinned, 1 in any other state.")
+
+    @OptionGroup var connection: ConnectionOptions
+
+    @Flag(help: "Print the agent's report as JSON.")
+    var json = false
+
+    func run() throws {
+        try Terminal.reporting {
+            let report = try connection.call(
+                "Status", member: "status", as: StatusReport.self)
+            if json { try Terminal.printJSON(report) } else { print(report.text) }
+            if !report.state.isHealthy { throw ExitCode.failure }
+        }
+    }
+}
+
+extension StatusReport {
+    /// One screen for people.
+    var text: String {
+        var lines = ["pexip-fw \(agent.version): \(state.words)"]
+        func add(_ label: String, _ text: String) {
+            let padding = String(repeating: " ", count: max(1, 14 - label.count))
+            lines.append("  \(label)\(padding)\(text)")
+        }
+        if let problem { add("problem", problem) }
+        if let generation {
+            let made = generationCreated.map { ", made \($0)" } ?? ""
+            let origin = generationOrigin.map { " by \($0.words)" } ?? ""
+            add("generation", "\(generation)\(made)\(origin)")
+        } else {
+            add("generation", "none")
+        }
+        for status in nodes {
+            let addresses = status.node.addresses.map(\.description).joined(separator: ", ")
+            add("node", "\(status.node.name) (\(status.node.role.rawValue)), \(addresses)")
+            add("", "\(status.node.rows.counted("row")) in table inet \(status.node.table)")
+            add("", status.traffic)
+        }
+        if let last = drift.last {
+            add("drift", "\(drift.count.counted("foreign change")), last \(last.time)")
+            let pid = last.pid.map { ", pid \($0)" } ?? ""
+            add("", "by \(last.process)\(pid)")
+            for difference in last.differences { add("", difference) }
+        } else {
+            add("drift", "none since the agent started \(agent.started)")
+        }
+        for diagnostic in diagnostics { add("", diagnostic.description) }
+        return lines.joined(separator: "\n")
+    }
+}
+
+extension StatusReport.NodeStatus {
+    fileprivate var traffic: String {
+        let dropped = counters.filter { $0.key.hasPrefix("drop.") }
+        let accepted = counters.filter { !$0.key.hasPrefix("drop.") }
+        let reasons = dropped.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value.packets)" }
+        return
+            "packets matched by rows: \(accepted.reduce(0) { $0 + $1.value.packets }); refused: \(reasons.joined(separator: ", "))"
+    }
+}
+
+extension StatusReport.State {
+    /// The state in words, with what it means for the administrator.
+    fileprivate var words: String {
+        switch self {
+        case .inSync: "in sync: the kernel holds what the configuration says"
+        case .pinned:
+            "pinned: an older generation is in force until the configuration changes or apply is said"
+        case .rejected: "REJECTED: the configuration is wrong; what was in force before still is"
+        case .degraded: "DEGRADED: the kernel may not hold what it should"
+        case .unconfigured: "UNCONFIGURED: nothing is enforced"
+        case .flushed:
+            "FLUSHED: nothing is enforced until the configuration changes or apply is said"
+        }
+    }
+}
+
+extension Generation.Origin {
+    var words: String {
+        switch self {
+        case .directory: "a change of the directory"
+        case .command: "apply"
+        case .start: "the agent's start"
+        }
+    }
+}

@@ -1,0 +1,40 @@
+import ArgumentParser
+import Deployment
+import FoundationEssentials
+import Glibc
+
+/// Output to people and pipes.
+enum Terminal {
+    /// Writes a line to standard error.
+    static func complain(_ line: String) {
+        let bytes = Array((line + "\n").utf8)
+        // Nothing is left to tell where standard error is closed.
+        _ = write(STDERR_FILENO, bytes, bytes.count)
+    }
+
+    static func printJSON(_ value: some Encodable) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        print(String(decoding: try encoder.encode(value), as: UTF8.self))
+    }
+
+    /// Diagnostics as compilers print them, to standard error.
+    static func complain(_ diagnostics: [Diagnostic]) {
+        for diagnostic in diagnostics { complain(diagnostic.description) }
+    }
+
+    /// Runs a command's body; a ``Failure`` becomes a line and its exit status.
+    static func reporting(_ body: () throws -> Void) throws {
+        do {
+            try body()
+        } catch let failure as Failure {
+            complain("pexip-fwctl: \(failure.description)")
+            throw ExitCode(failure.status.rawValue)
+        }
+    }
+}
+
+extension Int {
+    /// `1 error`, `2 errors`.
+    func counted(_ noun: String) -> String { "\(self) \(noun)\(self == 1 ? "" : "s")" }
+}

@@ -1,0 +1,51 @@
+import Agent
+import ArgumentParser
+import Enforcement
+import LinuxSystem
+import Logging
+
+/// `pexip-fwd`: the agent.
+@main
+struct PexipFirewallDaemon: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "pexip-fwd",
+        abstract: "Enforces the documented port usage of Pexip Infinity nodes with nftables.",
+        discussion: """
+            Watches the configuration directory and the kernel until SIGTERM; SIGHUP loads the \
+            configuration again. The rules stay in force when the agent ends.
+            """,
+        version: Version.current)
+
+    @Option(help: "The directory of .yaml files to enforce.")
+    var configDir = AgentOptions.defaultConfigurationDirectory
+
+    @Option(help: "Where generations are kept.")
+    var stateDir = AgentOptions.defaultStateDirectory
+
+    @Option(help: "The control socket.")
+    var socket = AgentOptions.defaultSocketPath
+
+    @Flag(help: "Log what is usually of no interest.")
+    var debug = false
+
+    func run() async throws {
+        let level: Logger.Level = debug ? .debug : .info
+        LoggingSystem.bootstrap { _ in
+            var handler = JournalLogHandler()
+            handler.logLevel = level
+            return handler
+        }
+        let log = Logger(label: "pexip-fwd")
+        do {
+            try await Agent(
+                options: AgentOptions(
+                    configurationDirectory: configDir, stateDirectory: stateDir,
+                    socketPath: socket),
+                log: log
+            ).run()
+        } catch {
+            log.critical("the agent ends: \(error)")
+            throw ExitCode.failure
+        }
+    }
+}
