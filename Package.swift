@@ -86,11 +86,13 @@ let package = Package(
             swiftSettings: strict),
 
         // Tests.
-        .target(
-            name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+        .target(name: "ProbeProtocol", path: "Tests/ProbeProtocol", swiftSettings: strict),
         .executableTarget(
-            name: "packet-probe", dependencies: ["CLinux"], path: "Tests/packet-probe",
-            swiftSettings: strict),
+            name: "packet-probe", dependencies: ["CLinux", "PortModel", "ProbeProtocol"],
+            path: "Tests/packet-probe", swiftSettings: strict),
+        .target(
+            name: "TestSupport", dependencies: ["CLinux", "PortModel", "ProbeProtocol"],
+            path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(name: "PortModelTests", dependencies: ["PortModel"], swiftSettings: strict),
         .testTarget(
             name: "DeploymentTests", dependencies: ["Deployment", "PortModel"],
@@ -102,7 +104,8 @@ let package = Package(
             name: "ControlTests", dependencies: ["Control", "JSONValue", "LinuxSystem"],
             swiftSettings: strict),
         .testTarget(
-            name: "TestSupportTests", dependencies: ["TestSupport"], swiftSettings: strict),
+            name: "TestSupportTests", dependencies: ["PortModel", "TestSupport"],
+            swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,15 @@
+internal import Glibc
+
+/// Asks for a condition again and again, for what announces itself by no event; false if it did
+/// not come true in time.
+package func waitUntil(
+    timeout: Duration = .seconds(5), every interval: Duration = .milliseconds(5),
+    _ condition: () throws -> Bool
+) rethrows -> Bool {
+    let deadline = ContinuousClock.now + timeout
+    while true {
+        if try condition() { return true }
+        if ContinuousClock.now >= deadline { return false }
+        usleep(UInt32(interval / .microseconds(1)))
+    }
+}

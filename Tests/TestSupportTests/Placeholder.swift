@@ -1,5 +1,0 @@
-import Testing
-
-@Suite struct TestSupportPlaceholder {
-    @Test func placeholder() {}
-}
