@@ -1,0 +1,147 @@
+package import Policy
+internal import PortModel
+
+/// What a packet meets in a table, rule by rule, as the kernel would take it through.
+package struct Evaluation: Hashable, Sendable {
+    /// The verdict of the last base chain that saw the packet.
+    package var verdict: Verdict
+    /// The rules that matched, in order, with the chains that they stand in.
+    package var matched: [Step]
+    /// The packet was exempted from connection tracking.
+    package var isUntracked: Bool
+
+    package struct Step: Hashable, Sendable {
+        package var chain: String
+        /// The rule's place in its chain, from 0.
+        package var index: Int
+        package var rule: Rule
+    }
+
+    /// The counters that the packet advanced.
+    package var counters: [String] { matched.compactMap(\.rule.counter) }
+    /// The rule that decided; nil where a base chain's policy did.
+    package var decisive: Step? { matched.last { $0.rule.verdict != nil } }
+}
+
+extension Table {
+    /// Takes a packet through the base chains of local placement that it passes: prerouting and
+    /// input, or output.
+    ///
+    /// A verdict of accept ends a base chain, not the packet's way; drop ends both.
+    package func evaluate(_ packet: Packet) -> Evaluation {
+        let points: [Hook.Point] =
+            packet.direction == .inbound ? [.prerouting, .input] : [.output]
+        let path = points.flatMap { point in
+            chains.filter { $0.hook?.point == point }
+                .sorted { ($0.hook?.priority.rawValue ?? 0) < ($1.hook?.priority.rawValue ?? 0) }
+        }
+        var evaluator = Evaluator(table: self, packet: packet)
+        var verdict = Verdict.accept
+        for chain in path {
+            verdict = evaluator.run(chain) ?? chain.hook?.policy ?? .accept
+            if verdict == .drop { break }
+        }
+        return Evaluation(
+            verdict: verdict, matched: evaluator.matched, isUntracked: evaluator.isUntracked)
+    }
+}
+
+private struct Evaluator {
+    let table: Table
+    let packet: Packet
+    var matched: [Evaluation.Step] = []
+    var isUntracked = false
+
+    /// Accept or drop; nil where no rule of the chain, or of those it jumps to, decided.
+    mutating func run(_ chain: Chain) -> Verdict? {
+        for (index, rule) in chain.rules.enumerated()
+        where rule.matches.allSatisfy({ matches($0) }) {
+            matched.append(Evaluation.Step(chain: chain.name, index: index, rule: rule))
+            if rule.isNotrack { isUntracked = true }
+            switch rule.verdict {
+            case nil: continue
+            case .accept: return .accept
+            case .drop: return .drop
+            case .return: return nil
+            case .jump(let name):
+                guard let target = table.chains.first(where: { $0.name == name }) else {
+                    preconditionFailure("a jump to \(name), which the table does not have")
+                }
+                if let verdict = run(target) { return verdict }
+            }
+        }
+        return nil
+    }
+
+    private func matches(_ match: Match) -> Bool {
+        switch match {
+        case .source(let address):
+            return packet.source == address
+        case .destination(let address):
+            return packet.destination == address
+        case .sourceIn(let set, let family):
+            return packet.family == family && contains(set, packet.source)
+        case .destinationIn(let set, let family):
+            return packet.family == family && contains(set, packet.destination)
+        case .protocolNumber(let number):
+            return packet.transport.number(packet.family) == number
+        case .sourcePorts(let ipProtocol, let ports):
+            guard packet.transport.ipProtocol == ipProtocol, let own = packet.transport.ports else {
+                return false
+            }
+            return ports.contains(own.source)
+        case .destinationPorts(let ipProtocol, let ports):
+            guard packet.transport.ipProtocol == ipProtocol, let own = packet.transport.ports else {
+                return false
+            }
+            return ports.contains(own.destination)
+        case .icmpType(let family, let types):
+            guard packet.family == family, case .icmp(let type) = packet.transport else {
+                return false
+            }
+            return types.contains(type)
+        case .hopLimit(let limit):
+            return packet.family == .ipv6 && packet.hopLimit == limit
+        case .inputIsLoopback:
+            return packet.isLoopback && packet.direction == .inbound
+        case .outputIsLoopback:
+            return packet.isLoopback && packet.direction == .outbound
+        case .connection(let states):
+            return states.contains(trackedState)
+        case .wasDecrypted:
+            return packet.isProtected && packet.direction == .inbound
+        case .willBeEncrypted:
+            return packet.isProtected && packet.direction == .outbound
+        }
+    }
+
+    private var trackedState: TrackedState {
+        if isUntracked { return .untracked }
+        switch packet.connection {
+        case .new: return .new
+        case .established: return .established
+        case .related: return .related
+        case .invalid: return .invalid
+        }
+    }
+
+    private func contains(_ set: String, _ address: IPAddress) -> Bool {
+        guard let set = table.sets.first(where: { $0.name == set }) else {
+            preconditionFailure("a match with set \(set), which the table does not have")
+        }
+        return set.addresses.contains(address)
+    }
+}
+
+extension Transport {
+    /// The IP protocol number.
+    fileprivate func number(_ family: AddressFamily) -> UInt8 {
+        switch self {
+        case .tcp: IPProtocol.tcp.rawValue
+        case .udp: IPProtocol.udp.rawValue
+        case .esp: IPProtocol.esp.rawValue
+        case .icmp: family == .ipv4 ? 1 : 58
+        case .other(let number): number
+        }
+    }
+}

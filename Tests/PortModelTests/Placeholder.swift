@@ -1,5 +1,0 @@
-import Testing
-
-@Suite struct PortModelPlaceholder {
-    @Test func placeholder() {}
-}
