@@ -63,8 +63,9 @@ package enum Peers: Hashable, Sendable {
 
 /// The effective ports of one node.
 package struct PortAssignments: Hashable, Sendable {
-    package var ranges: [NamedRange: ClosedRange<UInt16>]
-    package var ports: [ConfigurablePort: [UInt16]]
+    /// Those that differ from the documented defaults, so that equal assignments are equal values.
+    package private(set) var ranges: [NamedRange: ClosedRange<UInt16>]
+    package private(set) var ports: [ConfigurablePort: [UInt16]]
 
     /// The documented defaults.
     package init() {
@@ -74,12 +75,12 @@ package struct PortAssignments: Hashable, Sendable {
 
     package subscript(_ range: NamedRange) -> ClosedRange<UInt16> {
         get { ranges[range] ?? range.documentedDefault }
-        set { ranges[range] = newValue }
+        set { ranges[range] = newValue == range.documentedDefault ? nil : newValue }
     }
 
     package subscript(_ port: ConfigurablePort) -> [UInt16] {
         get { ports[port] ?? port.documentedDefault }
-        set { ports[port] = newValue }
+        set { ports[port] = newValue == port.documentedDefault ? nil : newValue }
     }
 }
 
@@ -111,6 +112,24 @@ package struct Node: Hashable, Sendable {
         self.ports = ports
         self.syslogTransport = syslogTransport
         self.peers = peers
+    }
+
+    /// The name of the node's nftables table in local placement.
+    ///
+    /// nftables takes letters, digits and `_` (and a few more that need quoting in a shell), so every
+    /// other character becomes `_`; two nodes of a deployment never have one name.
+    package var tableName: String { Self.tableName(of: name) }
+
+    static func tableName(of name: String) -> String {
+        let characters = name.utf8.map { byte in
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                UInt8(ascii: "0")...UInt8(ascii: "9"):
+                byte
+            default: UInt8(ascii: "_")
+            }
+        }
+        return "pexip_fw_" + String(decoding: characters, as: UTF8.self)
     }
 
     /// Every address of the node, sorted.

@@ -1,0 +1,17 @@
+/// Bounds on what a configuration may hold: far above the largest deployment, and low enough for a
+/// privileged process that anything can be put before.
+package enum ConfigurationLimits {
+    package static let files = 1_000
+    package static let bytesOfFile = 1 << 20
+    package static let bytesOfAllFiles = 16 << 20
+    /// Mappings and sequences in one another. The configuration's own keys need six.
+    package static let depth = 16
+    /// Keys, scalars, sequences and mappings of all files: 10,000 nodes with 50 each.
+    package static let yamlNodes = 500_000
+    /// Address ranges that all uses of groups add up to. One group that is used alone is shared.
+    package static let expandedRanges = 2_000_000
+    /// Nodes that all rules together are for: 1,000 nodes with 1,000 rules for all of them.
+    package static let nodesOfRules = 1_000_000
+    /// Diagnostics that are kept; the others are counted.
+    package static let diagnostics = 10_000
+}

@@ -1,0 +1,85 @@
+internal import PortModel
+
+extension DeploymentDecoder {
+    mutating func guards(_ node: YAMLNode) -> Guard {
+        var guards = Guard()
+        guard let entries = fields(of: node, "guard", as: GuardKey.self) else { return guards }
+        if let confirm = entries[.confirm] { guards.confirm = self.confirm(confirm.value) }
+        if let probes = entries[.probes],
+            let elements = list(
+                probes.value, "guard.probes", of: "probes such as tcp://10.0.0.1:443")
+        {
+            guards.probes = elements.compactMap { probe($0) }
+        }
+        if let revoke = entries[.revokeEstablished],
+            let value = boolean(revoke.value, "guard.revoke_established")
+        {
+            guards.revokeEstablished = value
+        }
+        return guards
+    }
+
+    /// The time to confirm in; nil for none.
+    private mutating func confirm(_ node: YAMLNode) -> Duration? {
+        let expectation =
+            "guard.confirm must be a time such as 60s, 5m or 1h, or off"
+        guard let text = text(node, expectation) else { return nil }
+        if text == "0" || text == "off" { return nil }
+        let units: [(suffix: String, seconds: Int)] = [("s", 1), ("m", 60), ("h", 3_600)]
+        // Six digits are more than a day in any unit, and never overflow.
+        guard let unit = units.first(where: { text.hasSuffix($0.suffix) }),
+            let number = Int(text.dropLast()), text.utf8.count <= 7,
+            text.dropLast().utf8.allSatisfy({ (48...57).contains($0) })
+        else {
+            refuse(node, expectation)
+            return nil
+        }
+        let seconds = number * unit.seconds
+        guard (10...86_400).contains(seconds) else {
+            findings.error(
+                node.location,
+                "guard.confirm must be from 10s to 24h, or off, not \(quoted(text))")
+            return nil
+        }
+        return .seconds(seconds)
+    }
+
+    private mutating func probe(_ node: YAMLNode) -> Probe? {
+        let expectation =
+            "a probe must be tcp://ADDRESS:PORT, as in tcp://10.0.0.1:443 or tcp://[2001:db8::1]:443"
+        guard let text = text(node, expectation) else { return nil }
+        let scheme = "tcp://"
+        guard text.hasPrefix(scheme),
+            let colon = text.utf8.lastIndex(of: UInt8(ascii: ":"))
+        else {
+            refuse(node, expectation)
+            return nil
+        }
+        let start = text.utf8.index(text.startIndex, offsetBy: scheme.utf8.count)
+        let digits = String(text[text.utf8.index(after: colon)...])
+        guard start <= colon, let port = UInt16(digits), port > 0,
+            digits.utf8.allSatisfy({ (48...57).contains($0) })
+        else {
+            refuse(node, expectation)
+            return nil
+        }
+        let host = text[start..<colon]
+        let isBracketed = host.hasPrefix("[") && host.hasSuffix("]") && host.utf8.count > 2
+        let numeric = isBracketed ? host.dropFirst().dropLast() : host
+        guard let address = IPAddress(numeric) else {
+            findings.error(
+                node.location,
+                "the probe \(quoted(text)) needs a numeric address, because names are not looked up: write tcp://ADDRESS:PORT"
+            )
+            return nil
+        }
+        guard isBracketed == (address.family == .ipv6) else {
+            findings.error(
+                node.location,
+                "the probe \(quoted(text)) needs brackets around an IPv6 address and none around IPv4"
+            )
+            return nil
+        }
+        return Probe(address: address, port: port)
+    }
+}

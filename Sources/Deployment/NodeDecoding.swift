@@ -1,0 +1,159 @@
+internal import PortModel
+
+/// A node of the configuration, known by name even where the rest of it is faulty.
+struct DecodedNode {
+    let name: String
+    let nameLocation: SourceLocation
+    var role: NodeRole?
+    var primary: [(address: IPAddress, location: SourceLocation)] = []
+    var secondary: [(address: IPAddress, location: SourceLocation)] = []
+    /// nil when the node is faulty.
+    var node: Node?
+}
+
+/// What may be set for all nodes and overridden for one.
+struct NodeSettings {
+    var features: [Feature: Bool] = [:]
+    var ports = PortAssignments()
+    /// Where ranges are set, if not to their defaults.
+    var rangeLocations: [NamedRange: SourceLocation] = [:]
+    var syslogTransport: IPProtocol = .udp
+    var peers: [PeerClass: PeerList] = [:]
+}
+
+/// The keys that stand at the top and in a node alike.
+struct SettingsEntries {
+    var features: YAMLEntry?
+    var ports: YAMLEntry?
+    var transports: YAMLEntry?
+    var peers: YAMLEntry?
+}
+
+extension DeploymentDecoder {
+    mutating func readNodes(_ node: YAMLNode, _ common: NodeSettings) {
+        guard let mapping = mapping(node, "nodes") else { return }
+        for entry in mapping.entries {
+            if entry.value.isNull {
+                reportNothingReset(entry, "node")
+                continue
+            }
+            checkName(entry, "node")
+            let decoded = decodedNode(entry, common)
+            nodeIndex[entry.key] = nodes.count
+            nodes.append(decoded)
+            nodeNames.append(entry.key)
+        }
+    }
+
+    private mutating func decodedNode(_ entry: YAMLEntry, _ common: NodeSettings) -> DecodedNode {
+        var result = DecodedNode(name: entry.key, nameLocation: entry.keyLocation)
+        let path = "nodes.\(entry.key)"
+        guard let entries = fields(of: entry.value, path, as: NodeKey.self) else { return result }
+        if let role = entries[.role] {
+            result.role = choice(role.value, "role", as: NodeRole.self)
+        } else {
+            reportMissing(
+                "role: write role: management or role: conferencing", from: entry)
+        }
+        if let address = entries[.address] {
+            result.primary = hostAddresses(address.value, "\(path).address")
+        } else {
+            reportMissing("address: write address and its primary one", from: entry)
+        }
+        if let secondary = entries[.secondaryAddress] {
+            result.secondary = hostAddresses(secondary.value, "\(path).secondary_address")
+            if result.role == .management {
+                findings.error(
+                    secondary.keyLocation,
+                    "a Management Node has no secondary address: remove it, or correct the role")
+            }
+        }
+        var settings = common
+        readSettings(
+            SettingsEntries(
+                features: entries[.features], ports: entries[.ports],
+                transports: entries[.transports], peers: entries[.peers]),
+            of: entry.key, into: &settings)
+        guard let role = result.role, !result.primary.isEmpty else { return result }
+        result.node = Node(
+            name: entry.key, role: role, addresses: result.primary.map(\.address),
+            secondaryAddresses: result.secondary.map(\.address),
+            features: Set(settings.features.filter(\.value).keys), ports: settings.ports,
+            syslogTransport: settings.syslogTransport,
+            peers: settings.peers.mapValues(\.peers).filter { $0.value != .any })
+        return result
+    }
+
+    private mutating func reportMissing(_ what: String, from entry: YAMLEntry) {
+        guard isComplete else { return }
+        findings.error(entry.keyLocation, "node \(quoted(entry.key)) has no \(what)")
+    }
+
+    /// Reads features, ports, transports and peers over what is set already.
+    /// - Parameter name: the node whose settings they are; nil for those of all nodes.
+    mutating func readSettings(
+        _ entries: SettingsEntries, of name: String?, into settings: inout NodeSettings
+    ) {
+        let prefix = name.map { "nodes.\($0)." } ?? ""
+        if let features = entries.features,
+            let fields = fields(of: features.value, "\(prefix)features", as: Feature.self)
+        {
+            for feature in Feature.allCases {
+                guard let entry = fields[feature] else { continue }
+                if let value = boolean(entry.value, "\(prefix)features.\(feature.rawValue)") {
+                    settings.features[feature] = value
+                }
+            }
+        }
+        if let ports = entries.ports {
+            readPorts(ports.value, "\(prefix)ports", into: &settings)
+        }
+        if let transports = entries.transports,
+            let fields = fields(
+                of: transports.value, "\(prefix)transports", as: TransportKey.self),
+            let syslog = fields[.syslog]
+        {
+            if syslog.value.content == .scalar("tls", isPlain: true) {
+                findings.error(
+                    syslog.value.location,
+                    "unknown transport \"tls\": write tcp, which includes TLS")
+            } else if let value = ipProtocol(syslog.value, "transport", among: [.udp, .tcp]) {
+                settings.syslogTransport = value
+            }
+        }
+        if let peers = entries.peers,
+            let fields = fields(of: peers.value, "\(prefix)peers", as: PeerClass.self)
+        {
+            for peerClass in PeerClass.allCases {
+                guard let entry = fields[peerClass] else { continue }
+                let what = "\(prefix)peers.\(peerClass.rawValue)"
+                guard let list = self.peers(entry.value, what) else { continue }
+                settings.peers[peerClass] = list
+                familyChecks.append(FamilyCheck(what: what, list: list, nodes: name.map { [$0] }))
+            }
+        }
+    }
+
+    private mutating func readPorts(
+        _ node: YAMLNode, _ what: String, into settings: inout NodeSettings
+    ) {
+        guard let fields = fields(of: node, what, as: PortKey.self) else { return }
+        var own: Set<NamedRange> = []
+        for key in PortKey.allCases {
+            guard let entry = fields[key] else { continue }
+            let what = "\(what).\(key.rawValue)"
+            switch key {
+            case .range(let name):
+                guard let range = portRange(entry.value, what) else { continue }
+                settings.ports[name] = range
+                settings.rangeLocations[name] = entry.value.location
+                own.insert(name)
+            case .port(.psom):
+                if let ports = ports(entry.value, what) { settings.ports[.psom] = ports }
+            case .port(let name):
+                if let port = port(entry.value, what) { settings.ports[name] = [port] }
+            }
+        }
+        checkRanges(own, of: settings)
+    }
+}

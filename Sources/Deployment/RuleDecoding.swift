@@ -1,0 +1,155 @@
+internal import PortModel
+
+extension DeploymentDecoder {
+    /// Reads the site's own rows, in the files' order.
+    mutating func rules(_ node: YAMLNode) -> [SiteRule] {
+        guard let elements = list(node, "rules", of: "rules") else { return [] }
+        var names: [String: SourceLocation] = [:]
+        var result: [SiteRule] = []
+        for (index, element) in elements.enumerated() {
+            let position = "rules[\(index + 1)]"
+            guard let entries = fields(of: element, position, as: RuleKey.self) else { continue }
+            let name = ruleName(entries[.name], in: element, position, &names)
+            if let rule = rule(
+                entries, name: name, in: element, name.map { "rule \($0)" } ?? position)
+            {
+                result.append(rule)
+            }
+        }
+        return result
+    }
+
+    private mutating func ruleName(
+        _ entry: YAMLEntry?, in element: YAMLNode, _ position: String,
+        _ names: inout [String: SourceLocation]
+    ) -> String? {
+        guard let entry else {
+            findings.error(element.location, "\(position) has no name")
+            return nil
+        }
+        guard let name = text(entry.value, "\(position).name must be a name") else { return nil }
+        guard isRuleName(name) else {
+            findings.error(
+                entry.value.location,
+                "the rule's name \(quoted(name)) must begin with a small letter or digit and go on with small letters, digits, \".\", \"_\" and \"-\", 64 at most"
+            )
+            return nil
+        }
+        if let first = names[name] {
+            findings.error(
+                entry.value.location,
+                "the rule \(quoted(name)) is already at \(first.file):\(first.line):\(first.column): give each rule a name of its own"
+            )
+        } else {
+            names[name] = entry.value.location
+        }
+        return name
+    }
+
+    private func isRuleName(_ name: String) -> Bool {
+        func isWordCharacter(_ byte: UInt8) -> Bool {
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"): true
+            default: false
+            }
+        }
+        let others = [UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-")]
+        guard let first = name.utf8.first, isWordCharacter(first) else { return false }
+        return name.utf8.count <= 64
+            && name.utf8.allSatisfy { isWordCharacter($0) || others.contains($0) }
+    }
+
+    /// nil when the rule lacks something, which is reported.
+    private mutating func rule(
+        _ entries: [RuleKey: YAMLEntry], name: String?, in element: YAMLNode, _ what: String
+    ) -> SiteRule? {
+        func required(_ key: RuleKey, _ right: String) -> YAMLNode? {
+            if let entry = entries[key] { return entry.value }
+            findings.error(element.location, "\(what) has no \(key.rawValue): \(right)")
+            return nil
+        }
+        let nodes = required(.nodes, "name nodes, a role, or all").flatMap { ruleNodes($0, what) }
+        let direction = required(.direction, "write inbound or outbound").flatMap {
+            choice($0, "direction", as: Direction.self)
+        }
+        let ipProtocol = required(.ipProtocol, "write tcp, udp or esp").flatMap {
+            self.ipProtocol($0, "protocol", among: IPProtocol.allCases)
+        }
+        var ports: [RuleKey: PortSet] = [:]
+        for key in [RuleKey.sourcePorts, .destinationPorts] {
+            guard let entry = entries[key] else { continue }
+            ports[key] = portSet(entry.value, "\(key.rawValue) of \(what)")
+            if let ipProtocol, !ipProtocol.hasPorts {
+                findings.error(
+                    entry.keyLocation,
+                    "\(what) has \(key.rawValue), but \(ipProtocol.name) has no ports: remove them")
+            }
+        }
+        var peers = Peers.any
+        if let entry = entries[.peers] {
+            let what = "peers of \(what)"
+            if let list = self.peers(entry.value, what) {
+                peers = list.peers
+                if let nodes {
+                    familyChecks.append(FamilyCheck(what: what, list: list, nodes: nodes))
+                }
+            }
+        }
+        guard let name, let nodes, let direction, let ipProtocol else { return nil }
+        return SiteRule(
+            name: name, nodes: nodes, direction: direction, protocol: ipProtocol,
+            sourcePorts: ports[.sourcePorts] ?? .all,
+            destinationPorts: ports[.destinationPorts] ?? .all, peers: peers)
+    }
+
+    /// The names of the nodes that a rule is for; nil when one is unknown or there are none.
+    private mutating func ruleNodes(_ node: YAMLNode, _ what: String) -> [String]? {
+        var result: Set<String> = []
+        var words: Set<String> = []
+        var isUsable = true
+        for element in listOrSingle(node) {
+            guard
+                let word = text(element, "nodes of \(what) must be names of nodes, a role, or all")
+            else {
+                isUsable = false
+                continue
+            }
+            guard words.insert(word).inserted else { continue }
+            let role = NodeRole(rawValue: word)
+            guard word == "all" || role != nil else {
+                if nodeIndex[word] == nil {
+                    reportUnknownNode(word, at: element.location)
+                    isUsable = false
+                }
+                result.insert(word)
+                continue
+            }
+            if nodeIndex[word] != nil {
+                findings.error(
+                    element.location,
+                    "\(quoted(word)) is both the name of a node and a word for several: rename the node"
+                )
+                isUsable = false
+            }
+            result.formUnion(
+                nodes.filter { role == nil || $0.role == role || $0.role == nil }.map(\.name))
+        }
+        guard isUsable else { return nil }
+        if result.isEmpty {
+            if isComplete, !nodes.isEmpty {
+                findings.error(
+                    node.location, "\(what) is for no node: name one, or remove the rule")
+            }
+            return nil
+        }
+        guard result.count <= ruleNodeBudget else {
+            findings.error(
+                node.location,
+                "the rules are for more than \(ConfigurationLimits.nodesOfRules) nodes together: join rules that have the same peers"
+            )
+            return nil
+        }
+        ruleNodeBudget -= result.count
+        return Array(result)
+    }
+}

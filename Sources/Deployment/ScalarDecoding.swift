@@ -1,0 +1,160 @@
+internal import PortModel
+
+// Values of one kind each, from whatever stands in their place. Each reports what is wrong with it
+// and returns nil then.
+
+extension DeploymentDecoder {
+    /// The entries of a mapping by key, without those that are null; unknown keys are reported.
+    /// - Parameter what: the mapping in the message's words, such as `nodes.a.ports`.
+    mutating func fields<Key: RawRepresentable & CaseIterable & Hashable>(
+        of node: YAMLNode, _ what: String, as keys: Key.Type
+    ) -> [Key: YAMLEntry]? where Key.RawValue == String {
+        guard let mapping = mapping(node, what) else { return nil }
+        return fields(of: mapping, in: " in \(what)", as: keys)
+    }
+
+    mutating func fields<Key: RawRepresentable & CaseIterable & Hashable>(
+        of mapping: YAMLMapping, in place: String, as keys: Key.Type
+    ) -> [Key: YAMLEntry] where Key.RawValue == String {
+        var result: [Key: YAMLEntry] = [:]
+        for entry in mapping.entries {
+            guard let key = Key(rawValue: entry.key) else {
+                reportUnknown(
+                    "key", entry.key, in: place, at: entry.keyLocation,
+                    known: Key.allCases.map(\.rawValue))
+                continue
+            }
+            if !entry.value.isNull { result[key] = entry }
+        }
+        return result
+    }
+
+    mutating func mapping(_ node: YAMLNode, _ what: String) -> YAMLMapping? {
+        if case .mapping(let mapping) = node.content { return mapping }
+        refuse(node, "\(what) must be a mapping of keys")
+        return nil
+    }
+
+    mutating func list(_ node: YAMLNode, _ what: String, of elements: String) -> [YAMLNode]? {
+        if case .sequence(let nodes) = node.content { return nodes }
+        refuse(node, "\(what) must be a list of \(elements)")
+        return nil
+    }
+
+    /// A list, or a single value as a list of one.
+    func listOrSingle(_ node: YAMLNode) -> [YAMLNode] {
+        if case .sequence(let nodes) = node.content { nodes } else { [node] }
+    }
+
+    /// A text, with or without quotes.
+    mutating func text(_ node: YAMLNode, _ expectation: String) -> String? {
+        if case .scalar(let text, _) = node.content { return text }
+        refuse(node, expectation)
+        return nil
+    }
+
+    mutating func boolean(_ node: YAMLNode, _ what: String) -> Bool? {
+        guard case .scalar(let text, let isPlain) = node.content else {
+            refuse(node, "\(what) must be true or false")
+            return nil
+        }
+        switch (text, isPlain) {
+        case ("true", true): return true
+        case ("false", true): return false
+        case ("true", false), ("false", false):
+            reportQuotes(node, what, text)
+        default:
+            switch text.lowercased() {
+            case "yes", "on", "y", "true", "1":
+                findings.error(
+                    node.location, "\(what) must be true or false: write true, not \(text)")
+            case "no", "off", "n", "false", "0":
+                findings.error(
+                    node.location, "\(what) must be true or false: write false, not \(text)")
+            default: refuse(node, "\(what) must be true or false")
+            }
+        }
+        return nil
+    }
+
+    /// One of a few words.
+    /// - Parameter what: the kind of word, as in "unknown role".
+    mutating func choice<Value>(
+        _ node: YAMLNode, _ what: String, among choices: [(name: String, value: Value)]
+    ) -> Value? {
+        let names = choices.map(\.name)
+        guard let name = text(node, "the \(what) must be \(alternatives(names))") else {
+            return nil
+        }
+        if let match = choices.first(where: { $0.name == name }) { return match.value }
+        reportUnknown(what, name, at: node.location, known: names)
+        return nil
+    }
+
+    mutating func choice<Value: RawRepresentable & CaseIterable>(
+        _ node: YAMLNode, _ what: String, as values: Value.Type
+    ) -> Value? where Value.RawValue == String {
+        choice(node, what, among: Value.allCases.map { ($0.rawValue, $0) })
+    }
+
+    mutating func ipProtocol(
+        _ node: YAMLNode, _ what: String, among protocols: [IPProtocol]
+    ) -> IPProtocol? {
+        choice(node, what, among: protocols.map { ($0.name, $0) })
+    }
+
+    // MARK: Messages
+
+    /// Reports a value of the wrong kind.
+    /// - Parameter expectation: what would be right, to be followed by ", not …".
+    mutating func refuse(_ node: YAMLNode, _ expectation: String) {
+        if case .unusable = node.content { return }
+        findings.error(node.location, "\(expectation), not \(node.kind)")
+    }
+
+    mutating func reportQuotes(_ node: YAMLNode, _ what: String, _ value: String) {
+        findings.error(
+            node.location,
+            "\(what) must not be in quotes, which make it a text: write \(value), not \(quoted(value))"
+        )
+    }
+
+    /// Reports a name that nothing has, with the name that was probably meant or all that are known.
+    mutating func reportUnknown(
+        _ what: String, _ name: String, in place: String = "", at location: SourceLocation,
+        known: some Collection<String>
+    ) {
+        var message = "unknown \(what) \(quoted(name))\(place)"
+        // An attacker's bound: a search compares with every known name.
+        var suggestion: String?
+        if name.utf8.count <= 64, suggestionBudget >= known.count {
+            suggestionBudget -= known.count
+            suggestion = nearest(to: name, among: known)
+        }
+        if let suggestion {
+            message += " (did you mean \(quoted(suggestion))?)"
+        } else if known.isEmpty {
+            message += ": there is none"
+        } else if known.count <= 24 {
+            message +=
+                what == "key"
+                ? ": known are \(enumeration(Array(known)))"
+                : ": write \(alternatives(Array(known)))"
+        } else {
+            message += ": none of the \(known.count) that there are is similar"
+        }
+        findings.error(location, message)
+    }
+}
+
+/// `a`, `a or b`, `a, b or c`.
+func alternatives(_ names: [String]) -> String {
+    guard let last = names.last, names.count > 1 else { return names.first ?? "" }
+    return names.dropLast().joined(separator: ", ") + " or " + last
+}
+
+/// `a`, `a and b`, `a, b and c`.
+func enumeration(_ names: [String]) -> String {
+    guard let last = names.last, names.count > 1 else { return names.first ?? "" }
+    return names.dropLast().joined(separator: ", ") + " and " + last
+}

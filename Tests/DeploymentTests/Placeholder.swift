@@ -1,5 +1,0 @@
-import Testing
-
-@Suite struct DeploymentPlaceholder {
-    @Test func placeholder() {}
-}
