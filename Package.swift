@@ -78,8 +78,8 @@ let package = Package(
             name: "DeploymentTests", dependencies: ["Deployment", "PortModel"],
             swiftSettings: strict),
         .testTarget(
-            name: "LinuxSystemTests", dependencies: ["LinuxSystem", "TestSupport"],
-            swiftSettings: strict),
+            name: "LinuxSystemTests",
+            dependencies: ["LinuxSystem", "TestSupport", logging, system], swiftSettings: strict),
         .testTarget(
             name: "ControlTests", dependencies: ["Control", "JSONValue", "LinuxSystem"],
             swiftSettings: strict),
