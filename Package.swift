@@ -52,7 +52,8 @@ let package = Package(
             dependencies: ["JSONValue", "Ruleset", "LinuxSystem", "CNftables", "CMnl"],
             swiftSettings: strict),
         .target(
-            name: "Control", dependencies: ["JSONValue", "LinuxSystem"], swiftSettings: strict),
+            name: "Control", dependencies: ["JSONValue", "LinuxSystem", logging, system],
+            swiftSettings: strict),
 
         .target(
             name: "Enforcement",
@@ -81,8 +82,9 @@ let package = Package(
             name: "LinuxSystemTests",
             dependencies: ["LinuxSystem", "TestSupport", logging, system], swiftSettings: strict),
         .testTarget(
-            name: "ControlTests", dependencies: ["Control", "JSONValue", "LinuxSystem"],
-            swiftSettings: strict),
+            name: "ControlTests",
+            dependencies: ["Control", "JSONValue", "LinuxSystem", logging, system],
+            exclude: ["varlink_client.py"], swiftSettings: strict),
         .testTarget(
             name: "TestSupportTests", dependencies: ["TestSupport"], swiftSettings: strict),
     ],
