@@ -1,5 +1,28 @@
 #ifndef PEXIP_FW_CLINUX_H
 #define PEXIP_FW_CLINUX_H
 // What Glibc's Swift overlay hides: macros with casts, structures behind _GNU_SOURCE, and
-// variadic calls. One line of reason for each.
+// variadic calls. One line of reason for each. Results are those of the system call: -1 with
+// errno on failure. The implementations are in clinux.c, so that no system header leaks from here.
+#include <sys/types.h>
+
+// gettid(2) is declared behind _GNU_SOURCE.
+pid_t clinux_gettid(void);
+
+// accept4(2) is declared behind _GNU_SOURCE; the new descriptor is close-on-exec and non-blocking.
+int clinux_accept(int listener);
+
+// struct ucred of SO_PEERCRED is declared behind _GNU_SOURCE.
+int clinux_peer_credentials(int socket, pid_t *pid, uid_t *uid, gid_t *gid);
+
+// SO_PEERGROUPS is missing from Glibc's headers for some architectures; returns how many groups
+// there are, of which at most `capacity` were written (none where they do not all fit).
+int clinux_peer_groups(int socket, gid_t *groups, int capacity);
+
+// struct sigaction hides its handler in a union, and the handler must be async-signal-safe, which
+// Swift code is not: it writes the signal's number, one byte, to `pipe` (non-blocking).
+int clinux_catch_signal(int signal, int pipe);
+
+// Back to SIG_DFL, a macro with a cast.
+int clinux_restore_signal(int signal);
+
 #endif

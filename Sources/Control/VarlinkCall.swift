@@ -1,0 +1,91 @@
+package import JSONValue
+package import LinuxSystem
+
+/// One call, as its handler sees it.
+package struct VarlinkCall: Sendable {
+    /// Full, such as `org.example.Service.Reload`.
+    package let method: String
+    /// An object.
+    package let parameters: JSONValue
+    /// The process that made the connection.
+    package let credentials: PeerCredentials
+    /// Whether the client takes several replies.
+    package let wantsMore: Bool
+
+    private let send: @Sendable (JSONValue) async -> Bool
+    private let disconnection: AsyncStream<Never>
+
+    /// `send` takes continuing replies and returns whether the client is still there;
+    /// `disconnection` ends when it has gone.
+    package init(
+        method: String, parameters: JSONValue = .object([:]), credentials: PeerCredentials,
+        wantsMore: Bool = false, disconnection: AsyncStream<Never> = AsyncStream { _ in },
+        send: @escaping @Sendable (JSONValue) async -> Bool = { _ in false }
+    ) {
+        self.method = method
+        self.parameters = parameters
+        self.credentials = credentials
+        self.wantsMore = wantsMore
+        self.disconnection = disconnection
+        self.send = send
+    }
+
+    /// The method without its interface.
+    package var methodName: Substring {
+        method.lastIndex(of: ".").map { method[method.index(after: $0)...] } ?? method[...]
+    }
+
+    /// The parameters as a type; throws `InvalidParameter` with the name of the one that does not
+    /// fit.
+    package func parameters<Value: Decodable>(as type: Value.Type) throws -> Value {
+        do {
+            return try parameters.decoded(as: type)
+        } catch let error as DecodingError {
+            throw VarlinkError.invalidParameter(error.parameterName)
+        }
+    }
+
+    /// Sends a reply that others will follow. False where the client has gone: the reply is
+    /// dropped, and it is the handler's choice whether to go on.
+    ///
+    /// Throws `ExpectedMore` where the client takes one reply only.
+    @discardableResult
+    package func reply(continuing parameters: JSONValue) async throws(VarlinkError) -> Bool {
+        guard wantsMore else { throw .expectedMore }
+        return await send(parameters)
+    }
+
+    /// Runs what has no purpose without the client, such as waiting for events to send: cancelled
+    /// when the client disconnects, and then throws `CancellationError`.
+    package func whileConnected<Result: Sendable>(
+        _ body: @escaping @Sendable () async throws -> Result
+    ) async throws -> Result {
+        try await withThrowingTaskGroup(of: Result?.self) { group in
+            group.addTask { try await body() }
+            group.addTask {
+                for await _ in disconnection {}
+                return nil
+            }
+            defer { group.cancelAll() }
+            guard let first = try await group.next(), let result = first else {
+                throw CancellationError()
+            }
+            return result
+        }
+    }
+}
+
+extension DecodingError {
+    /// The key at fault, such as `nodes.0.name`.
+    fileprivate var parameterName: String {
+        let path: [any CodingKey] =
+            switch self {
+            case .keyNotFound(let key, let context): context.codingPath + [key]
+            case .typeMismatch(_, let context), .valueNotFound(_, let context),
+                .dataCorrupted(let context):
+                context.codingPath
+            @unknown default: []
+            }
+        return path.map(\.stringValue).joined(separator: ".")
+    }
+}

@@ -1,0 +1,30 @@
+internal import LinuxSystem
+
+/// How much a client may ask of the server.
+package struct VarlinkLimits: Hashable, Sendable {
+    /// Bytes of one message, without its NUL. A client with a longer one is disconnected.
+    package var message = 1 << 20
+    /// Connections at once; whoever comes then is disconnected.
+    package var clients = 64
+    /// Of these, for one user other than root.
+    package var clientsPerUser = 16
+    /// Of ``clients``, for root alone, so that other users cannot lock it out.
+    package var reservedForRoot = 16
+    /// Bytes of replies to one call that wait for the client to read them. A client that lets
+    /// another reply make them more is disconnected; a single one may be longer.
+    package var outgoing = 4 << 20
+    /// From a message's first byte to its last.
+    package var messageTime = Duration.seconds(10)
+    /// How long nothing of the waiting replies is read.
+    package var drainTime = Duration.seconds(10)
+
+    package init() {}
+
+    /// Whether one more connection of this user may stand beside the present ones.
+    func admits(_ user: UInt32, beside present: some Collection<UInt32>) -> Bool {
+        if user == 0 { return present.count < clients }
+        return present.count(where: { $0 != 0 }) < clients - reservedForRoot
+            && present.count < clients
+            && present.count(where: { $0 == user }) < clientsPerUser
+    }
+}

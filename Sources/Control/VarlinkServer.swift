@@ -1,0 +1,304 @@
+@preconcurrency internal import Dispatch
+internal import JSONValue
+package import LinuxSystem
+package import Logging
+internal import SystemPackage
+
+/// A Varlink service on a Unix socket, for any number of interfaces.
+///
+/// All connections share one queue and no threads; handlers run on the cooperative pool. Calls of
+/// one connection are answered in order, one after the other. What a client does wrong costs its
+/// own connection and nothing else (``VarlinkLimits``).
+package actor VarlinkServer {
+    private let executor: QueueExecutor
+    package nonisolated var unownedExecutor: UnownedSerialExecutor {
+        executor.asUnownedSerialExecutor()
+    }
+
+    private let service: VarlinkService
+    private let limits: VarlinkLimits
+    private let logger: Logger
+    private var listener: UnixListener?
+    private var listening: DescriptorSource?
+    /// Resumes accepting after descriptors ran out.
+    private var retry: DeadlineTimer?
+    private var connections: [Int: VarlinkConnection] = [:]
+    /// The last number given to a connection or a call.
+    private var lastNumber = 0
+    private var scratch = [UInt8](repeating: 0, count: 65536)
+
+    package init(
+        identity: VarlinkIdentity, interfaces: [VarlinkInterface],
+        limits: VarlinkLimits = VarlinkLimits(), logger: Logger,
+        authorize: @escaping VarlinkAuthorization
+    ) {
+        executor = QueueExecutor(label: "varlink-server")
+        service = VarlinkService(
+            identity: identity, interfaces: interfaces, authorize: authorize, logger: logger)
+        self.limits = limits
+        self.logger = logger
+    }
+
+    /// Serves whoever connects to `listener`, until ``stop()``.
+    package func start(_ listener: UnixListener) {
+        let source = DescriptorSource(
+            listener.shared, .readable, queue: executor.queue
+        ) { [weak self] in
+            self?.assumeIsolated { $0.accept() }
+        }
+        retry = DeadlineTimer(queue: executor.queue) { [weak self] in
+            self?.assumeIsolated { $0.listening?.resume() }
+        }
+        self.listener = listener
+        listening = source
+        source.resume()
+    }
+
+    /// Stops listening, removes the socket's file unless somebody else holds the listener, and
+    /// disconnects all clients. Calls that are being answered go on; their replies are dropped.
+    package func stop() {
+        listening?.cancel()
+        (listening, retry, listener) = (nil, nil, nil)
+        for connection in connections.values { close(connection, because: "the server stops") }
+    }
+
+    // MARK: Connections
+
+    private func accept() {
+        guard let listener else { return }
+        do throws(SystemError) {
+            while let socket = try listener.accept() { admit(socket) }
+        } catch {
+            // Out of descriptors or memory: the client keeps waiting in the queue, and the source
+            // would call again at once.
+            logger.error("cannot accept a client", metadata: ["error": "\(error)"])
+            listening?.pause()
+            retry?.set(.now + .seconds(1))
+        }
+    }
+
+    private func admit(_ socket: UnixSocket) {
+        let credentials: PeerCredentials
+        do {
+            credentials = try socket.peerCredentials()
+        } catch {
+            logger.error("a client turned away", metadata: ["error": "\(error)"])
+            return
+        }
+        guard limits.admits(credentials.uid, beside: connections.values.map(\.credentials.uid))
+        else {
+            logger.debug(
+                "too many clients: one turned away",
+                metadata: ["uid": "\(credentials.uid)", "clients": "\(connections.count)"])
+            return
+        }
+        lastNumber += 1
+        let id = lastNumber
+        let queue = executor.queue
+        let connection = VarlinkConnection(
+            id: id, socket: socket, credentials: credentials,
+            reading: DescriptorSource(socket.shared, .readable, queue: queue) { [weak self] in
+                self?.assumeIsolated { $0.receive(id) }
+            },
+            writing: DescriptorSource(socket.shared, .writable, queue: queue) { [weak self] in
+                self?.assumeIsolated { $0.resumeSending(id) }
+            },
+            timer: DeadlineTimer(queue: queue) { [weak self] in
+                self?.assumeIsolated { $0.timePassed(id) }
+            })
+        connections[id] = connection
+        connection.reading.resume()
+    }
+
+    /// `reason` is nil for the normal end.
+    private func close(
+        _ connection: VarlinkConnection, because reason: String?, level: Logger.Level = .debug
+    ) {
+        guard connections.removeValue(forKey: connection.id) != nil else { return }
+        connection.reading.cancel()
+        connection.writing.cancel()
+        connection.disconnection?.finish()
+        guard let reason else { return }
+        logger.log(
+            level: level, "client disconnected: \(reason)",
+            metadata: [
+                "pid": "\(connection.credentials.pid)", "uid": "\(connection.credentials.uid)",
+            ])
+    }
+
+    private func timePassed(_ id: Int) {
+        guard let connection = connections[id] else { return }
+        let now = ContinuousClock.now
+        if let deadline = connection.messageDeadline, deadline <= now {
+            close(connection, because: "its message did not end in time")
+        } else if let deadline = connection.drainDeadline, deadline <= now {
+            close(connection, because: "it does not read its replies", level: .warning)
+        }
+    }
+
+    private func setTimer(of connection: VarlinkConnection) {
+        let deadlines = [connection.messageDeadline, connection.drainDeadline].compactMap { $0 }
+        connection.timer.set(deadlines.min())
+    }
+
+    // MARK: Calls
+
+    private func receive(_ id: Int) {
+        guard let connection = connections[id] else { return }
+        do throws(SystemError) {
+            switch try connection.socket.receive(into: &scratch) {
+            case .wouldBlock: return
+            case .ended:
+                connection.inputEnded = true
+                connection.messageDeadline = nil
+                connection.reading.pause()
+                // Nobody waits for events any more; a plain call's reply may still be read.
+                if connection.callIsStream { return close(connection, because: nil) }
+            case .bytes(let count):
+                let ended = connection.input.append(scratch[..<count])
+                if !connection.input.endsInPart {
+                    connection.messageDeadline = nil
+                } else if ended || connection.messageDeadline == nil {
+                    connection.messageDeadline = .now + limits.messageTime
+                }
+            }
+        } catch {
+            return close(connection, because: "\(error)")
+        }
+        proceed(connection)
+    }
+
+    /// Begins the next call where none is being answered, and decides whether to read on.
+    private func proceed(_ connection: VarlinkConnection) {
+        // A client that does not read gets no further replies made.
+        if connection.call == nil && connection.output.isEmpty {
+            if let message = connection.input.next() {
+                guard message.count <= limits.message else { return refuse(connection) }
+                begin(message, on: connection)
+            } else if connection.input.count > limits.message {
+                return refuse(connection)
+            } else if connection.inputEnded {
+                return close(
+                    connection, because: connection.input.endsInPart ? "half a message" : nil)
+            }
+        }
+        if !connection.inputEnded {
+            if connection.input.count > limits.message {
+                // Whole messages that wait their turn: read on when some are answered.
+                connection.messageDeadline = nil
+                connection.reading.pause()
+            } else {
+                if connection.input.endsInPart && connection.messageDeadline == nil {
+                    connection.messageDeadline = .now + limits.messageTime
+                }
+                connection.reading.resume()
+            }
+        }
+        setTimer(of: connection)
+    }
+
+    private func refuse(_ connection: VarlinkConnection) {
+        close(connection, because: "message over \(limits.message) bytes", level: .error)
+    }
+
+    private func begin(_ message: [UInt8], on connection: VarlinkConnection) {
+        lastNumber += 1
+        let number = lastNumber
+        let id = connection.id
+        let credentials = connection.credentials
+        let (disconnection, continuation) = AsyncStream.makeStream(of: Never.self)
+        connection.call = number
+        connection.disconnection = continuation
+        // Not a child of anything: a client that goes away stops no call.
+        Task { @concurrent [service] in
+            let request: VarlinkRequest
+            do throws(VarlinkViolation) {
+                request = try VarlinkRequest(parsing: message)
+            } catch {
+                return await violated(id, error)
+            }
+            if request.more { await setStreaming(id) }
+            let call = VarlinkCall(
+                method: request.method, parameters: request.parameters, credentials: credentials,
+                wantsMore: request.more, disconnection: disconnection
+            ) { parameters in
+                let reply = VarlinkReply(parameters: parameters, continues: true)
+                return await self.deliver(reply.serialized, of: number, to: id)
+            }
+            let reply = await service.reply(to: call, upgrade: request.upgrade)
+            await finish(number, on: id, reply: request.oneway ? nil : reply.serialized)
+        }
+    }
+
+    private func violated(_ id: Int, _ violation: VarlinkViolation) {
+        if let connection = connections[id] { close(connection, because: violation.description) }
+    }
+
+    private func setStreaming(_ id: Int) {
+        guard let connection = connections[id] else { return }
+        connection.callIsStream = true
+        if connection.inputEnded { close(connection, because: nil) }
+    }
+
+    private func finish(_ number: Int, on id: Int, reply: [UInt8]?) {
+        if let reply { deliver(reply, of: number, to: id) }
+        guard let connection = connections[id], connection.call == number else { return }
+        connection.call = nil
+        connection.callIsStream = false
+        connection.disconnection = nil
+        proceed(connection)
+    }
+
+    // MARK: Replies
+
+    /// False where the client has gone.
+    @discardableResult
+    private func deliver(_ reply: [UInt8], of call: Int, to id: Int) -> Bool {
+        // A handler may have kept its call beyond its end: nothing is sent in another call's name.
+        guard let connection = connections[id], connection.call == call else { return false }
+        let waited = !connection.output.isEmpty
+        connection.output += reply
+        connection.output.append(0)
+        if !waited { send(connection) }
+        guard connections[id] != nil else { return false }
+        if waited && connection.output.count > limits.outgoing {
+            close(
+                connection, because: "over \(limits.outgoing) bytes of replies wait for it",
+                level: .warning)
+            return false
+        }
+        return true
+    }
+
+    private func resumeSending(_ id: Int) {
+        guard let connection = connections[id] else { return }
+        send(connection)
+        if connections[id] != nil { proceed(connection) }
+    }
+
+    /// Writes what the socket takes now.
+    private func send(_ connection: VarlinkConnection) {
+        do throws(SystemError) {
+            while !connection.output.isEmpty {
+                guard case .bytes(let count) = try connection.socket.send(connection.output) else {
+                    break
+                }
+                connection.output.removeFirst(count)
+                connection.drainDeadline = nil
+            }
+        } catch {
+            return close(connection, because: "\(error)")
+        }
+        if connection.output.isEmpty {
+            connection.output = []
+            connection.drainDeadline = nil
+            connection.writing.pause()
+        } else {
+            if connection.drainDeadline == nil {
+                connection.drainDeadline = .now + limits.drainTime
+            }
+            connection.writing.resume()
+        }
+        setTimer(of: connection)
+    }
+}

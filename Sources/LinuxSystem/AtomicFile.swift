@@ -1,0 +1,81 @@
+internal import Glibc
+package import SystemPackage
+
+/// Whole-file reads and writes. After a power cut, a written file is the old one or the new one,
+/// whole.
+package enum AtomicFile {
+    /// Writes to a temporary file in the same directory, flushes it, renames it over `path`, and
+    /// flushes the directory. Where anything fails the file is as it was and the temporary one is
+    /// gone; only where flushing the directory fails may the new file be in place already.
+    package static func write(
+        _ bytes: [UInt8], to path: String, mode: FilePermissions = [.ownerReadWrite, .groupRead]
+    ) throws(SystemError) {
+        let (directory, name) = split(path)
+        let temporary = "\(directory)/.\(name).\(getpid()).\(UInt64.random(in: .min ... .max)).tmp"
+        let file = try OwnedDescriptor(
+            opening: temporary, .writeOnly, options: [.create, .exclusiveCreate, .noFollow],
+            permissions: .ownerReadWrite)
+        do {
+            let raw = file.descriptor.rawValue
+            try writeAll(bytes, to: raw, subject: temporary)
+            // After creation, because the umask does not apply here.
+            try systemCall("fchmod", temporary) { fchmod(raw, mode.rawValue) }
+            try systemCall("fsync", temporary) { fsync(raw) }
+            try systemCall("rename", path) { rename(temporary, path) }
+        } catch {
+            try removeTemporary(temporary, after: error)
+            throw error
+        }
+        let parent = try OwnedDescriptor(opening: directory, .readOnly, options: .directory)
+        try systemCall("fsync", directory) { fsync(parent.descriptor.rawValue) }
+    }
+
+    /// The file's bytes. A file of more than `limit` bytes is an error (EFBIG), or cut there where
+    /// `truncating`.
+    package static func read(
+        _ path: String, limit: Int, truncating: Bool = false
+    ) throws(SystemError) -> [UInt8] {
+        let file = try OwnedDescriptor(opening: path, .readOnly)
+        let raw = file.descriptor.rawValue
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: min(limit + 1, 65536))
+        while true {
+            let count = try systemCall("read", path) { Glibc.read(raw, &chunk, chunk.count) }
+            if count == 0 { return bytes }
+            bytes += chunk.prefix(count)
+            if bytes.count > limit {
+                if truncating { return Array(bytes.prefix(limit)) }
+                throw SystemError(operation: "read", subject: path, errno: .fileTooLarge)
+            }
+        }
+    }
+
+    private static func writeAll(
+        _ bytes: [UInt8], to raw: Int32, subject: String
+    ) throws(SystemError) {
+        var written = 0
+        while written < bytes.count {
+            written += try systemCall("write", subject) {
+                bytes[written...].withUnsafeBytes { Glibc.write(raw, $0.baseAddress, $0.count) }
+            }
+        }
+    }
+
+    /// Throws where the file stays behind; then the error names both reasons.
+    private static func removeTemporary(
+        _ path: String, after error: SystemError
+    ) throws(SystemError) {
+        do {
+            try systemCall("unlink", path) { unlink(path) }
+        } catch let left {
+            throw SystemError(
+                operation: "\(error); then unlink", subject: path, errno: left.errno)
+        }
+    }
+
+    private static func split(_ path: String) -> (directory: String, name: String) {
+        guard let slash = path.lastIndex(of: "/") else { return (".", path) }
+        let directory = slash == path.startIndex ? "/" : String(path[..<slash])
+        return (directory, String(path[path.index(after: slash)...]))
+    }
+}

@@ -1,0 +1,220 @@
+@preconcurrency internal import Dispatch
+internal import Glibc
+internal import Synchronization
+internal import SystemPackage
+
+/// What a ``DirectoryWatch`` noticed. It never says which file: read the directory again.
+package enum DirectoryChange: Hashable, Sendable {
+    /// A file in the directory was written, added, moved or removed, or attributes changed.
+    case contents
+    /// The kernel dropped events: anything may have changed.
+    case overflow
+    /// The path leads to no directory that may be read any more.
+    case gone
+    /// The path leads to a directory which is not the one it led to before.
+    case appeared
+    /// Watching has ended, and so does the stream: nothing more will be noticed.
+    case failed(SystemError)
+}
+
+/// Notices changes of the files directly in one directory, which need not exist yet.
+///
+/// Besides the directory, each of its ancestors is watched for the entry that leads on to it, so
+/// that nothing is polled when the directory, or one above it, is removed, moved, replaced or
+/// created. Not noticed, because inotify is not told: a file system mounted over the directory
+/// later; and where the path has a symlink, the return of what the link leads to (a new link is).
+package struct DirectoryWatch: Sendable {
+    /// For one consumer; watching ends when that one is cancelled or drops the stream. Changes of one reading are told once; a consumer that is behind loses the
+    /// oldest, never the newest.
+    package let changes: AsyncStream<DirectoryChange>
+
+    /// When this returns, every later change is noticed.
+    package init(path: String) throws(SystemError) {
+        let raw = try systemCall("inotify_init1") {
+            inotify_init1(Int32(IN_CLOEXEC) | Int32(IN_NONBLOCK))
+        }
+        let inotify = SharedDescriptor(OwnedDescriptor(adopting: FileDescriptor(rawValue: raw)))
+        var watched = WatchedPath(path, inotify: inotify)
+        _ = try watched.follow()
+
+        let (changes, continuation) = AsyncStream.makeStream(
+            of: DirectoryChange.self, bufferingPolicy: .bufferingNewest(64))
+        self.changes = changes
+        let state = WatchState(watched)
+        let source = DescriptorSource(
+            inotify, .readable, queue: DispatchQueue(label: "directory-watch")
+        ) {
+            do throws(SystemError) {
+                for change in try state.readChanges() { continuation.yield(change) }
+            } catch {
+                continuation.yield(.failed(error))
+                continuation.finish()
+            }
+        }
+        source.resume()
+        continuation.onTermination = { _ in source.cancel() }
+    }
+}
+
+/// What the source's handler works on: a mutex alone, not being copyable, cannot be captured.
+private final class WatchState: Sendable {
+    private let watched: Mutex<WatchedPath>
+
+    init(_ watched: WatchedPath) { self.watched = Mutex(watched) }
+
+    func readChanges() throws(SystemError) -> [DirectoryChange] {
+        try watched.withLock { (watched) throws(SystemError) in try watched.readChanges() }
+    }
+}
+
+/// The inotify watches of a directory and of the way to it.
+private struct WatchedPath: Sendable {
+    private static let wayMask =
+        UInt32(IN_CREATE) | UInt32(IN_MOVED_TO) | UInt32(IN_MOVED_FROM) | UInt32(IN_DELETE)
+        | UInt32(IN_DELETE_SELF) | UInt32(IN_MOVE_SELF) | UInt32(IN_ATTRIB)
+    private static let directoryMask = wayMask | UInt32(IN_CLOSE_WRITE)
+    /// The watched inode itself went away or elsewhere.
+    private static let selfMask =
+        UInt32(IN_DELETE_SELF) | UInt32(IN_MOVE_SELF) | UInt32(IN_UNMOUNT) | UInt32(IN_IGNORED)
+
+    private let inotify: SharedDescriptor
+    /// `/`, `/etc`, `/etc/pexip-fw.d`: the last one is the directory.
+    private let way: [String]
+    /// The entry in `way[i]` which leads to `way[i + 1]`.
+    private let entries: [String]
+    /// Watch descriptors of `way`'s beginning, as far as it exists; nil where one may not be read.
+    private var watches: [Int32?] = []
+
+    init(_ path: String, inotify: SharedDescriptor) {
+        self.inotify = inotify
+        let absolute = FilePath(path).isAbsolute ? path : "\(Self.workingDirectory)/\(path)"
+        entries = absolute.split(separator: "/").filter { $0 != "." }.map(String.init)
+        way = (0...entries.count).map { [entries] in "/" + entries[..<$0].joined(separator: "/") }
+    }
+
+    private static var workingDirectory: String {
+        guard let buffer = getcwd(nil, 0) else { return "" }
+        defer { free(buffer) }
+        return String(cString: buffer)
+    }
+
+    private var directoryWatch: Int32? { watches.count == way.count ? watches[way.count - 1] : nil }
+
+    /// Watches what exists of the way now, from the top, so that whatever changes meanwhile makes
+    /// an event in something already watched.
+    mutating func follow() throws(SystemError) -> [DirectoryChange] {
+        let before = (directory: directoryWatch, all: Set(watches.compactMap { $0 }))
+        watches = []
+        for (index, path) in way.enumerated() {
+            let isDirectory = index == way.count - 1
+            let mask = isDirectory ? Self.directoryMask : Self.wayMask
+            do throws(SystemError) {
+                // IN_MASK_ADD, because a symlink can make two of them one directory.
+                watches.append(
+                    try systemCall("inotify_add_watch", path) {
+                        inotify_add_watch(
+                            inotify.descriptor.rawValue, path,
+                            mask | UInt32(IN_ONLYDIR) | UInt32(IN_MASK_ADD))
+                    })
+            } catch {
+                switch error.errno {
+                case .permissionDenied where !isDirectory:
+                    // It can be passed through but not listed: what happens to its entries is not
+                    // ours to know, the directory itself still is.
+                    watches.append(nil)
+                case .noSuchFileOrDirectory, .notDirectory, .permissionDenied:
+                    // The last one that exists must tell when the next one comes.
+                    guard watches.last != .some(nil) else {
+                        throw SystemError(
+                            operation: "inotify_add_watch", subject: way[index - 1],
+                            errno: .permissionDenied)
+                    }
+                    return forget(before.all, changes: before.directory == nil ? [] : [.gone])
+                default: throw error
+                }
+            }
+        }
+        let changes: [DirectoryChange] =
+            switch before.directory {
+            case directoryWatch: []
+            case nil: [.appeared]
+            default: [.gone, .appeared]
+            }
+        return forget(before.all, changes: changes)
+    }
+
+    /// Drops the watches that are no longer on the way.
+    private func forget(_ old: Set<Int32>, changes: [DirectoryChange]) -> [DirectoryChange] {
+        for watch in old.subtracting(watches.compactMap { $0 }) {
+            // EINVAL where the kernel has dropped it already, with its inode.
+            _ = inotify_rm_watch(inotify.descriptor.rawValue, watch)
+        }
+        return changes
+    }
+
+    /// Reads what inotify has to tell now, each kind of change once.
+    mutating func readChanges() throws(SystemError) -> [DirectoryChange] {
+        var changes: [DirectoryChange] = []
+        var wayChanged = false
+        func add(_ change: DirectoryChange) {
+            if !changes.contains(change) { changes.append(change) }
+        }
+        for event in try readEvents() {
+            if event.mask & UInt32(IN_Q_OVERFLOW) != 0 {
+                add(.overflow)
+                wayChanged = true
+            } else if event.watch == directoryWatch {
+                if event.mask & Self.selfMask == 0 { add(.contents) }
+            }
+            for (index, watch) in watches.enumerated() where watch == event.watch {
+                if event.mask & Self.selfMask != 0
+                    || (index < entries.count && event.name == entries[index])
+                {
+                    wayChanged = true
+                }
+            }
+        }
+        if wayChanged {
+            let before = directoryWatch
+            for change in try follow() { add(change) }
+            // Away and back again before this reading: the files may have changed meanwhile.
+            if before != nil && before == directoryWatch { add(.contents) }
+        }
+        return changes
+    }
+
+    private struct Event {
+        let watch: Int32
+        let mask: UInt32
+        let name: String
+    }
+
+    private func readEvents() throws(SystemError) -> [Event] {
+        var bytes = [UInt8](repeating: 0, count: 65536)
+        let count: Int
+        do {
+            count = try systemCall("read", "inotify") {
+                read(inotify.descriptor.rawValue, &bytes, bytes.count)
+            }
+        } catch {
+            if error.errno == .resourceTemporarilyUnavailable { return [] }
+            throw error
+        }
+        // struct inotify_event: wd, mask, cookie, len, then `len` bytes of a NUL-padded name.
+        var events: [Event] = []
+        bytes.withUnsafeBytes { buffer in
+            var offset = 0
+            while offset + 16 <= count {
+                let length = Int(buffer.loadUnaligned(fromByteOffset: offset + 12, as: UInt32.self))
+                let name = buffer[(offset + 16)..<(offset + 16 + length)].prefix { $0 != 0 }
+                events.append(
+                    Event(
+                        watch: buffer.loadUnaligned(fromByteOffset: offset, as: Int32.self),
+                        mask: buffer.loadUnaligned(fromByteOffset: offset + 4, as: UInt32.self),
+                        name: String(decoding: name, as: UTF8.self)))
+                offset += 16 + length
+            }
+        }
+        return events
+    }
+}

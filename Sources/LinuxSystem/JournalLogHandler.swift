@@ -1,0 +1,103 @@
+internal import FoundationEssentials
+internal import Glibc
+package import Logging
+package import SystemPackage
+
+/// Logs to standard error, one line and one write for each event.
+///
+/// Where that is the journal's stream (`JOURNAL_STREAM` names its device and inode), lines begin with the priority as `<N>`, elsewhere with the
+/// level's name. Metadata follow the message as `key=value`, in the keys' order.
+package struct JournalLogHandler: LogHandler {
+    package var metadata: Logger.Metadata = [:]
+    package var metadataProvider: Logger.MetadataProvider?
+    package var logLevel: Logger.Level = .info
+
+    private let descriptor: FileDescriptor
+    private let isJournal: Bool
+
+    package init() {
+        self.init(environment: ProcessInfo.processInfo.environment)
+    }
+
+    package init(environment: [String: String], descriptor: FileDescriptor = .standardError) {
+        self.descriptor = descriptor
+        isJournal = Self.isJournal(descriptor, environment["JOURNAL_STREAM"])
+    }
+
+    package subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    package func log(event: LogEvent) {
+        var metadata = metadata
+        if let provided = metadataProvider?.get() {
+            metadata.merge(provided) { _, new in new }
+        }
+        if let own = event.metadata { metadata.merge(own) { _, new in new } }
+        if let error = event.error { metadata["error"] = "\(error)" }
+        let line = Self.line(
+            level: event.level, message: "\(event.message)", metadata: metadata,
+            isJournal: isJournal)
+        let bytes = Array(line.utf8)
+        // Where even this fails, there is nobody left to tell.
+        while write(descriptor.rawValue, bytes, bytes.count) < 0 && errno == EINTR {}
+    }
+
+    /// Whether the variable (`device:inode`) names the file behind the descriptor, which a parent
+    /// may have redirected since systemd set the variable.
+    private static func isJournal(_ descriptor: FileDescriptor, _ variable: String?) -> Bool {
+        var status = stat()
+        guard let variable, fstat(descriptor.rawValue, &status) == 0 else { return false }
+        return variable == "\(status.st_dev):\(status.st_ino)"
+    }
+
+    /// The line with its newline.
+    package static func line(
+        level: Logger.Level, message: String, metadata: Logger.Metadata, isJournal: Bool
+    ) -> String {
+        var line = isJournal ? "<\(priority(of: level))>" : "\(level): "
+        line += escaped(message)
+        for (key, value) in metadata.sorted(by: { $0.key < $1.key }) {
+            line += " \(escaped(key))=\(quoted("\(value)"))"
+        }
+        return line + "\n"
+    }
+
+    /// syslog(3)'s.
+    private static func priority(of level: Logger.Level) -> Int {
+        switch level {
+        case .trace, .debug: 7
+        case .info: 6
+        case .notice: 5
+        case .warning: 4
+        case .error: 3
+        case .critical: 2
+        }
+    }
+
+    /// Control characters as escapes: a line stays a line, and a terminal is not steered.
+    private static func escaped(_ text: String) -> String {
+        var result = ""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\n": result += "\\n"
+            case "\r": result += "\\r"
+            case "\t": result += "\\t"
+            case _ where scalar.properties.generalCategory == .control:
+                result += "\\u{\(String(scalar.value, radix: 16))}"
+            default: result.unicodeScalars.append(scalar)
+            }
+        }
+        return result
+    }
+
+    private static func quoted(_ value: String) -> String {
+        let needsQuotes = value.isEmpty || value.contains { $0 == " " || $0 == "\"" || $0 == "=" }
+        if !needsQuotes { return escaped(value) }
+        return "\""
+            + escaped(
+                value.split(separator: "\"", omittingEmptySubsequences: false)
+                    .joined(separator: "\\\"")) + "\""
+    }
+}

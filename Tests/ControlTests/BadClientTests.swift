@@ -1,0 +1,183 @@
+@testable import Control
+import Glibc
+import JSONValue
+import LinuxSystem
+import SystemPackage
+import Testing
+
+/// Whatever a client does, the service goes on answering the others.
+@Suite(.timeLimit(.minutes(1))) struct BadClientTests {
+    @Test(arguments: [
+        "not JSON", "", "[]", "42", "{}", #"{"method":1}"#, #"{"method":"a.b","more":1}"#,
+        #"{"method":"a.b","parameters":[]}"#, #"{"method":"a.b","oneway":true,"more":true}"#,
+        #"{"method":"a.b"} {"#, "{\"method\":\"a\u{1}.b\"}",
+    ])
+    func garbageEndsTheConnection(text: String) async throws {
+        let service = try await TestService()
+        let client = try await service.connect()
+        try await client.send(text + "\0")
+        #expect(try await client.message() == nil)
+        #expect(service.log.recorded.allSatisfy { $0.hasPrefix("debug: client disconnected: ") })
+        #expect(service.log.recorded.count == 1)
+        try await service.answers()
+    }
+
+    @Test func deepNestingIsGarbage() async throws {
+        let service = try await TestService()
+        for open in ["[", #"{"a":"#] {
+            let client = try await service.connect()
+            try await client.send(
+                #"{"method":"a.b","parameters":"# + String(repeating: open, count: 100_000) + "\0")
+            #expect(try await client.message() == nil)
+        }
+        try await service.answers()
+    }
+
+    @Test func hugeMessagesAreCutOff() async throws {
+        let service = try await TestService()
+        let client = try await service.connect()
+        try await client.send(#"{"method":""#)
+        let error = await #expect(throws: SystemError.self) {
+            try await client.send([UInt8](repeating: UInt8(ascii: "x"), count: 100_000_000))
+        }
+        #expect(error?.errno == .brokenPipe || error?.errno == .connectionReset)
+        #expect(
+            service.log.recorded == ["error: client disconnected: message over 1048576 bytes"])
+        try await service.answers()
+    }
+
+    @Test func theLargestMessageIsAnswered() async throws {
+        let service = try await TestService()
+        let client = try await service.connect()
+        let frame = #"{"method":"org.example.test.Echo","parameters":{"text":""}}"#
+        let text = String(repeating: "x", count: (1 << 20) - frame.utf8.count)
+        let message = #"{"method":"org.example.test.Echo","parameters":{"text":"\#(text)"}}"#
+        try await client.send(message + "\0")
+        #expect(try await client.message() == #"{"parameters":{"text":"\#(text)"}}"#)
+        try await client.send(message + " \0")
+        #expect(try await client.message() == nil)
+    }
+
+    @Test func halfMessagesTimeOut() async throws {
+        var limits = VarlinkLimits()
+        limits.messageTime = .seconds(1)
+        let service = try await TestService(limits: limits)
+        let idle = try await service.connect()
+        let client = try await service.connect()
+        try await client.send(#"{"method":"org.example.test.Echo"}"# + "\0" + #"{"method":"#)
+        #expect(try await client.message() == #"{"parameters":{}}"#)
+        // More bytes do not buy more time.
+        let slow = Task { [client] in
+            while true {
+                try await client.send(" ")
+                try await Task.sleep(for: .milliseconds(20))
+            }
+        }
+        #expect(try await client.message() == nil)
+        _ = await slow.result
+        // A connection may be idle between messages.
+        try await idle.send(#"{"method":"org.example.test.Echo"}"# + "\0")
+        #expect(try await idle.message() == #"{"parameters":{}}"#)
+    }
+
+    @Test func halfAMessageAndThenNoMore() async throws {
+        let service = try await TestService()
+        let client = try await service.connect()
+        try await client.send(#"{"method":"#)
+        client.endOutput()
+        #expect(try await client.message() == nil)
+    }
+
+    @Test func tooManyConnectionsAreTurnedAway() async throws {
+        let service = try await TestService()
+        let first = try await service.connect()
+        try await first.send(#"{"method":"org.example.test.Echo"}"# + "\0")
+        #expect(try await first.message() != nil)
+        var clients: [RawClient] = []
+        for _ in 0..<200 { clients.append(try await service.connect()) }
+        // Root may have them all.
+        let allowed = getuid() == 0 ? 64 : 16
+        for client in clients[(allowed - 1)...] { #expect(try await client.message() == nil) }
+        for client in [first] + clients[..<(allowed - 1)] {
+            try await client.send(#"{"method":"org.example.test.Echo"}"# + "\0")
+            #expect(try await client.message() == #"{"parameters":{}}"#)
+        }
+        clients = []
+        try await first.send(#"{"method":"org.example.test.Echo"}"# + "\0")
+        #expect(try await first.message() != nil)
+        try await service.answers()
+    }
+
+    @Test func oneUserCannotLockOutTheOthers() {
+        let limits = VarlinkLimits()
+        func users(_ counts: [UInt32: Int]) -> [UInt32] {
+            counts.flatMap { Array(repeating: $0.key, count: $0.value) }
+        }
+        #expect(limits.admits(1000, beside: users([1000: 15])))
+        #expect(!limits.admits(1000, beside: users([1000: 16])))
+        #expect(limits.admits(1001, beside: users([1000: 16])))
+        #expect(!limits.admits(1003, beside: users([1000: 16, 1001: 16, 1002: 16])))
+        #expect(limits.admits(0, beside: users([1000: 16, 1001: 16, 1002: 16])))
+        #expect(limits.admits(0, beside: users([0: 63])))
+        #expect(!limits.admits(0, beside: users([0: 64])))
+        #expect(!limits.admits(1000, beside: users([0: 64])))
+    }
+
+    @Test func aReaderThatNeverReadsIsCutOff() async throws {
+        var limits = VarlinkLimits()
+        limits.drainTime = .milliseconds(500)
+        let service = try await TestService(limits: limits)
+        let client = try await service.connect()
+        let call = #"{"method":"org.example.test.Big","parameters":{"bytes":1000000}}"# + "\0"
+        try await client.send(String(repeating: call, count: 100))
+        try await service.answers()
+        try await service.waitForLog("warning: client disconnected: it does not read its replies")
+        try await service.answers()
+    }
+
+    @Test func aStreamNobodyReadsIsCutOff() async throws {
+        let service = try await TestService()
+        let client = try await service.connect()
+        try await client.send(
+            #"{"method":"org.example.test.Count","parameters":{"to":1000000},"more":true}"# + "\0")
+        try await service.waitForLog(
+            "warning: client disconnected: over 4194304 bytes of replies wait for it")
+        try await service.answers()
+        _ = client
+    }
+
+    @Test func aReaderThatIsSlowGetsEverything() async throws {
+        let service = try await TestService()
+        let client = try await service.connect()
+        let call = #"{"method":"org.example.test.Big","parameters":{"bytes":4200000}}"# + "\0"
+        try await client.send(call + call)
+        for _ in 0..<2 {
+            try await Task.sleep(for: .milliseconds(50))
+            #expect(try await client.message()?.utf8.count == 4_200_026)
+        }
+    }
+
+    @Test func anythingMayBeSent() async throws {
+        let service = try await TestService()
+        var random = SystemRandomNumberGenerator()
+        let valid = Array(#"{"method":"org.example.test.Echo","parameters":{"a":[1,"é\n"]}}"#.utf8)
+        for _ in 0..<100 {
+            var bytes = valid
+            for _ in 0..<3 {
+                bytes[Int.random(in: 0..<bytes.count, using: &random)] = .random(in: 0...255)
+            }
+            let client = try await service.connect()
+            try await client.send(bytes + [0])
+            // A reply or the end.
+            _ = try await client.message()
+        }
+        try await service.answers()
+    }
+}
+
+extension TestService {
+    /// Waits until the line has been logged.
+    func waitForLog(_ line: String) async throws {
+        while !log.recorded.contains(line) { try await Task.sleep(for: .milliseconds(10)) }
+    }
+}

@@ -1,5 +1,0 @@
-import Testing
-
-@Suite struct ControlPlaceholder {
-    @Test func placeholder() {}
-}

@@ -1,0 +1,60 @@
+import Glibc
+import LinuxSystem
+import SystemPackage
+import Testing
+
+@Suite struct AtomicFileTests {
+    let directory: TemporaryDirectory
+
+    init() throws { directory = try TemporaryDirectory() }
+
+    @Test func replacesWholeFilesWithTheModeAskedFor() throws {
+        let path = directory.appending("state")
+        try AtomicFile.write(Array("old".utf8), to: path)
+        try AtomicFile.write(Array("new".utf8), to: path, mode: .ownerReadWrite)
+        #expect(try AtomicFile.read(path, limit: 3) == Array("new".utf8))
+        #expect(try directory.names() == ["state"])
+        var status = stat()
+        #expect(stat(path, &status) == 0)
+        #expect(status.st_mode & 0o777 == 0o600)
+    }
+
+    @Test func leavesNothingBehindWhenItFails() throws {
+        try directory.makeDirectory("taken/inside")
+        let error = #expect(throws: SystemError.self) {
+            try AtomicFile.write([1], to: directory.appending("taken"))
+        }
+        #expect(error?.description == "rename \(directory.path)/taken: Is a directory")
+        #expect(try directory.names() == ["taken"])
+    }
+
+    @Test func saysWhatFailed() {
+        let path = directory.appending("missing/file")
+        let error = #expect(throws: SystemError.self) { try AtomicFile.read(path, limit: 1) }
+        #expect(error?.description == "open \(path): No such file or directory")
+        #expect(throws: SystemError.self) { try AtomicFile.write([], to: path) }
+    }
+
+    @Test func boundsWhatItReads() throws {
+        let path = directory.appending("big")
+        try AtomicFile.write([UInt8](repeating: 1, count: 100_000), to: path)
+        #expect(try AtomicFile.read(path, limit: 100_000).count == 100_000)
+        let error = #expect(throws: SystemError.self) { try AtomicFile.read(path, limit: 99_999) }
+        #expect(error?.errno == .fileTooLarge)
+        #expect(try AtomicFile.read(path, limit: 10, truncating: true).count == 10)
+    }
+
+    @Test func descriptorsAreClosed() throws {
+        let raw: Int32
+        do {
+            let file = try OwnedDescriptor(opening: directory.path, .readOnly)
+            raw = file.descriptor.rawValue
+            #expect(fcntl(raw, F_GETFD) == FD_CLOEXEC)
+        }
+        var status = stat()
+        var own = stat()
+        #expect(stat(directory.path, &own) == 0)
+        // Another test may have got the number meanwhile.
+        #expect(fstat(raw, &status) != 0 || status.st_ino != own.st_ino)
+    }
+}

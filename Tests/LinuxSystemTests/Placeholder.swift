@@ -1,5 +1,0 @@
-import Testing
-
-@Suite struct LinuxSystemPlaceholder {
-    @Test func placeholder() {}
-}
