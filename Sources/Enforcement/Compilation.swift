@@ -49,7 +49,9 @@ extension Compilation {
             diagnostics.append(Diagnostic(.error, at: nil, problem.message))
         case .success(let nodes):
             for node in nodes
-            where node.name != onlyNode && !node.allAddresses.contains(where: hostAddresses.contains) {
+            where node.name != onlyNode
+                && !node.allAddresses.contains(where: hostAddresses.contains)
+            {
                 let addresses = node.allAddresses.map(\.description).joined(separator: ", ")
                 diagnostics.append(
                     Diagnostic(

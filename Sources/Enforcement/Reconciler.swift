@@ -434,7 +434,7 @@ package actor Reconciler {
                 throw error
             }
             current = generation
-                failedApply = nil
+            failedApply = nil
             kernelProblem = nil
             log.notice("rolled back", metadata: generationMetadata)
             return ApplyReport(

@@ -1,4 +1,3 @@
-internal import FoundationEssentials
 internal import JSONValue
 internal import PortModel
 internal import Ruleset
@@ -11,17 +10,16 @@ struct Listing {
     private let objects: [JSONValue]
 
     init(json: String) throws(NftablesError) {
-        do {
-            let document = try JSONDecoder().decode(JSONValue.self, from: Data(json.utf8))
-            guard let objects = document["nftables"]?.array else {
-                throw NftablesError(.unreadable, "a listing has no \"nftables\" array")
-            }
-            self.objects = objects
-        } catch let error as NftablesError {
-            throw error
+        let document: JSONValue
+        do throws(JSONSyntaxError) {
+            document = try JSONValue(parsing: Array(json.utf8))
         } catch {
             throw NftablesError(.unreadable, "a listing is not JSON: \(error)")
         }
+        guard let objects = document["nftables"]?.array else {
+            throw NftablesError(.unreadable, "a listing has no \"nftables\" array")
+        }
+        self.objects = objects
     }
 
     /// The one table that was listed.
@@ -56,7 +54,8 @@ struct Listing {
                 }
                 table.chains[index].rules.append(
                     Rule(listing: value).map(ObservedRule.known)
-                        ?? .foreign(value["expr"]?.jsonText ?? "?"))
+                        ?? .foreign(
+                            String(decoding: (value["expr"] ?? .null).serialized, as: UTF8.self)))
             default:
                 table.foreign.append("\(kind) \(value["name"]?.string ?? "")")
             }
@@ -66,16 +65,6 @@ struct Listing {
 }
 
 extension JSONValue {
-    fileprivate var jsonText: String {
-        do {
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-            return String(decoding: try encoder.encode(self), as: UTF8.self)
-        } catch {
-            return "\(self)"
-        }
-    }
-
     /// A number, which some versions write as text.
     fileprivate var flexibleInteger: Int64? { integer ?? string.flatMap { Int64($0) } }
 

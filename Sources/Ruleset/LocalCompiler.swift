@@ -57,7 +57,8 @@ private struct LocalCompiler {
         var rules = [Rule([.inputIsLoopback], .accept, comment: "loopback")]
         rules += statelessMediaRules(.inbound, counted: false)
         rules.append(
-            Rule([.protocolNumber(IPProtocol.esp.rawValue)], notrack: true, .accept, comment: "esp"))
+            Rule([.protocolNumber(IPProtocol.esp.rawValue)], notrack: true, .accept, comment: "esp")
+        )
         if refusesUnanswered {
             for address in policy.node.allAddresses {
                 rules.append(
@@ -74,7 +75,8 @@ private struct LocalCompiler {
         var rules = [Rule([.outputIsLoopback], .accept, comment: "loopback")]
         rules += statelessMediaRules(.outbound, counted: false)
         rules.append(
-            Rule([.protocolNumber(IPProtocol.esp.rawValue)], notrack: true, .accept, comment: "esp"))
+            Rule([.protocolNumber(IPProtocol.esp.rawValue)], notrack: true, .accept, comment: "esp")
+        )
         return Chain(name: "raw_out", hook: Hook(.output, .raw, policy: .accept), rules: rules)
     }
 

@@ -61,7 +61,8 @@ struct Infinity14Tests {
             #expect(parts[0] == row.role.rawValue)
             #expect(parts[1] == (row.direction == .inbound ? "in" : "out"))
             #expect(row.id.utf8.count <= 100, "a counter's name has room for 128 bytes")
-            #expect(row.id.allSatisfy { $0.isASCII && ($0.isLetter || "0123456789-.".contains($0)) })
+            #expect(
+                row.id.allSatisfy { $0.isASCII && ($0.isLetter || "0123456789-.".contains($0)) })
         }
     }
 
@@ -71,7 +72,8 @@ struct Infinity14Tests {
             #expect(
                 (row.feature != nil)
                     == (row.footnotes.contains(.featureOnly)
-                        || row.footnotes.contains(.administrativeAccess)), "\(row.id)")
+                        || row.footnotes.contains(.administrativeAccess)),
+                "\(row.id)")
             let isRange = [row.source, row.destination].contains {
                 $0 == .range(.signaling) || $0 == .range(.media)
             }
