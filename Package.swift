@@ -93,6 +93,13 @@ let package = Package(
         .target(
             name: "TestSupport", dependencies: ["CLinux", "PortModel", "ProbeProtocol"],
             path: "Tests/TestSupport", swiftSettings: strict),
+        .target(
+            name: "DeploymentGenerator", dependencies: ["Deployment", "Policy", "PortModel"],
+            path: "Tests/DeploymentGenerator", swiftSettings: strict),
+        .testTarget(
+            name: "PolicyTests",
+            dependencies: ["Deployment", "DeploymentGenerator", "Policy", "PortModel", "Ruleset"],
+            exclude: ["Golden"], swiftSettings: strict),
         .testTarget(name: "PortModelTests", dependencies: ["PortModel"], swiftSettings: strict),
         .testTarget(
             name: "DeploymentTests", dependencies: ["Deployment", "PortModel"],

@@ -242,6 +242,11 @@ extension Match {
                 return nil
             }
             self = .protocolNumber(number)
+        case "nfproto":
+            // NFPROTO_IPV4 and NFPROTO_IPV6
+            let families: [Int64: AddressFamily] = [2: .ipv4, 10: .ipv6]
+            guard let family = right.flexibleInteger.flatMap({ families[$0] }) else { return nil }
+            self = .family(family)
         case "iif" where right.string == "lo": self = .inputIsLoopback
         case "oif" where right.string == "lo": self = .outputIsLoopback
         case "ipsec", "secpath":

@@ -23,16 +23,40 @@ package struct Policy: Hashable, Sendable {
         }
     }
 
-    /// The UDP ports of the node to which a packet can be legitimate: those that a row opens, and
-    /// those from which a row lets the node ask, whose answers come back to them.
-    package var answerableUDPPorts: PortSet {
-        var ports = PortSet(Host.dhcpClientPorts.values.map { $0.client...$0.client })
-        if !host.dhcpClient { ports = [] }
-        for permit in permits where permit.protocol == .udp {
-            ports = ports.union(
-                permit.direction == .inbound ? permit.destinationPorts : permit.sourcePorts)
+    /// Which inbound UDP can be legitimate, by its ports alone.
+    package var answerableUDP: AnswerableUDP {
+        var answerable = AnswerableUDP()
+        if host.dhcpClient {
+            answerable.nodePorts = PortSet(
+                Host.dhcpClientPorts.values.map { $0.client...$0.client })
         }
-        return ports
+        for permit in permits where permit.protocol == .udp {
+            switch permit.direction {
+            case .inbound:
+                answerable.nodePorts = answerable.nodePorts.union(permit.destinationPorts)
+            case .outbound where permit.sourcePorts.isAll:
+                answerable.peerPorts = answerable.peerPorts.union(permit.destinationPorts)
+            case .outbound:
+                answerable.nodePorts = answerable.nodePorts.union(permit.sourcePorts)
+            }
+        }
+        return answerable
+    }
+}
+
+/// UDP that a row opens, or that can answer what a row lets the node ask. Everything else can be
+/// refused before connection tracking sees it.
+package struct AnswerableUDP: Hashable, Sendable {
+    /// Ports of the node: those that rows open, and those from which rows let it ask.
+    package var nodePorts: PortSet = []
+    /// Ports of peers that rows let the node ask from any port of its own.
+    package var peerPorts: PortSet = []
+
+    /// Nothing can be refused by its ports.
+    package var isEverything: Bool { nodePorts.isAll || peerPorts.isAll }
+
+    package func contains(source: UInt16, destination: UInt16) -> Bool {
+        nodePorts.contains(destination) || peerPorts.contains(source)
     }
 }
 
@@ -79,10 +103,13 @@ extension Policy {
         func accept(_ reason: Reason) -> Decision { Decision(verdict: .accept, reason: reason) }
         func drop(_ reason: Reason) -> Decision { Decision(verdict: .drop, reason: reason) }
 
-        if packet.isLoopback { return accept(.loopback) }
-        if let permit = permits.first(where: { $0.isStateless && $0.matches(packet) }) {
+        // Media meets its row before anything else, since it is most of the traffic.
+        if case .udp = packet.transport,
+            let permit = permits.first(where: { $0.isStateless && $0.matches(packet) })
+        {
             return accept(.permit(permit.id))
         }
+        if packet.isLoopback { return accept(.loopback) }
         if isUnanswered(packet) { return drop(.unansweredPort) }
         // ESP is never tracked, so it belongs to no established flow.
         if packet.transport != .esp,
@@ -106,10 +133,10 @@ extension Policy {
 
     private func isUnanswered(_ packet: Packet) -> Bool {
         guard mode == .enforce, packet.direction == .inbound, !packet.isProtected,
-            case .udp(_, let port) = packet.transport,
+            case .udp(let source, let destination) = packet.transport,
             node.allAddresses.contains(packet.destination)
         else { return false }
-        return !answerableUDPPorts.contains(port)
+        return !answerableUDP.contains(source: source, destination: destination)
     }
 
     private func icmpReason(_ packet: Packet) -> Reason? {

@@ -75,6 +75,8 @@ private struct Evaluator {
 
     private func matches(_ match: Match) -> Bool {
         switch match {
+        case .family(let family):
+            return packet.family == family
         case .source(let address):
             return packet.source == address
         case .destination(let address):

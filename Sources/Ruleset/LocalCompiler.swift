@@ -80,18 +80,17 @@ private struct LocalCompiler {
         return Chain(name: "raw_out", hook: Hook(.output, .raw, policy: .accept), rules: rules)
     }
 
-    /// In `observe` mode the packet must reach the input chain to be counted once; where some
-    /// outbound row may ask from any port, every port can get an answer.
+    /// In `observe` mode the packet must reach the input chain, to be counted once.
     private var refusesUnanswered: Bool {
-        policy.mode == .enforce && !policy.answerableUDPPorts.isAll
+        policy.mode == .enforce && !policy.answerableUDP.isEverything
     }
 
     private mutating func unansweredChain() -> [Chain] {
         guard refusesUnanswered else { return [] }
         var rules = [Rule([.wasDecrypted], .return, comment: "ipsec")]
-        rules += policy.answerableUDPPorts.intervals.map {
-            Rule([.destinationPorts(.udp, $0)], .return)
-        }
+        let answerable = policy.answerableUDP
+        rules += answerable.nodePorts.intervals.map { Rule([.destinationPorts(.udp, $0)], .return) }
+        rules += answerable.peerPorts.intervals.map { Rule([.sourcePorts(.udp, $0)], .return) }
         rules.append(refuse(DropCounter.unanswered))
         return [Chain(name: "unanswered", rules: rules)]
     }
@@ -150,12 +149,13 @@ private struct LocalCompiler {
     }
 
     private func dhcpRules(_ direction: Direction) -> [Rule] {
-        AddressFamily.allCases.compactMap { Host.dhcpClientPorts[$0] }.map { ports in
+        AddressFamily.allCases.compactMap { family in
+            guard let ports = Host.dhcpClientPorts[family] else { return nil }
             let (from, to) =
                 direction == .inbound ? (ports.server, ports.client) : (ports.client, ports.server)
             return Rule(
-                [.sourcePorts(.udp, from...from), .destinationPorts(.udp, to...to)], .accept,
-                comment: "host.dhcp_client")
+                [.family(family), .sourcePorts(.udp, from...from), .destinationPorts(.udp, to...to)],
+                .accept, comment: "host.dhcp_client")
         }
     }
 

@@ -64,6 +64,7 @@ extension Rule {
 extension Match {
     package var text: String {
         switch self {
+        case .family(let family): "meta nfproto \(family.rawValue)"
         case .source(let address): "\(address.family.header) saddr \(address)"
         case .destination(let address): "\(address.family.header) daddr \(address)"
         case .sourceIn(let set, let family): "\(family.header) saddr @\(set)"

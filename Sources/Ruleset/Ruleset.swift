@@ -117,6 +117,7 @@ package enum Verdict: Hashable, Sendable, Codable {
 
 /// One condition of a rule.
 package enum Match: Hashable, Sendable, Codable {
+    case family(AddressFamily)
     case source(IPAddress)
     case destination(IPAddress)
     /// The source is an element of the named set, which is of the given family.

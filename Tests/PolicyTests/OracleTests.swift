@@ -1,0 +1,62 @@
+import Deployment
+import DeploymentGenerator
+import Policy
+import PortModel
+import Ruleset
+import Testing
+
+/// `decide(packet)` and the evaluation of the compiled rules are written apart from each other; here
+/// they must agree about every generated packet.
+@Suite("Oracle")
+struct OracleTests {
+    static let seeds: [UInt64] = Array(1...12)
+    static let deploymentsPerSeed = 40
+    static let packetsPerDeployment = 250
+
+    @Test("local placement: rules decide as the policy does", arguments: seeds)
+    func local(seed: UInt64) throws {
+        var generator = DeploymentGenerator(seed: seed)
+        for round in 0..<Self.deploymentsPerSeed {
+            let deployment = generator.deployment()
+            let node = generator.random.pick(deployment.nodes)
+            let policy = Policy(of: node, in: deployment)
+            let table = policy.compileLocal()
+            var packets = PacketGenerator(
+                deployment, [policy], seed: seed << 32 | UInt64(round))
+            for _ in 0..<Self.packetsPerDeployment {
+                let packet = packets.packet()
+                let decision = policy.decide(packet)
+                let evaluation = table.evaluate(packet)
+                guard agrees(decision, evaluation, policy.mode) else {
+                    Issue.record(
+                        "seed \(seed), deployment \(round): \(packet) is decided \(decision), but the rules say \(evaluation)\n\(table.text)"
+                    )
+                    return
+                }
+            }
+        }
+    }
+
+    /// Same verdict, same row counted; observation accepts what enforcement drops, and counts it.
+    private func agrees(_ decision: Decision, _ evaluation: Evaluation, _ mode: Mode) -> Bool {
+        let counters = evaluation.counters
+        switch decision.verdict {
+        case .accept:
+            guard evaluation.verdict == .accept else { return false }
+            if case .permit(let id) = decision.reason { return counters == [id] }
+            return counters.isEmpty
+        case .drop:
+            let expected: String
+            switch decision.reason {
+            case .invalid: expected = DropCounter.invalid
+            case .unansweredPort: expected = DropCounter.unanswered
+            default:
+                expected =
+                    evaluation.decisive?.chain == "output"
+                    ? DropCounter.outbound : DropCounter.inbound
+            }
+            return evaluation.verdict == (mode == .enforce ? .drop : .accept)
+                && counters == [expected]
+        }
+    }
+}
