@@ -100,6 +100,13 @@ let package = Package(
             name: "PolicyTests",
             dependencies: ["Deployment", "DeploymentGenerator", "Policy", "PortModel", "Ruleset"],
             exclude: ["Golden"], swiftSettings: strict),
+        .testTarget(
+            name: "KernelTests",
+            dependencies: [
+                "Deployment", "Enforcement", "Policy", "PortModel", "TestSupport",
+                "packet-probe", "pexip-fwctl", "pexip-fwd",
+            ],
+            swiftSettings: strict),
         .testTarget(name: "PortModelTests", dependencies: ["PortModel"], swiftSettings: strict),
         .testTarget(
             name: "DeploymentTests", dependencies: ["Deployment", "PortModel"],

@@ -1,0 +1,127 @@
+import Enforcement
+import Foundation
+import TestSupport
+
+/// The real agent, with directories of its own, in a namespace of the test's.
+final class AgentFixture {
+    let namespace: NetworkNamespace
+    let directory: URL
+    var configurationDirectory: URL { directory.appending(path: "pexip-fw.d") }
+    var stateDirectory: URL { directory.appending(path: "state") }
+    var socket: String { directory.appending(path: "control").path }
+    private(set) var process: ChildProcess?
+
+    /// Makes the directories, with `configuration` as the file `site.yaml` where it is given.
+    init(in namespace: NetworkNamespace, configuration: String?) throws {
+        self.namespace = namespace
+        directory = FileManager.default.temporaryDirectory.appending(
+            path: "pexip-fw-test-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(
+            at: configurationDirectory, withIntermediateDirectories: true)
+        if let configuration { try write(configuration) }
+    }
+
+    deinit {
+        process?.kill()
+        do {
+            try FileManager.default.removeItem(at: directory)
+        } catch {
+            print("left behind: \(directory.path): \(error)")
+        }
+    }
+
+    /// Runs the body with a started agent, and with what it logged where the body throws.
+    static func with<Success>(
+        _ configuration: String?, in namespace: NetworkNamespace,
+        _ body: (AgentFixture) throws -> Success
+    ) throws -> Success {
+        let agent = try AgentFixture(in: namespace, configuration: configuration)
+        do {
+            try agent.start()
+            let result = try body(agent)
+            try agent.stop()
+            return result
+        } catch {
+            throw TestSupportError("\(error)\nThe agent logged:\n\(agent.log)")
+        }
+    }
+
+    /// Puts a file into the directory as tools should: written beside it and renamed.
+    func write(_ text: String, as name: String = "site.yaml") throws {
+        let temporary = directory.appending(path: "new-\(name)")
+        try Data(text.utf8).write(to: temporary)
+        let path = configurationDirectory.appending(path: name).path
+        guard rename(temporary.path, path) == 0 else {
+            throw TestSupportError("rename \(path): \(String(cString: strerror(errno)))")
+        }
+    }
+
+    func remove(_ name: String) throws {
+        try FileManager.default.removeItem(at: configurationDirectory.appending(path: name))
+    }
+
+    /// Starts the agent and waits until it answers.
+    func start() throws {
+        let process = try namespace.spawn([
+            try BuiltProducts.path(of: "pexip-fwd"), "--config-dir", configurationDirectory.path,
+            "--state-dir", stateDirectory.path, "--socket", socket,
+        ])
+        self.process = process
+        let answers = try waitUntil(timeout: .seconds(20)) {
+            guard process.isRunning else { return true }
+            return try control("status").status != .exited(3)
+        }
+        guard answers, process.isRunning else {
+            throw TestSupportError("the agent did not start: \(log)")
+        }
+    }
+
+    func stop() throws {
+        guard process?.terminate() == .exited(0) else {
+            throw TestSupportError("the agent did not end in order: \(log)")
+        }
+    }
+
+    func kill() {
+        process?.kill()
+        _ = process?.wait(timeout: .seconds(5))
+    }
+
+    var log: String { process?.standardError ?? "" }
+
+    /// Runs `pexip-fwctl` in the agent's namespace.
+    func control(_ arguments: String...) throws -> ProcessResult {
+        try namespace.run(
+            [try BuiltProducts.path(of: "pexip-fwctl"), "--socket", socket] + arguments)
+    }
+
+    func status() throws -> StatusReport {
+        let result = try control("status", "--json")
+        do {
+            return try JSONDecoder().decode(
+                StatusReport.self, from: Data(result.standardOutput.utf8))
+        } catch {
+            throw TestSupportError("\(result): \(error)")
+        }
+    }
+
+    /// Waits until the status is as wanted.
+    func waitForStatus(
+        _ description: String, _ isWanted: (StatusReport) -> Bool
+    ) throws {
+        var last: StatusReport?
+        let came = try waitUntil(timeout: .seconds(20)) {
+            last = try status()
+            return last.map(isWanted) ?? false
+        }
+        guard came else {
+            throw TestSupportError(
+                "no status came with \(description), but \(String(describing: last))")
+        }
+    }
+
+    /// The rules in the kernel as an independent observer lists them, without counters' values.
+    func rulesInKernel() throws -> String {
+        try namespace.run(["nft", "-s", "list", "ruleset"]).requireSuccess().standardOutput
+    }
+}

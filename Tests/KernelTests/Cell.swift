@@ -1,0 +1,151 @@
+import Deployment
+import Policy
+import PortModel
+import TestSupport
+
+/// One packet of the matrix: a row's own, or a near miss of it.
+struct Cell {
+    /// Row, family, address and what was changed, for the failure's message.
+    let name: String
+    let packet: Packet
+
+    var probe: ProbePacket.Content {
+        switch packet.transport {
+        case .tcp: .tcp
+        case .udp: .udp
+        case .esp: .esp
+        case .icmp: .echoRequest
+        case .other(let number): .other(number)
+        }
+    }
+
+    func probePacket(id: UInt32) -> ProbePacket {
+        let ports = packet.transport.ports ?? (0, 0)
+        return ProbePacket(
+            id: id, probe, from: ProbeEndpoint(packet.source, port: ports.source),
+            to: ProbeEndpoint(packet.destination, port: ports.destination))
+    }
+}
+
+/// Makes the cells of a policy: for every permit, family and address, the allowed packets at the
+/// ends of its ranges, and each near miss.
+struct CellMaker {
+    let policy: Policy
+    /// Addresses of the host that are not the node's.
+    let decoys: [IPAddress]
+    /// Peers that no class names.
+    let strangers: [IPAddress]
+    private(set) var cells: [Cell] = []
+    /// Ports for `<any>`, each used once, so that no packet belongs to another's flow.
+    private var freePort: UInt16 = 10_000
+
+    init(_ policy: Policy, decoys: [IPAddress], strangers: [IPAddress]) {
+        self.policy = policy
+        self.decoys = decoys
+        self.strangers = strangers
+        for permit in policy.permits { add(permit) }
+    }
+
+    private mutating func anyPort() -> UInt16 {
+        freePort += 1
+        precondition(freePort < 33_000, "the free ports reach into the signaling range")
+        return freePort
+    }
+
+    private mutating func add(_ permit: Permit) {
+        for node in permit.nodeAddresses {
+            let family = node.family
+            guard let stranger = strangers.first(where: { $0.family == family }),
+                let decoy = decoys.first(where: { $0.family == family })
+            else { continue }
+            var peer = stranger
+            if case .only(let allowed) = permit.peers {
+                // Where no peer of this family is permitted, every packet is a near miss.
+                peer = allowed.only(family).ranges.first?.lowerBound ?? stranger
+            }
+            let name = "\(permit.id) \(permit.protocol.name) \(node)"
+            let sources = samples(permit.sourcePorts)
+            let destinations = samples(permit.destinationPorts)
+
+            for source in sources.inside {
+                for destination in destinations.inside {
+                    add("\(name): allowed", permit, node, peer, source, destination)
+                }
+            }
+            for source in sources.outside {
+                add(
+                    "\(name): source port \(source)", permit, node, peer, source,
+                    destinations.one(&self))
+            }
+            for destination in destinations.outside {
+                add(
+                    "\(name): destination port \(destination)", permit, node, peer,
+                    sources.one(&self), destination)
+            }
+            if case .only = permit.peers {
+                add(
+                    "\(name): wrong peer", permit, node, stranger, sources.one(&self),
+                    destinations.one(&self))
+            }
+            for other in Set(policy.node.allAddresses).subtracting(permit.nodeAddresses).union([
+                decoy
+            ]) where other.family == family {
+                add(
+                    "\(name): wrong address \(other)", permit, other, peer, sources.one(&self),
+                    destinations.one(&self))
+            }
+            add(
+                "\(name): wrong protocol", permit, node, peer, sources.one(&self),
+                destinations.one(&self), wrongProtocol: true)
+            add(
+                "\(name): other direction", permit, node, peer, sources.one(&self),
+                destinations.one(&self), reversed: true)
+        }
+    }
+
+    /// Ports at the edges of a set, on either side; nil stands for a free one.
+    private struct Samples {
+        var inside: [UInt16?]
+        var outside: [UInt16]
+
+        func one(_ maker: inout CellMaker) -> UInt16? { inside[0] }
+    }
+
+    private func samples(_ ports: PortSet) -> Samples {
+        if ports.isAll { return Samples(inside: [nil], outside: []) }
+        var inside: Set<UInt16> = []
+        var outside: Set<UInt16> = []
+        for interval in ports.intervals {
+            inside.formUnion([interval.lowerBound, interval.upperBound])
+            outside.formUnion([interval.lowerBound &- 1, interval.upperBound &+ 1])
+        }
+        outside = outside.filter { $0 != 0 && !ports.contains($0) }
+        return Samples(inside: inside.sorted(), outside: outside.sorted())
+    }
+
+    private mutating func add(
+        _ name: String, _ permit: Permit, _ node: IPAddress, _ peer: IPAddress,
+        _ source: UInt16?, _ destination: UInt16?, wrongProtocol: Bool = false,
+        reversed: Bool = false
+    ) {
+        let sourcePort = source ?? anyPort()
+        let destinationPort = destination ?? anyPort()
+        let transport: Transport
+        switch (permit.protocol, wrongProtocol) {
+        case (.tcp, false), (.udp, true):
+            transport = .tcp(source: sourcePort, destination: destinationPort)
+        case (.udp, false), (.tcp, true):
+            transport = .udp(source: sourcePort, destination: destinationPort)
+        case (.esp, false): transport = .esp
+        // Authentication headers, the protocol next to ESP.
+        case (.esp, true): transport = .other(51)
+        }
+        let inbound = (permit.direction == .inbound) != reversed
+        cells.append(
+            Cell(
+                name: name,
+                packet: Packet(
+                    inbound ? .inbound : .outbound, from: inbound ? peer : node,
+                    to: inbound ? node : peer, transport)))
+    }
+}
