@@ -38,7 +38,7 @@ package enum PexipFirewallInterface {
         type Agent (version: string, pid: int, started: string)
 
         # state is one of in-sync, pinned, rejected, degraded, unconfigured, flushed.
-        type Status (
+        type StatusReport (
           state: string,
           generation: ?int,
           confirmedGeneration: ?int,
@@ -66,7 +66,7 @@ package enum PexipFirewallInterface {
 
         type Generation (number: int, created: string, origin: string, nodes: []string)
 
-        method Status() -> (status: Status)
+        method Status() -> (status: StatusReport)
 
         # The tables in force, in nft's language.
         method Rules() -> (tables: []Table)

@@ -154,7 +154,10 @@ private struct LocalCompiler {
             let (from, to) =
                 direction == .inbound ? (ports.server, ports.client) : (ports.client, ports.server)
             return Rule(
-                [.family(family), .sourcePorts(.udp, from...from), .destinationPorts(.udp, to...to)],
+                [
+                    .family(family), .sourcePorts(.udp, from...from),
+                    .destinationPorts(.udp, to...to),
+                ],
                 .accept, comment: "host.dhcp_client")
         }
     }

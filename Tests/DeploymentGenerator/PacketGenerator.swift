@@ -63,7 +63,9 @@ package struct PacketGenerator {
         case 80..<88: return .esp
         case 88..<96:
             let types: [UInt8] =
-                family == .ipv4 ? [0, 3, 4, 5, 8, 11, 12, 13] : [1, 2, 4, 5, 128, 129, 130, 133, 135, 137, 138, 143]
+                family == .ipv4
+                ? [0, 3, 4, 5, 8, 11, 12, 13]
+                : [1, 2, 4, 5, 128, 129, 130, 133, 135, 137, 138, 143]
             return .icmp(type: random.pick(types))
         default: return .other(random.pick([4, 41, 47, 51, 132]))
         }

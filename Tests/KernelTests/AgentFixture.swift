@@ -11,7 +11,7 @@ final class AgentFixture {
     var socket: String { directory.appending(path: "control").path }
     private(set) var process: ChildProcess?
 
-    /// Makes the directories, with `configuration` as the file `site.yaml` where it is given.
+    /// Makes the directories, with `configuration` as the file `10-site.yaml` where it is given.
     init(in namespace: NetworkNamespace, configuration: String?) throws {
         self.namespace = namespace
         directory = FileManager.default.temporaryDirectory.appending(
@@ -47,7 +47,7 @@ final class AgentFixture {
     }
 
     /// Puts a file into the directory as tools should: written beside it and renamed.
-    func write(_ text: String, as name: String = "site.yaml") throws {
+    func write(_ text: String, as name: String = "10-site.yaml") throws {
         let temporary = directory.appending(path: "new-\(name)")
         try Data(text.utf8).write(to: temporary)
         let path = configurationDirectory.appending(path: name).path
