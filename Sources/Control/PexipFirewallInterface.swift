@@ -22,13 +22,14 @@ package enum PexipFirewallInterface {
           role: (management, conferencing),
           addresses: []string,
           table: string,
+          policyClass: ?string,
           rows: int
         )
 
         type Counter (packets: int, bytes: int)
 
-        # Counters by row, site rule or reason for dropping.
-        type NodeStatus (node: Node, counters: [string]Counter)
+        # dropped is what was refused to and from the node.
+        type NodeStatus (node: Node, dropped: Counter)
 
         # A change of our tables that did not come from the agent.
         type DriftOccurrence (time: string, process: string, pid: ?int, differences: []string)
@@ -37,7 +38,9 @@ package enum PexipFirewallInterface {
 
         type Agent (version: string, pid: int, started: string)
 
-        # state is one of in-sync, pinned, rejected, degraded, unconfigured, flushed.
+        # counters are named by row, by site rule or by reason for dropping; warnings tell what was
+        # seen in the kernel that needs an administrator; state is one of in-sync, pinned, rejected, degraded,
+        # unconfigured, flushed.
         type StatusReport (
           state: string,
           generation: ?int,
@@ -45,6 +48,8 @@ package enum PexipFirewallInterface {
           generationCreated: ?string,
           generationOrigin: ?string,
           nodes: []NodeStatus,
+          counters: [string]Counter,
+          warnings: []string,
           diagnostics: []Diagnostic,
           problem: ?string,
           drift: Drift,

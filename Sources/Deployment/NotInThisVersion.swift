@@ -1,14 +1,7 @@
-internal import PortModel
-
 extension DeploymentDecoder {
     /// Refuses settings that are understood but not yet acted upon, since to ignore what protects
     /// would be worse than not to start.
     mutating func refuseWhatIsNotInThisVersion(_ root: YAMLMapping) {
-        if let placement = root[RootKey.placement.rawValue]?.value,
-            case .scalar(Placement.gateway.rawValue, _) = placement.content
-        {
-            findings.error(placement.location, "placement: gateway is not in this version")
-        }
         guard case .mapping(let entries) = root[RootKey.guards.rawValue]?.value.content else {
             return
         }

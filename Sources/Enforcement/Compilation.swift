@@ -74,18 +74,35 @@ extension Compilation {
 
 extension Compilation.Target {
     fileprivate init(nodes: [Node], deployment: Deployment) {
-        var tables: [Table] = []
-        var enforced: [EnforcedNode] = []
-        for node in nodes {
-            let policy = Policy(of: node, in: deployment)
-            tables.append(policy.compileLocal())
-            enforced.append(
-                EnforcedNode(
-                    name: node.name, role: node.role,
-                    addresses: node.addresses + node.secondaryAddresses, table: node.tableName,
-                    rows: Set(policy.permits.map(\.id)).count))
+        switch deployment.placement {
+        case .local:
+            let policies = nodes.map { Policy(of: $0, in: deployment) }
+            self.init(
+                nodes: policies.map { EnforcedNode($0, table: $0.node.tableName) },
+                ruleset: Ruleset(tables: policies.map { $0.compileLocal() }))
+        case .gateway:
+            let policy = GatewayPolicy(of: nodes, in: deployment)
+            let classes = policy.classes
+            var enforced: [EnforcedNode] = []
+            for policyClass in classes {
+                enforced += policyClass.policies.map {
+                    EnforcedNode(
+                        $0, table: GatewayPolicy.tableName, policyClass: policyClass.name)
+                }
+            }
+            self.init(
+                nodes: enforced.sorted { $0.name < $1.name },
+                ruleset: Ruleset(tables: [policy.compile()]))
         }
-        self.init(nodes: enforced, ruleset: Ruleset(tables: tables))
+    }
+}
+
+extension EnforcedNode {
+    fileprivate init(_ policy: Policy, table: String, policyClass: String? = nil) {
+        self.init(
+            name: policy.node.name, role: policy.node.role,
+            addresses: policy.node.addresses + policy.node.secondaryAddresses, table: table,
+            policyClass: policyClass, rows: Set(policy.permits.map(\.id)).count)
     }
 }
 
@@ -95,6 +112,29 @@ private struct EnforceProblem: Error {
 }
 
 extension Deployment {
+    /// Nodes whose packets will not meet the rules where they stand.
+    fileprivate func placementWarnings(
+        _ nodes: [Node], hostAddresses: Set<IPAddress>
+    ) -> [Diagnostic] {
+        nodes.compactMap { node in
+            let isHere = node.allAddresses.contains(where: hostAddresses.contains)
+            let addresses = node.allAddresses.map(\.description).joined(separator: ", ")
+            switch (placement, isHere) {
+            case (.local, true), (.gateway, false): return nil
+            case (.local, false):
+                return Diagnostic(
+                    .warning, at: nil,
+                    "this host has no address of node \(node.name) (\(addresses)): its rules are in force but no packet meets them"
+                )
+            case (.gateway, true):
+                return Diagnostic(
+                    .warning, at: nil,
+                    "node \(node.name) (\(addresses)) is this host itself, whose packets are not forwarded: placement: local enforces a host's own node"
+                )
+            }
+        }
+    }
+
     fileprivate func named(_ name: String) -> Result<[Node], EnforceProblem> {
         guard let node = node(named: name) else {
             let known = nodes.map(\.name).joined(separator: ", ")
@@ -111,6 +151,8 @@ extension Deployment {
         switch enforce {
         case .nodes(let names):
             return .success(names.compactMap(node(named:)))
+        case .auto where placement == .gateway:
+            return .success(nodes)
         case .auto:
             let own = nodes.filter { $0.allAddresses.contains(where: hostAddresses.contains) }
             switch own.count {

@@ -41,16 +41,20 @@ package struct EnforcedNode: Hashable, Sendable, Codable {
     package var addresses: [IPAddress]
     /// The table that holds its rules.
     package var table: String
+    /// In gateway placement, the class of nodes with equal policy whose chains it shares.
+    package var policyClass: String?
     /// How many rows and site rules apply to it.
     package var rows: Int
 
     package init(
-        name: String, role: NodeRole, addresses: [IPAddress], table: String, rows: Int
+        name: String, role: NodeRole, addresses: [IPAddress], table: String,
+        policyClass: String? = nil, rows: Int
     ) {
         self.name = name
         self.role = role
         self.addresses = addresses
         self.table = table
+        self.policyClass = policyClass
         self.rows = rows
     }
 }

@@ -513,13 +513,9 @@ package actor Reconciler {
 
     package func status() async -> StatusReport {
         var problem = kernelProblem ?? failedApply ?? storeProblem
-        var counters: [String: [String: StatusReport.CounterReport]] = [:]
+        var traffic = Traffic([])
         do {
-            for table in try await kernel.observe() {
-                counters[table.name] = table.counters.mapValues {
-                    StatusReport.CounterReport(packets: $0.packets, bytes: $0.bytes)
-                }
-            }
+            traffic = Traffic(try await kernel.observe())
         } catch {
             problem = problem ?? "\(error)"
         }
@@ -528,9 +524,10 @@ package actor Reconciler {
             confirmedGeneration: current?.number, generationCreated: current?.created,
             generationOrigin: current?.origin,
             nodes: (current?.nodes ?? []).map {
-                StatusReport.NodeStatus(node: $0, counters: counters[$0.table] ?? [:])
+                StatusReport.NodeStatus(node: $0, dropped: traffic.dropped($0))
             },
-            diagnostics: diagnostics, problem: problem, drift: drift, agent: identity)
+            counters: traffic.counters, warnings: traffic.warnings, diagnostics: diagnostics,
+            problem: problem, drift: drift, agent: identity)
     }
 
     private var state: StatusReport.State {

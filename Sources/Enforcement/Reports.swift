@@ -13,6 +13,10 @@ package struct StatusReport: Hashable, Sendable, Codable {
     package var generationCreated: Timestamp?
     package var generationOrigin: Generation.Origin?
     package var nodes: [NodeStatus]
+    /// Of the tables in force, by name: a row's id, a site rule's id, or a reason for dropping.
+    package var counters: [String: CounterReport]
+    /// What was seen in the kernel that needs an administrator, in words.
+    package var warnings: [String]
     /// Of the configuration as it was read last, whether it was applied or not.
     package var diagnostics: [Diagnostic]
     /// Why the state is `degraded`, and what the last failed apply ran into.
@@ -44,15 +48,15 @@ package struct StatusReport: Hashable, Sendable, Codable {
 
     package struct NodeStatus: Hashable, Sendable, Codable {
         package var node: EnforcedNode
-        /// By counter: a row's id, a site rule's id, or a reason for dropping.
-        package var counters: [String: CounterReport]
+        /// What was refused to and from the node.
+        package var dropped: CounterReport
     }
 
     package struct CounterReport: Hashable, Sendable, Codable {
         package var packets: UInt64
         package var bytes: UInt64
 
-        package init(packets: UInt64, bytes: UInt64) {
+        package init(packets: UInt64 = 0, bytes: UInt64 = 0) {
             self.packets = packets
             self.bytes = bytes
         }

@@ -33,7 +33,7 @@ extension Ruleset {
                 let kind: RowChange.Kind =
                     before[row] == nil ? .opened : after[row] == nil ? .closed : .changed
                 // Refusals come and go with their table; a change is one of the mode.
-                if DropCounter.all.contains(row), kind != .changed { continue }
+                if row.hasPrefix(DropCounter.prefix), kind != .changed { continue }
                 changes.append(RowChange(kind: kind, table: table, row: row))
             }
         }

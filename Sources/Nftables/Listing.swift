@@ -33,13 +33,10 @@ struct Listing {
                 break
             case "counter":
                 if let name = value["name"]?.string {
-                    table.counters[name] = CounterValue(
-                        packets: UInt64(clamping: value["packets"]?.integer ?? 0),
-                        bytes: UInt64(clamping: value["bytes"]?.integer ?? 0))
+                    table.counters[name] = CounterValue(listing: value)
                 }
             case "set":
-                let name = value["name"]?.string ?? ""
-                table.sets.append(ObservedSet(name: name, set: NamedSet(listing: value)))
+                table.sets.append(ObservedSet(listing: value))
             case "chain":
                 let name = value["name"]?.string ?? ""
                 chainIndices[name] = table.chains.count
@@ -83,26 +80,52 @@ extension JSONValue {
     }
 }
 
-extension NamedSet {
-    fileprivate init?(listing: JSONValue) {
-        let family: AddressFamily
-        switch listing["type"]?.string {
-        case "ipv4_addr": family = .ipv4
-        case "ipv6_addr": family = .ipv6
-        default: return nil
+extension ObservedSet {
+    fileprivate init(listing: JSONValue) {
+        let name = listing["name"]?.string ?? ""
+        guard let family = Self.family(listing), let kind = Self.kind(listing) else {
+            self.init(name: name, set: nil)
+            return
         }
-        guard let name = listing["name"]?.string,
-            listing["flags"]?.array?.map(\.string) == ["interval"],
-            listing["timeout"] == nil, listing["size"] == nil, listing["stmt"] == nil
-        else { return nil }
         var ranges: [ClosedRange<IPAddress>] = []
+        var counters: [IPAddress: CounterValue] = [:]
         for element in listing["elem"]?.array ?? [] {
-            guard let range = Self.range(element), range.lowerBound.family == family else {
-                return nil
+            let value = element["elem"]?["val"] ?? element
+            guard let range = Self.range(value), range.lowerBound.family == family,
+                kind == .intervals || range.lowerBound == range.upperBound
+            else {
+                self.init(name: name, set: nil)
+                return
             }
             ranges.append(range)
+            if let counter = element["elem"]?["counter"] {
+                counters[range.lowerBound] = CounterValue(listing: counter)
+            }
         }
-        self.init(name: name, family: family, addresses: AddressSet(ranges: ranges))
+        self.init(
+            name: name,
+            set: NamedSet(
+                name: name, family: family, kind: kind, addresses: AddressSet(ranges: ranges)),
+            counters: counters)
+    }
+
+    private static func family(_ listing: JSONValue) -> AddressFamily? {
+        switch listing["type"]?.string {
+        case "ipv4_addr": .ipv4
+        case "ipv6_addr": .ipv6
+        default: nil
+        }
+    }
+
+    private static func kind(_ listing: JSONValue) -> NamedSet.Kind? {
+        guard listing["timeout"] == nil, listing["size"] == nil else { return nil }
+        let flags = listing["flags"]?.array?.map(\.string) ?? []
+        switch (flags, listing["stmt"]) {
+        case (["interval"], nil): return .intervals
+        case ([], nil): return .addresses
+        case ([], .array([["counter": .null]])): return .countedAddresses
+        default: return nil
+        }
     }
 
     private static func range(_ element: JSONValue) -> ClosedRange<IPAddress>? {
@@ -122,6 +145,14 @@ extension NamedSet {
         } catch {
             return nil  // no element that this model writes; the whole set counts as foreign
         }
+    }
+}
+
+extension CounterValue {
+    fileprivate init(listing: JSONValue) {
+        self.init(
+            packets: UInt64(clamping: listing["packets"]?.integer ?? 0),
+            bytes: UInt64(clamping: listing["bytes"]?.integer ?? 0))
     }
 }
 
@@ -192,15 +223,26 @@ extension Match {
             match = Match(meta: key, right)
         } else if left["ct"]?["key"]?.string == "state", left["ct"]?["dir"] == nil {
             match = Match(states: right)
+        } else if left["ct"]?["key"]?.string == "status", left["ct"]?["dir"] == nil,
+            Set(right.array?.map(\.integer) ?? []) == [16, 32]
+        {
+            // IPS_SRC_NAT and IPS_DST_NAT
+            match = .isTranslated
         } else if left["rt"]?["key"]?.string == "ipsec", right.bool == true {
             match = .willBeEncrypted
         } else {
             match = nil
         }
-        // "in" tests bits, which only connection states are.
-        guard let match else { return nil }
-        if case .connection = match {} else if comparison == "in" { return nil }
+        guard let match, (comparison == "in") == match.testsBits else { return nil }
         self = match
+    }
+
+    /// Whether the value is one of bits, any of which may be set.
+    private var testsBits: Bool {
+        switch self {
+        case .connection, .isTranslated: true
+        default: false
+        }
     }
 
     private init?(protocol name: String?, field: String?, _ right: JSONValue) {

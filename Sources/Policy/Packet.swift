@@ -2,7 +2,8 @@ package import PortModel
 
 /// A packet as the reference decides it: what a rule can see, and nothing else.
 package struct Packet: Hashable, Sendable {
-    /// Seen from the host that decides: delivered to it, or sent by it.
+    /// Seen from the node: delivered to it, or sent by it. Of no meaning for a packet that a
+    /// gateway forwards, which may have a node at both ends.
     package var direction: Direction
     package var source: IPAddress
     package var destination: IPAddress
@@ -12,13 +13,15 @@ package struct Packet: Hashable, Sendable {
     package var isLoopback: Bool
     /// Decrypted by, or about to be encrypted by, an IPsec policy.
     package var isProtected: Bool
+    /// The flow's source or destination address is translated (NAT).
+    package var isTranslated: Bool
     /// The IPv4 time to live or IPv6 hop limit.
     package var hopLimit: UInt8
 
     package init(
         _ direction: Direction, from source: IPAddress, to destination: IPAddress,
         _ transport: Transport, connection: ConnectionState = .new, isLoopback: Bool = false,
-        isProtected: Bool = false, hopLimit: UInt8 = 64
+        isProtected: Bool = false, isTranslated: Bool = false, hopLimit: UInt8 = 64
     ) {
         precondition(source.family == destination.family)
         self.direction = direction
@@ -28,6 +31,7 @@ package struct Packet: Hashable, Sendable {
         self.connection = connection
         self.isLoopback = isLoopback
         self.isProtected = isProtected
+        self.isTranslated = isTranslated
         self.hopLimit = hopLimit
     }
 

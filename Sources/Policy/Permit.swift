@@ -7,7 +7,9 @@ package struct Permit: Hashable, Sendable {
     package var id: String
     package var direction: Direction
     package var `protocol`: IPProtocol
-    /// The node's addresses that the row binds to, sorted.
+    /// Which of the node's addresses the row binds to.
+    package var plane: Plane
+    /// Those addresses, sorted.
     package var nodeAddresses: [IPAddress]
     package var peers: Peers
     /// Where `peers` comes from: permits of one origin share one named set.
@@ -33,8 +35,8 @@ package struct Permit: Hashable, Sendable {
 /// What names a set of peers.
 package enum PeerOrigin: Hashable, Sendable {
     case devices(PeerClass)
-    /// The other nodes' primary addresses.
-    case mesh
+    /// The primary addresses of the nodes with these roles.
+    case mesh([NodeRole])
     case site(String)
 }
 
@@ -58,12 +60,12 @@ extension Node {
             origin = .devices(peerClass)
         case .nodes(let roles):
             peers = .only(meshMembers(of: roles, in: deployment))
-            origin = .mesh
+            origin = .mesh(roles)
         }
         let protocols = row.hasConfigurableTransport ? [syslogTransport] : row.protocols
         return protocols.map { `protocol` in
             Permit(
-                id: row.id, direction: row.direction, protocol: `protocol`,
+                id: row.id, direction: row.direction, protocol: `protocol`, plane: row.plane,
                 nodeAddresses: addresses(of: row.plane), peers: peers, peerOrigin: origin,
                 sourcePorts: portSet(row.source), destinationPorts: portSet(row.destination),
                 isStateless: `protocol` == .esp || (`protocol` == .udp && row.carriesMedia))
@@ -72,20 +74,19 @@ extension Node {
 
     private func permit(of rule: SiteRule) -> Permit {
         Permit(
-            id: rule.id, direction: rule.direction, protocol: rule.protocol,
+            id: rule.id, direction: rule.direction, protocol: rule.protocol, plane: .any,
             nodeAddresses: allAddresses, peers: rule.peers, peerOrigin: .site(rule.name),
             sourcePorts: rule.sourcePorts, destinationPorts: rule.destinationPorts,
             isStateless: false)
     }
 
-    /// The primary addresses of the other nodes with one of these roles.
-    ///
-    /// The tables name both roles wherever a node may talk to both, so a Management Node's mesh is
-    /// all Conferencing Nodes and a Conferencing Node's mesh is all other nodes.
+    /// The primary addresses of the nodes with one of these roles: the other ones in local
+    /// placement. On a gateway nodes share these sets, and a node's packets to itself never come by.
     private func meshMembers(of roles: [NodeRole], in deployment: Deployment) -> AddressSet {
         AddressSet(
-            deployment.nodes.filter { $0.name != name && roles.contains($0.role) }
-                .flatMap(\.addresses))
+            deployment.nodes.filter {
+                roles.contains($0.role) && (deployment.placement == .gateway || $0.name != name)
+            }.flatMap(\.addresses))
     }
 
     private func portSet(_ cell: PortCell) -> PortSet {

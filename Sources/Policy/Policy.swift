@@ -1,8 +1,8 @@
 package import Deployment
 package import PortModel
 
-/// All permits of one node in local placement, with the pure function that decides any packet: the
-/// reference that the compiled ruleset and the kernel are tested against.
+/// All permits of one node, with the pure function that decides any packet: the reference that the
+/// compiled ruleset and the kernel are tested against.
 package struct Policy: Hashable, Sendable {
     package let node: Node
     package let mode: Mode
@@ -17,7 +17,7 @@ package struct Policy: Hashable, Sendable {
         host = deployment.host
         permits = node.permits(in: deployment)
         mesh = permits.reduce(into: AddressSet()) { mesh, permit in
-            if permit.peerOrigin == .mesh, case .only(let peers) = permit.peers {
+            if case .mesh = permit.peerOrigin, case .only(let peers) = permit.peers {
                 mesh = mesh.union(peers)
             }
         }
@@ -97,8 +97,8 @@ package struct Decision: Hashable, Sendable {
 }
 
 extension Policy {
-    /// Decides a packet as enforcement would, whatever the mode: in `observe` mode the packets
-    /// that are dropped here pass and are counted.
+    /// Decides a packet of this host in local placement, as enforcement would, whatever the mode: in
+    /// `observe` mode the packets that are dropped here pass and are counted.
     package func decide(_ packet: Packet) -> Decision {
         func accept(_ reason: Reason) -> Decision { Decision(verdict: .accept, reason: reason) }
         func drop(_ reason: Reason) -> Decision { Decision(verdict: .drop, reason: reason) }
@@ -139,7 +139,8 @@ extension Policy {
         return !answerableUDP.contains(source: source, destination: destination)
     }
 
-    private func icmpReason(_ packet: Packet) -> Reason? {
+    /// Why an ICMP packet passes whatever the rows say; nil where it does not.
+    func icmpReason(_ packet: Packet) -> Reason? {
         guard case .icmp(let type) = packet.transport else { return nil }
         switch packet.family {
         case .ipv4:

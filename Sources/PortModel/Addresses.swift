@@ -155,6 +155,24 @@ package struct AddressSet: Hashable, Sendable {
             }
     }
 
+    /// Every single member, IPv4 first. For sets of single addresses only: a prefix has as many
+    /// members as it has addresses.
+    package var members: [IPAddress] {
+        ranges.flatMap { range in
+            (range.lowerBound.value...range.upperBound.value).map {
+                IPAddress(family: range.lowerBound.family, value: $0)
+            }
+        }
+    }
+
+    /// The members of this set that are not in `other`.
+    package func subtracting(_ other: Self) -> Self {
+        var result = AddressSet()
+        result.ipv4 = ipv4.intersection(other.ipv4.complement)
+        result.ipv6 = ipv6.intersection(other.ipv6.complement)
+        return result
+    }
+
     /// The members as nftables and people write them: `10.0.0.1`, `10.0.0.0/8` or
     /// `10.0.0.5-10.0.0.9`, sorted, IPv4 first.
     package var elements: [String] { ranges.map(Self.text(of:)) }

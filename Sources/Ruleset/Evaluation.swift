@@ -24,13 +24,19 @@ package struct Evaluation: Hashable, Sendable {
 }
 
 extension Table {
-    /// Takes a packet through the base chains of local placement that it passes: prerouting and
-    /// input, or output.
-    ///
-    /// A verdict of accept ends a base chain, not the packet's way; drop ends both.
+    /// Takes a packet of this host through the base chains that it passes in local placement:
+    /// prerouting and input, or output.
     package func evaluate(_ packet: Packet) -> Evaluation {
-        let points: [Hook.Point] =
-            packet.direction == .inbound ? [.prerouting, .input] : [.output]
+        evaluate(packet, at: packet.direction == .inbound ? [.prerouting, .input] : [.output])
+    }
+
+    /// Takes a packet that this host forwards through the base chains that it passes.
+    package func evaluateForwarded(_ packet: Packet) -> Evaluation {
+        evaluate(packet, at: [.prerouting, .forward])
+    }
+
+    /// A verdict of accept ends a base chain, not the packet's way; drop ends both.
+    private func evaluate(_ packet: Packet, at points: [Hook.Point]) -> Evaluation {
         let path = points.flatMap { point in
             chains.filter { $0.hook?.point == point }
                 .sorted { ($0.hook?.priority.rawValue ?? 0) < ($1.hook?.priority.rawValue ?? 0) }
@@ -110,6 +116,8 @@ private struct Evaluator {
             return packet.isLoopback && packet.direction == .outbound
         case .connection(let states):
             return states.contains(trackedState)
+        case .isTranslated:
+            return packet.isTranslated
         case .wasDecrypted:
             return packet.isProtected && packet.direction == .inbound
         case .willBeEncrypted:

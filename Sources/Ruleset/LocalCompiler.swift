@@ -1,5 +1,5 @@
-package import Policy
 internal import Deployment
+package import Policy
 internal import PortModel
 
 extension Policy {
@@ -18,6 +18,8 @@ extension Policy {
 
 /// The names of counters that no row has.
 package enum DropCounter {
+    /// What begins the names of all of them.
+    package static let prefix = "drop."
     /// Inbound packets that nothing permits.
     package static let inbound = "drop.in"
     /// Outbound packets that nothing permits.
@@ -26,39 +28,32 @@ package enum DropCounter {
     package static let invalid = "drop.in.invalid"
     /// Inbound UDP that no row can answer, refused before connection tracking.
     package static let unanswered = "drop.in.unanswered"
-
-    package static let all = [inbound, outbound, invalid, unanswered]
 }
 
 private struct LocalCompiler {
     let policy: Policy
     /// Enforcement drops; observation counts the same packets and lets them pass.
     let refusal: Verdict
-    var counters: Set<String> = []
-    var sets: [String: NamedSet] = [:]
+    var builder: TableBuilder
 
     init(_ policy: Policy) {
         self.policy = policy
         refusal = policy.mode == .enforce ? .drop : .accept
+        builder = TableBuilder(mode: policy.mode)
     }
 
     mutating func table() -> Table {
         let chains =
             [rawIn(), rawOut()] + [Direction.inbound, .outbound].flatMap { filterChains($0) }
             + [icmp(.ipv4), icmp(.ipv6)] + unansweredChain()
-        return Table(
-            name: policy.node.tableName, counters: Array(counters), sets: Array(sets.values),
-            chains: chains)
+        return builder.table(named: policy.node.tableName, chains: chains)
     }
 
     // MARK: Before connection tracking
 
     private mutating func rawIn() -> Chain {
         var rules = [Rule([.inputIsLoopback], .accept, comment: "loopback")]
-        rules += statelessMediaRules(.inbound, counted: false)
-        rules.append(
-            Rule([.protocolNumber(IPProtocol.esp.rawValue)], notrack: true, .accept, comment: "esp")
-        )
+        rules += exemptions(.inbound)
         if refusesUnanswered {
             for address in policy.node.allAddresses {
                 rules.append(
@@ -72,12 +67,23 @@ private struct LocalCompiler {
     }
 
     private mutating func rawOut() -> Chain {
-        var rules = [Rule([.outputIsLoopback], .accept, comment: "loopback")]
-        rules += statelessMediaRules(.outbound, counted: false)
-        rules.append(
-            Rule([.protocolNumber(IPProtocol.esp.rawValue)], notrack: true, .accept, comment: "esp")
-        )
-        return Chain(name: "raw_out", hook: Hook(.output, .raw, policy: .accept), rules: rules)
+        Chain(
+            name: "raw_out", hook: Hook(.output, .raw, policy: .accept),
+            rules: [Rule([.outputIsLoopback], .accept, comment: "loopback")]
+                + exemptions(.outbound))
+    }
+
+    /// Exempts from connection tracking exactly the media that the filter chains accept, and ESP.
+    /// Both directions mirror each other: an answer to an exempted packet is itself exempted and
+    /// accepted.
+    private mutating func exemptions(_ direction: Direction) -> [Rule] {
+        mediaRules(direction).map {
+            Rule($0.matches, notrack: true, .accept, comment: $0.comment)
+        } + [
+            Rule(
+                [.protocolNumber(IPProtocol.esp.rawValue)], notrack: true, .accept,
+                comment: IPProtocol.esp.name)
+        ]
     }
 
     /// In `observe` mode the packet must reach the input chain, to be counted once.
@@ -91,7 +97,7 @@ private struct LocalCompiler {
         let answerable = policy.answerableUDP
         rules += answerable.nodePorts.intervals.map { Rule([.destinationPorts(.udp, $0)], .return) }
         rules += answerable.peerPorts.intervals.map { Rule([.sourcePorts(.udp, $0)], .return) }
-        rules.append(refuse(DropCounter.unanswered))
+        rules.append(builder.counting([], as: DropCounter.unanswered, refusal))
         return [Chain(name: "unanswered", rules: rules)]
     }
 
@@ -100,7 +106,7 @@ private struct LocalCompiler {
     private mutating func filterChains(_ direction: Direction) -> [Chain] {
         let isInbound = direction == .inbound
         let name = isInbound ? "input" : "output"
-        var rules = statelessMediaRules(direction, counted: true)
+        var rules = mediaRules(direction)
         rules += [
             Rule([.connection([.established, .related])], .accept, comment: "established"),
             Rule([isInbound ? .inputIsLoopback : .outputIsLoopback], .accept, comment: "loopback"),
@@ -108,11 +114,8 @@ private struct LocalCompiler {
             Rule([.protocolNumber(58)], .jump("icmp_v6"), comment: "icmpv6"),
         ]
         if isInbound {
-            counters.insert(DropCounter.invalid)
             rules.append(
-                Rule(
-                    [.connection([.invalid])], counter: DropCounter.invalid, refusal,
-                    comment: DropCounter.invalid))
+                builder.counting([.connection([.invalid])], as: DropCounter.invalid, refusal))
         }
         rules += protectedRules(direction)
         if policy.host.dhcpClient { rules += dhcpRules(direction) }
@@ -130,7 +133,9 @@ private struct LocalCompiler {
             chains.append(Chain(name: chain, rules: body))
         }
         rules += permits.filter { $0.protocol == .esp }.flatMap { self.rules(of: $0) }
-        rules.append(refuse(isInbound ? DropCounter.inbound : DropCounter.outbound))
+        rules.append(
+            builder.counting(
+                [], as: isInbound ? DropCounter.inbound : DropCounter.outbound, refusal))
         let hook = Hook(isInbound ? .input : .output, .filter, policy: refusal)
         return [Chain(name: name, hook: hook, rules: rules)] + chains
     }
@@ -138,13 +143,17 @@ private struct LocalCompiler {
     /// Inner packets of the mesh's tunnels pass because they were, or will be, protected: never
     /// because of their ports.
     private mutating func protectedRules(_ direction: Direction) -> [Rule] {
-        AddressFamily.allCases.compactMap { family in
-            guard let match = match(.mesh, .only(policy.mesh), direction, family) else {
-                return nil
+        guard
+            let origin = policy.permits.lazy.map(\.peerOrigin).first(where: {
+                if case .mesh = $0 { true } else { false }
+            })
+        else { return [] }
+        return AddressFamily.allCases.compactMap { family in
+            builder.peerMatch(origin, .only(policy.mesh), direction, family).map { match in
+                Rule(
+                    match + [direction == .inbound ? .wasDecrypted : .willBeEncrypted], .accept,
+                    comment: "ipsec")
             }
-            return Rule(
-                match + [direction == .inbound ? .wasDecrypted : .willBeEncrypted], .accept,
-                comment: "ipsec")
         }
     }
 
@@ -163,22 +172,14 @@ private struct LocalCompiler {
     }
 
     private func icmp(_ family: AddressFamily) -> Chain {
-        var rules: [Rule] = []
-        func accept(_ types: ClosedRange<UInt8>, _ comment: String, _ more: [Match] = []) {
-            rules.append(Rule([.icmpType(family, types)] + more, .accept, comment: comment))
-        }
-        switch family {
-        case .ipv4:
-            for type in ICMPTypes.errors4 { accept(type...type, "icmp-error") }
-            if policy.host.ping {
-                accept(ICMPTypes.echoRequest4...ICMPTypes.echoRequest4, "host.ping")
-            }
-        case .ipv6:
-            accept(ICMPTypes.errors6, "icmp-error")
-            accept(ICMPTypes.neighbourDiscovery, "neighbour-discovery", [.hopLimit(255)])
-            for types in ICMPTypes.multicastListener { accept(types, "multicast-listener") }
-            if policy.host.ping {
-                accept(ICMPTypes.echoRequest6...ICMPTypes.echoRequest6, "host.ping")
+        var rules = TableBuilder.icmpRules(family, ping: policy.host.ping, .accept)
+        if family == .ipv6 {
+            rules.append(
+                Rule(
+                    [.icmpType(family, ICMPTypes.neighbourDiscovery), .hopLimit(255)], .accept,
+                    comment: "neighbour-discovery"))
+            rules += ICMPTypes.multicastListener.map {
+                Rule([.icmpType(family, $0)], .accept, comment: "multicast-listener")
             }
         }
         return Chain(name: family == .ipv4 ? "icmp_v4" : "icmp_v6", rules: rules)
@@ -186,85 +187,25 @@ private struct LocalCompiler {
 
     // MARK: Permits
 
-    /// UDP media. The raw chains exempt exactly what the filter chains accept, and both directions
-    /// mirror each other: an answer to an exempted packet is itself exempted and accepted.
-    private mutating func statelessMediaRules(_ direction: Direction, counted: Bool) -> [Rule] {
-        let media = policy.permits.filter {
+    private mutating func mediaRules(_ direction: Direction) -> [Rule] {
+        policy.permits.filter {
             $0.isStateless && $0.protocol == .udp && $0.direction == direction
-        }
-        return media.flatMap { permit in
-            rules(of: permit).map { rule in
-                guard !counted else { return rule }
-                return Rule(rule.matches, notrack: true, .accept, comment: rule.comment)
-            }
-        }
+        }.flatMap { rules(of: $0) }
     }
 
-    /// One rule for each address of the node, interval of source ports and interval of destination
-    /// ports.
     private mutating func rules(of permit: Permit) -> [Rule] {
         var rules: [Rule] = []
         for address in permit.nodeAddresses {
             guard
-                let peers = match(
+                let peers = builder.peerMatch(
                     permit.peerOrigin, permit.peers, permit.direction, address.family)
             else { continue }
             let node = permit.direction == .inbound ? Match.destination(address) : .source(address)
-            guard permit.protocol.hasPorts else {
+            for ports in TableBuilder.portMatches(of: permit) {
                 rules.append(
-                    accept(permit, [node] + peers + [.protocolNumber(permit.protocol.rawValue)]))
-                continue
-            }
-            for source in permit.sourcePorts.intervals {
-                for destination in permit.destinationPorts.intervals {
-                    var ports: [Match] = []
-                    if source != 0...UInt16.max {
-                        ports.append(.sourcePorts(permit.protocol, source))
-                    }
-                    if destination != 0...UInt16.max {
-                        ports.append(.destinationPorts(permit.protocol, destination))
-                    }
-                    if ports.isEmpty { ports = [.protocolNumber(permit.protocol.rawValue)] }
-                    rules.append(accept(permit, [node] + peers + ports))
-                }
+                    builder.counting([node] + peers + ports, as: permit.id, .accept))
             }
         }
         return rules
-    }
-
-    private mutating func accept(_ permit: Permit, _ matches: [Match]) -> Rule {
-        counters.insert(permit.id)
-        return Rule(matches, counter: permit.id, .accept, comment: permit.id)
-    }
-
-    private mutating func refuse(_ counter: String) -> Rule {
-        counters.insert(counter)
-        return Rule([], counter: counter, refusal, comment: counter)
-    }
-
-    /// The condition on the peer: none for any, a named set otherwise, nil where no peer of this
-    /// family is permitted.
-    private mutating func match(
-        _ origin: PeerOrigin, _ peers: Peers, _ direction: Direction, _ family: AddressFamily
-    ) -> [Match]? {
-        guard case .only(let all) = peers else { return [] }
-        let addresses = all.only(family)
-        guard !addresses.isEmpty else { return nil }
-        let name = origin.setName + (family == .ipv4 ? ".v4" : ".v6")
-        sets[name] = NamedSet(name: name, family: family, addresses: addresses)
-        return [
-            direction == .inbound
-                ? .sourceIn(set: name, family) : .destinationIn(set: name, family)
-        ]
-    }
-}
-
-extension PeerOrigin {
-    fileprivate var setName: String {
-        switch self {
-        case .mesh: "mesh"
-        case .devices(let peerClass): "peers.\(peerClass.rawValue)"
-        case .site(let name): "site.\(name)"
-        }
     }
 }

@@ -1,3 +1,5 @@
+package import PortModel
+
 /// A table as the kernel holds it, which may hold anything: what this model has no words for is
 /// kept as text, so that it differs from everything that was compiled.
 package struct ObservedTable: Hashable, Sendable {
@@ -35,10 +37,13 @@ package struct ObservedSet: Hashable, Sendable {
     package var name: String
     /// nil where the set's type, flags or elements are none that this model has.
     package var set: NamedSet?
+    /// The counters of a set that counts at each element.
+    package var counters: [IPAddress: CounterValue]
 
-    package init(name: String, set: NamedSet?) {
+    package init(name: String, set: NamedSet?, counters: [IPAddress: CounterValue] = [:]) {
         self.name = name
         self.set = set
+        self.counters = counters
     }
 }
 
@@ -96,6 +101,7 @@ extension ObservedTable {
                 report("set \(set.name) is missing")
                 continue
             }
+            // Counters' values belong to the kernel.
             if observed.set != set { report("set \(set.name) has other elements or another type") }
         }
         for set in sets where !expected.sets.contains(where: { $0.name == set.name }) {

@@ -1,4 +1,4 @@
-package import PortModel
+internal import PortModel
 
 // nft's language. Everything is numeric: on nftables 1.0.6 a name in the input may be looked up,
 // which blocks.
@@ -10,11 +10,9 @@ extension Table {
         lines += counters.map { "    counter \($0) { }" }
         for set in sets {
             lines.append("    set \(set.name) {")
-            lines.append("        type \(set.family.nftType)")
-            lines.append("        flags interval")
+            lines += set.properties.map { "        \($0)" }
             if !set.addresses.isEmpty {
-                lines.append(
-                    "        elements = { \(set.addresses.elements.joined(separator: ", ")) }")
+                lines.append("        elements = { \(set.elements.joined(separator: ", ")) }")
             }
             lines.append("    }")
         }
@@ -28,8 +26,27 @@ extension Table {
     }
 }
 
+extension NamedSet {
+    /// What is fixed when the set is made.
+    var properties: [String] {
+        let type = "type \(family == .ipv4 ? "ipv4_addr" : "ipv6_addr")"
+        switch kind {
+        case .intervals: return [type, "flags interval"]
+        case .addresses: return [type]
+        case .countedAddresses: return [type, "counter"]
+        }
+    }
+
+    /// The elements in nft's language.
+    var elements: [String] {
+        switch kind {
+        case .intervals: addresses.elements
+        case .addresses, .countedAddresses: addresses.members.map(\.description)
+        }
+    }
+}
+
 extension AddressFamily {
-    package var nftType: String { self == .ipv4 ? "ipv4_addr" : "ipv6_addr" }
     fileprivate var header: String { self == .ipv4 ? "ip" : "ip6" }
 }
 
@@ -82,6 +99,7 @@ extension Match {
             "ct state "
                 + TrackedState.allCases.filter(states.contains).map(\.rawValue).joined(
                     separator: ",")
+        case .isTranslated: "ct status snat,dnat"
         case .wasDecrypted: "meta secpath exists"
         case .willBeEncrypted: "rt ipsec exists"
         }

@@ -27,16 +27,27 @@ package struct Table: Hashable, Sendable, Codable {
     }
 }
 
-/// A named interval set of addresses of one family, updated in place.
+/// A named set of addresses of one family, updated in place.
 package struct NamedSet: Hashable, Sendable, Codable {
+    package enum Kind: String, Hashable, Sendable, Codable {
+        /// Addresses, prefixes and ranges: what administrators write for peers.
+        case intervals
+        /// Single addresses in a hash table: nodes' own.
+        case addresses
+        /// The same with a counter at each element, which every lookup that finds it advances.
+        case countedAddresses
+    }
+
     package var name: String
     package var family: AddressFamily
+    package var kind: Kind
     /// Addresses of `family` only.
     package var addresses: AddressSet
 
-    package init(name: String, family: AddressFamily, addresses: AddressSet) {
+    package init(name: String, family: AddressFamily, kind: Kind, addresses: AddressSet) {
         self.name = name
         self.family = family
+        self.kind = kind
         self.addresses = addresses
     }
 }
@@ -134,6 +145,8 @@ package enum Match: Hashable, Sendable, Codable {
     case outputIsLoopback
     /// Any of these connection tracking states.
     case connection(Set<TrackedState>)
+    /// Source or destination of the packet's flow are translated (NAT).
+    case isTranslated
     /// The packet was decrypted by IPsec on this host.
     case wasDecrypted
     /// The route leads through an IPsec policy of this host.

@@ -100,17 +100,31 @@ package struct Transaction: Hashable, Sendable {
 
     private mutating func refill(_ set: NamedSet, old: NamedSet?, in table: String) {
         if old == set { return }
-        if old == nil {
-            add(
-                "add set inet \(table) \(set.name) { type \(set.family.nftType); flags interval; }",
-                set.name)
-        } else {
+        guard let old else {
+            let properties = set.properties.joined(separator: "; ")
+            add("add set inet \(table) \(set.name) { \(properties); }", set.name)
+            add(elements: set, "add", in: table)
+            return
+        }
+        switch set.kind {
+        case .intervals:
+            // An interval can only be deleted as it was added, so all are written anew.
             add("flush set inet \(table) \(set.name)", set.name)
+            add(elements: set, "add", in: table)
+        case .addresses, .countedAddresses:
+            // Only what differs, which keeps the other elements' counters.
+            var change = set
+            change.addresses = old.addresses.subtracting(set.addresses)
+            add(elements: change, "delete", in: table)
+            change.addresses = set.addresses.subtracting(old.addresses)
+            add(elements: change, "add", in: table)
         }
-        if !set.addresses.isEmpty {
-            let elements = set.addresses.elements.joined(separator: ", ")
-            add("add element inet \(table) \(set.name) { \(elements) }", set.name)
-        }
+    }
+
+    private mutating func add(elements set: NamedSet, _ verb: String, in table: String) {
+        if set.addresses.isEmpty { return }
+        let elements = set.elements.joined(separator: ", ")
+        add("\(verb) element inet \(table) \(set.name) { \(elements) }", set.name)
     }
 }
 
@@ -130,7 +144,7 @@ extension ObservedTable {
         }
         let setsFit = table.sets.allSatisfy { wanted in
             guard let old = sets.first(where: { $0.name == wanted.name }) else { return true }
-            return old.set?.family == wanted.family
+            return old.set?.family == wanted.family && old.set?.kind == wanted.kind
         }
         return chainsFit && setsFit
     }

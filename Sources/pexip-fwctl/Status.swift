@@ -40,12 +40,20 @@ extension StatusReport {
         } else {
             add("generation", "none")
         }
-        for status in nodes {
+        for status in nodes.prefix(Self.shownNodes) {
             let addresses = status.node.addresses.map(\.description).joined(separator: ", ")
             add("node", "\(status.node.name) (\(status.node.role.rawValue)), \(addresses)")
-            add("", "\(status.node.rows.counted("row")) in table inet \(status.node.table)")
-            add("", status.traffic)
+            let place = status.node.policyClass.map { ", class \($0)" } ?? ""
+            add(
+                "",
+                "\(status.node.rows.counted("row"))\(place); \(status.dropped.packets) packets refused"
+            )
         }
+        if nodes.count > Self.shownNodes {
+            add("", "and \((nodes.count - Self.shownNodes).counted("more node")): see --json")
+        }
+        if !nodes.isEmpty { add("traffic", traffic) }
+        for warning in warnings { add("warning", warning) }
         if let last = drift.last {
             add("drift", "\(drift.count.counted("foreign change")), last \(last.time)")
             let pid = last.pid.map { ", pid \($0)" } ?? ""
@@ -59,13 +67,16 @@ extension StatusReport {
     }
 }
 
-extension StatusReport.NodeStatus {
+extension StatusReport {
+    /// As many nodes as leave the rest on one screen.
+    private static let shownNodes = 8
+
     fileprivate var traffic: String {
         let dropped = counters.filter { $0.key.hasPrefix("drop.") }
-        let accepted = counters.filter { !$0.key.hasPrefix("drop.") }
+        let rows = counters.filter { !$0.key.hasPrefix("drop.") && !$0.key.hasPrefix("nat.") }
         let reasons = dropped.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value.packets)" }
-        return
-            "packets matched by rows: \(accepted.reduce(0) { $0 + $1.value.packets }); refused: \(reasons.joined(separator: ", "))"
+        let matched = rows.reduce(0) { $0 + $1.value.packets }
+        return "\(matched) packets matched rows; \(reasons.joined(separator: ", "))"
     }
 }
 

@@ -53,6 +53,7 @@ package struct PacketGenerator {
             connection: random.chance(75)
                 ? .new : random.pick([.established, .related, .invalid]),
             isLoopback: random.chance(3), isProtected: random.chance(10),
+            isTranslated: random.chance(10),
             hopLimit: random.chance(50) ? 255 : 64)
     }
 

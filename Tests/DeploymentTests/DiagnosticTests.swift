@@ -296,7 +296,6 @@ extension FaultyFile {
             guard: {confirm: 60s, probes: ["tcp://10.0.0.1:443", "tcp://[::1]:443", "tcp://::1:443", "tcp://[10.0.0.1]:443", "http://a", "tcp://name:443", "tcp://1.1.1.1:0", "tcp:"], revoke_established: no}
             """#,
             says: #"""
-                a.yaml:1:12: error: placement: gateway is not in this version
                 a.yaml:3:18: error: guard.confirm is not in this version: write off
                 a.yaml:3:31: error: guard.probes is not in this version: remove it
                 a.yaml:3:73: error: the probe "tcp://::1:443" needs brackets around an IPv6 address and none around IPv4

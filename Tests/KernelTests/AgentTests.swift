@@ -182,7 +182,7 @@ struct AgentTests {
             "flush ruleset", "delete table inet pexip_fw_conf_1",
             "flush chain inet pexip_fw_conf_1 input",
             "insert rule inet pexip_fw_conf_1 input tcp dport 22 accept",
-            "add element inet pexip_fw_conf_1 mesh.v4 { 203.0.113.0/24 }",
+            "add element inet pexip_fw_conf_1 mesh.v4 { 203.0.113.7 }",
             "add table inet pexip_fw_conf_1 { flags dormant; }",
         ])
     func tampering(script: String) throws {

@@ -5,20 +5,28 @@ import PortModel
 import TestSupport
 import Testing
 
-/// Every row of both roles against the real kernel: the allowed packets arrive, their near misses
-/// do not, and each row's counter counts its own.
-@Suite("Row matrix, local placement")
+/// Every row of both roles against the real kernel, in both placements: the allowed packets arrive,
+/// their near misses do not, and each row's counter counts its own.
+@Suite("Row matrix")
 struct RowMatrixTests {
+    /// One node of a deployment in which every feature is on, so that every row of its role applies.
     struct Site: CustomTestStringConvertible, Sendable {
-        let testDescription: String
+        let placement: Placement
         let node: String
+        /// The Conferencing Node's secondary addresses, as the configuration writes them.
         let secondary: String?
         let isNarrowed: Bool
 
-        /// A deployment whose every feature is on, so that every row of the role applies.
+        var testDescription: String {
+            let homing = secondary.map { "dual-homed by \($0)" } ?? "single-homed"
+            let peers = isNarrowed ? "narrowed peers" : "any peers"
+            return "\(placement.rawValue), \(node), \(homing), \(peers)"
+        }
+
         var configuration: String {
             var text = """
-                enforce: [\(node)]
+                placement: \(placement.rawValue)
+                enforce: \(placement == .local ? "[\(node)]" : "auto")
                 features:
                 \(Feature.allCases.map { "  \($0.rawValue): true" }.joined(separator: "\n"))
                 host: {ping: true}
@@ -41,56 +49,49 @@ struct RowMatrixTests {
         }
     }
 
-    static let sites = [false, true].flatMap { isNarrowed in
-        let peers = isNarrowed ? "narrowed peers" : "any peers"
-        return [
-            Site(
-                testDescription: "Management Node, \(peers)", node: "mgmt", secondary: nil,
-                isNarrowed: isNarrowed),
-            Site(
-                testDescription: "Conferencing Node, \(peers)", node: "conf", secondary: nil,
-                isNarrowed: isNarrowed),
-            Site(
-                testDescription: "dual-homed Conferencing Node, \(peers)", node: "conf",
-                secondary: "198.51.100.21", isNarrowed: isNarrowed),
-            Site(
-                testDescription: "dual-homed Conferencing Node, both families, \(peers)",
-                node: "conf", secondary: #"[198.51.100.21, "2001:db8:2::21"]"#,
-                isNarrowed: isNarrowed),
-        ]
+    static let sites = Placement.allCases.flatMap { placement in
+        [false, true].flatMap { isNarrowed in
+            [
+                ("mgmt", nil), ("conf", nil), ("conf", "198.51.100.21"),
+                ("conf", #"[198.51.100.21, "2001:db8:2::21"]"#),
+            ].map { node, secondary in
+                Site(
+                    placement: placement, node: node, secondary: secondary,
+                    isNarrowed: isNarrowed)
+            }
+        }
     }
 
+    /// On a gateway they are others' transit traffic, which passes.
     private static let decoys = ["10.0.0.99", "2001:db8::99"].compactMap { IPAddress($0) }
     private static let strangers = ["203.0.113.5", "2001:db8:ff::5"].compactMap { IPAddress($0) }
 
     @Test("packets arrive as the policy decides", arguments: sites)
     func arrives(site: Site) throws {
         try requireRoot()
-        let loaded = LoadedConfiguration(parsing: [
-            ConfigurationSource(path: "site.yaml", text: site.configuration)
-        ])
-        let deployment = try #require(loaded.deployment, "\(loaded.diagnostics)")
-        let node = try #require(deployment.node(named: site.node))
-        let policy = Policy(of: node, in: deployment)
-        let cells = CellMaker(policy, decoys: Self.decoys, strangers: Self.strangers).cells
+        let reference = try Reference(site)
+        let node = reference.policy.node
+        let cells = CellMaker(reference.policy, decoys: Self.decoys, strangers: Self.strangers)
+            .cells
+        let tried = Set(cells.map { String($0.name.prefix { $0 != " " }) })
+        #expect(tried == Set(reference.rows), "a row without a cell")
 
-        let rows = deployment.profile.rows.filter { $0.role == node.role }.map(\.id)
-        let tried = Set(cells.map { $0.name.prefix { $0 != " " } })
-        #expect(tried == Set(rows.map { Substring($0) }), "a row without a cell")
-
-        var peers = Set(Self.strangers)
-        for cell in cells { peers.insert(cell.packet.peerAddress) }
-        let topology = try Topology.nodeAndPeers(
-            nodeAddresses: node.allAddresses + Self.decoys,
-            peerAddresses: peers.sorted())
+        let peers = Set(cells.map(\.packet.peerAddress)).union(Self.strangers).sorted()
+        let own = node.allAddresses + Self.decoys
+        let topology =
+            switch site.placement {
+            case .local: try Topology.nodeAndPeers(nodeAddresses: own, peerAddresses: peers)
+            case .gateway: try Topology.gateway(nodeAddresses: own, peerAddresses: peers)
+            }
         try topology.use { topology in
             let inside = try PacketProbe(in: topology.node)
             let outside = try PacketProbe(in: topology.outside)
-            try AgentFixture.with(site.configuration, in: topology.node) { agent in
+            try AgentFixture.with(site.configuration, in: topology.enforcing) { agent in
                 let status = try agent.status()
                 try #require(status.state == .inSync, "\(status)")
 
                 var expected: [String: UInt64] = [:]
+                var refused: UInt64 = 0
                 for direction in Direction.allCases {
                     let batch = cells.filter { $0.packet.direction == direction }
                     let isInbound = direction == .inbound
@@ -98,38 +99,44 @@ struct RowMatrixTests {
                         batch, from: isInbound ? outside : inside,
                         to: isInbound ? inside : outside, node: node)
                     for (index, cell) in batch.enumerated() {
-                        let decision = policy.decide(cell.packet)
+                        let (verdict, rows) = reference.decide(cell.packet)
                         #expect(
-                            arrived.contains(UInt32(index + 1)) == (decision.verdict == .accept),
-                            "\(cell.name): \(decision)")
-                        if case .permit(let id) = decision.reason { expected[id, default: 0] += 1 }
+                            arrived.contains(UInt32(index + 1)) == (verdict == .accept),
+                            "\(cell.name): should be \(verdict.rawValue)")
+                        if verdict == .drop { refused += 1 }
+                        for row in rows { expected[row, default: 0] += 1 }
                     }
                     // An allowed packet opens the way back for its answers: not for our next batch.
-                    try inside.flushConnectionTracking()
-                    try outside.flushConnectionTracking()
-                }
-
-                for row in rows {
-                    let allowed = cells.filter {
-                        policy.decide($0.packet).reason == .permit(row)
+                    for namespace in [topology.node, topology.outside, topology.enforcing] {
+                        try PacketProbe(in: namespace).flushConnectionTracking()
                     }
-                    let refused = cells.filter {
-                        $0.name.hasPrefix("\(row) ")
-                            && policy.decide($0.packet).verdict == .drop
-                    }
-                    // Rows that an earlier row covers are decided by that one.
-                    let isCovered = Self.coveredRows.contains(row) && !site.isNarrowed
-                    #expect(!allowed.isEmpty || isCovered, "no allowed packet met \(row)")
-                    #expect(!refused.isEmpty, "no near miss of \(row) was refused")
                 }
-                let counters = try #require(try agent.status().nodes.first).counters
+                try Self.checkRows(reference, cells, site)
+                let counters = try agent.status().counters
                 for (id, packets) in expected {
                     #expect(counters[id]?.packets == packets, "counter of \(id)")
                 }
+                let drops = counters.filter { $0.key.hasPrefix("drop.") }
+                #expect(drops.values.reduce(0) { $0 + $1.packets } == refused, "\(drops)")
                 print(
-                    "\(site.testDescription): \(cells.count) cells, \(rows.count) rows, \(expected.values.reduce(0, +)) allowed"
+                    "\(site.testDescription): \(cells.count) cells, \(reference.rows.count) rows, \(refused) refused"
                 )
             }
+        }
+    }
+
+    /// Every row was met by a packet that it allows and by one that was refused for its sake.
+    private static func checkRows(_ reference: Reference, _ cells: [Cell], _ site: Site) throws {
+        for row in reference.rows {
+            let own = cells.filter { $0.name.hasPrefix("\(row) ") }
+            // Rows that an earlier row covers are decided by that one.
+            let isCovered = coveredRows.contains(row) && !site.isNarrowed
+            #expect(
+                isCovered || own.contains { reference.decide($0.packet).rows.contains(row) },
+                "no allowed packet met \(row)")
+            #expect(
+                own.contains { reference.decide($0.packet).verdict == .drop },
+                "no near miss of \(row) was refused")
         }
     }
 
@@ -155,4 +162,42 @@ struct RowMatrixTests {
                 id: UInt32(cells.count + 1), .echoRequest, from: inbound ? peer : own,
                 to: inbound ? own : peer))
     }
+}
+
+/// What a site's packets should meet, from the same text that the agent gets.
+private struct Reference {
+    /// Of the node under test.
+    let policy: Policy
+    /// The role's rows, all of which apply.
+    let rows: [String]
+    private let gateway: GatewayPolicy?
+
+    init(_ site: RowMatrixTests.Site) throws {
+        let loaded = LoadedConfiguration(parsing: [
+            ConfigurationSource(path: "site.yaml", text: site.configuration)
+        ])
+        let deployment = try #require(loaded.deployment, "\(loaded.diagnostics)")
+        let node = try #require(deployment.node(named: site.node))
+        policy = Policy(of: node, in: deployment)
+        rows = deployment.profile.rows.filter { $0.role == node.role }.map(\.id)
+        gateway =
+            site.placement == .gateway
+            ? GatewayPolicy(of: deployment.nodes, in: deployment) : nil
+    }
+
+    /// The verdict, and the rows that count the packet.
+    func decide(_ packet: Packet) -> (verdict: Decision.Verdict, rows: [String]) {
+        guard let gateway else {
+            let decision = policy.decide(packet)
+            return (decision.verdict, [decision].compactMap(\.row))
+        }
+        let decision = gateway.decide(packet)
+        let rows = [decision.inbound, decision.outbound].compactMap { $0?.row }
+        // A dropped packet may have been counted by one end before the other refused it.
+        return (decision.verdict, decision.verdict == .accept ? rows : [])
+    }
+}
+
+extension Decision {
+    fileprivate var row: String? { if case .permit(let id) = reason { id } else { nil } }
 }

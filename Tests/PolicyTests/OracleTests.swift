@@ -37,6 +37,68 @@ struct OracleTests {
         }
     }
 
+    @Test("gateway placement: rules decide as the policy does", arguments: seeds)
+    func gateway(seed: UInt64) throws {
+        var generator = DeploymentGenerator(seed: seed)
+        for round in 0..<Self.deploymentsPerSeed {
+            let deployment = generator.deployment(placement: .gateway)
+            let enforced = deployment.nodes.filter { _ in generator.random.chance(75) }
+            let policy = GatewayPolicy(of: enforced, in: deployment)
+            let table = policy.compile()
+            let classes = policy.classes
+            if enforced.isEmpty { continue }
+            var packets = PacketGenerator(
+                deployment, policy.policies, seed: seed << 32 | UInt64(round))
+            for _ in 0..<Self.packetsPerDeployment {
+                let packet = packets.packet()
+                let decision = policy.decide(packet)
+                let evaluation = table.evaluateForwarded(packet)
+                guard agrees(packet, decision, evaluation, policy, classes) else {
+                    Issue.record(
+                        "seed \(seed), deployment \(round): \(packet) is decided \(decision), but the rules say \(evaluation)\n\(table.text)"
+                    )
+                    return
+                }
+            }
+        }
+    }
+
+    /// Same verdict; each end's row counted as far as the packet came; a translated packet between
+    /// nodes counted whatever becomes of it.
+    private func agrees(
+        _ packet: Packet, _ decision: GatewayDecision, _ evaluation: Evaluation,
+        _ policy: GatewayPolicy, _ classes: [PolicyClass]
+    ) -> Bool {
+        let isDropped = decision.verdict == .drop && policy.mode == .enforce
+        guard evaluation.verdict == (isDropped ? .drop : .accept) else { return false }
+        var expected: Set<String> = []
+        if packet.isTranslated, policy.nodeAddresses.contains(packet.source),
+            policy.nodeAddresses.contains(packet.destination)
+        {
+            expected.insert(DropCounter.translated)
+        }
+        for (decision, address, drop) in [
+            (decision.inbound, packet.destination, DropCounter.inbound(_:)),
+            (decision.outbound, packet.source, DropCounter.outbound(_:)),
+        ] {
+            switch decision?.reason {
+            case .permit(let id): expected.insert(id)
+            case .noPermit:
+                let own = classes.first {
+                    $0.policies.contains { $0.node.allAddresses.contains(address) }
+                }
+                expected.insert(drop(own?.name ?? ""))
+            default: break
+            }
+        }
+        // Which end is asked first is the compiler's choice; a drop ends the packet's way.
+        let counted = Set(evaluation.counters)
+        return isDropped
+            ? counted.isSubset(of: expected)
+                && counted.contains { $0.hasPrefix(DropCounter.prefix) }
+            : counted == expected
+    }
+
     /// Same verdict, same row counted; observation accepts what enforcement drops, and counts it.
     private func agrees(_ decision: Decision, _ evaluation: Evaluation, _ mode: Mode) -> Bool {
         let counters = evaluation.counters

@@ -1,0 +1,55 @@
+internal import PortModel
+internal import Ruleset
+
+/// What the counters of our tables say.
+struct Traffic {
+    let counters: [String: StatusReport.CounterReport]
+    private let nodeTotals: [IPAddress: StatusReport.CounterReport]
+
+    init(_ tables: [ObservedTable]) {
+        var counters: [String: StatusReport.CounterReport] = [:]
+        var totals: [IPAddress: StatusReport.CounterReport] = [:]
+        for table in tables {
+            for (name, value) in table.counters { counters[name, default: .init()] += value }
+            for set in table.sets {
+                for (address, value) in set.counters { totals[address, default: .init()] += value }
+            }
+        }
+        self.counters = counters
+        nodeTotals = totals
+    }
+
+    /// What was refused to and from a node: on a gateway the node's own elements, in local placement
+    /// everything that was refused.
+    func dropped(_ node: EnforcedNode) -> StatusReport.CounterReport {
+        var total = StatusReport.CounterReport()
+        if node.policyClass != nil {
+            for address in node.addresses { total += nodeTotals[address] ?? .init() }
+        } else {
+            for (name, value) in counters where name.hasPrefix(DropCounter.prefix) {
+                total += value
+            }
+        }
+        return total
+    }
+
+    var warnings: [String] {
+        guard let translated = counters[DropCounter.translated], translated.packets > 0 else {
+            return []
+        }
+        return [
+            "\(translated.packets) packets between nodes were translated (NAT): there cannot be a NAT between any Pexip nodes; exempt the nodes' addresses from this host's NAT rules"
+        ]
+    }
+}
+
+extension StatusReport.CounterReport {
+    fileprivate static func += (a: inout Self, b: Self) {
+        a.packets &+= b.packets
+        a.bytes &+= b.bytes
+    }
+
+    fileprivate static func += (a: inout Self, b: CounterValue) {
+        a += Self(packets: b.packets, bytes: b.bytes)
+    }
+}

@@ -1,0 +1,78 @@
+package import Deployment
+package import PortModel
+
+/// The policies of all nodes that a gateway enforces, with the pure function that decides any
+/// packet that it forwards.
+package struct GatewayPolicy: Hashable, Sendable {
+    package let mode: Mode
+    /// Of the enforced nodes, in the deployment's order.
+    package let policies: [Policy]
+    /// Every address of every node of the deployment, enforced or not.
+    package let nodeAddresses: AddressSet
+    private let policyByAddress: [IPAddress: Int]
+
+    /// - Parameter enforced: the nodes that are enforced here.
+    package init(of enforced: [Node], in deployment: Deployment) {
+        mode = deployment.mode
+        policies = enforced.map { Policy(of: $0, in: deployment) }
+        nodeAddresses = AddressSet(deployment.nodes.flatMap(\.allAddresses))
+        var indices: [IPAddress: Int] = [:]
+        for (index, node) in enforced.enumerated() {
+            for address in node.allAddresses { indices[address] = index }
+        }
+        policyByAddress = indices
+    }
+
+    /// The policy of the enforced node that has this address.
+    package func policy(of address: IPAddress) -> Policy? {
+        policyByAddress[address].map { policies[$0] }
+    }
+
+    /// Decides a forwarded packet as enforcement would, whatever the mode.
+    ///
+    /// Transit traffic of others passes untouched. A packet from one enforced node to another must
+    /// satisfy the receiver's inbound and the sender's outbound rows.
+    package func decide(_ packet: Packet) -> GatewayDecision {
+        if packet.connection == .established || packet.connection == .related {
+            return GatewayDecision(isEstablishedOrRelated: true, inbound: nil, outbound: nil)
+        }
+        return GatewayDecision(
+            isEstablishedOrRelated: false,
+            inbound: policy(of: packet.destination)?.decideForwarded(packet, .inbound),
+            outbound: policy(of: packet.source)?.decideForwarded(packet, .outbound))
+    }
+}
+
+/// What becomes of a forwarded packet, as each end's rows see it.
+package struct GatewayDecision: Hashable, Sendable {
+    /// The packet belongs to a flow that was permitted before.
+    package let isEstablishedOrRelated: Bool
+    /// By the receiver's rows; nil where the receiver is no enforced node.
+    package let inbound: Decision?
+    /// By the sender's rows; nil where the sender is no enforced node.
+    package let outbound: Decision?
+
+    package var verdict: Decision.Verdict {
+        inbound?.verdict == .drop || outbound?.verdict == .drop ? .drop : .accept
+    }
+}
+
+extension Policy {
+    /// One end's decision about a packet that a gateway forwards and that belongs to no flow yet.
+    ///
+    /// That connection tracking can't place a packet is no reason to drop it here: a gateway may see
+    /// one direction of a flow only.
+    fileprivate func decideForwarded(_ packet: Packet, _ direction: Direction) -> Decision {
+        var packet = packet
+        packet.direction = direction
+        if let permit = permits.first(where: { $0.matches(packet) }) {
+            return Decision(verdict: .accept, reason: .permit(permit.id))
+        }
+        switch icmpReason(packet) {
+        case .icmpError: return Decision(verdict: .accept, reason: .icmpError)
+        case .echo: return Decision(verdict: .accept, reason: .echo)
+        // Neighbour discovery is link-local: there is none to forward.
+        default: return Decision(verdict: .drop, reason: .noPermit)
+        }
+    }
+}

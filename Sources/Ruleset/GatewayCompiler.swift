@@ -1,0 +1,251 @@
+internal import Deployment
+package import Policy
+internal import PortModel
+
+extension GatewayPolicy {
+    /// The one table of gateway placement.
+    package static let tableName = "pexip_fw_gateway"
+
+    /// Compiles the policies for gateway placement: one table for any number of nodes.
+    ///
+    /// Nodes of equal policy are one class: they share a chain for each direction and are elements
+    /// of address sets, so that a node that joins or leaves touches set elements only, and a
+    /// thousand nodes cost no more than one. The forward chain jumps by the packet's addresses; a
+    /// class's chain returns what its rows permit, so that the other end's class judges as well, and
+    /// ends in a drop. Packets of no enforced node meet no rule.
+    package func compile() -> Table {
+        var compiler = GatewayCompiler(self)
+        return compiler.table()
+    }
+
+    /// The classes of nodes with equal policy, sorted by name.
+    package var classes: [PolicyClass] {
+        var nodes: [PolicyClass.Shape: [Policy]] = [:]
+        for policy in policies { nodes[PolicyClass.Shape(policy), default: []].append(policy) }
+        let classes = nodes.map { PolicyClass(shape: $0, policies: $1) }
+        return classes.sorted { $0.name < $1.name }
+    }
+}
+
+/// Nodes of equal policy behind a gateway.
+package struct PolicyClass: Hashable, Sendable {
+    /// Everything that decides packets but the nodes' own addresses.
+    struct Shape: Hashable, Sendable {
+        let role: NodeRole
+        /// The families in which the nodes have a secondary address.
+        let secondaryFamilies: Set<AddressFamily>
+        /// The permits without the node's addresses.
+        let permits: [Permit]
+
+        init(_ policy: Policy) {
+            role = policy.node.role
+            secondaryFamilies = Set(policy.node.secondaryAddresses.map(\.family))
+            permits = policy.permits.map {
+                var permit = $0
+                permit.nodeAddresses = []
+                return permit
+            }
+        }
+    }
+
+    /// `<role>_<eight digits>`: the same policy has the same name in every generation, so that its
+    /// chains and counters stay when other classes come and go.
+    package let name: String
+    let shape: Shape
+    /// Of the nodes in the class.
+    package let policies: [Policy]
+
+    fileprivate init(shape: Shape, policies: [Policy]) {
+        self.shape = shape
+        self.policies = policies
+        let families = shape.secondaryFamilies.map(\.rawValue).sorted()
+        // FNV-1a over everything that the shape holds; the mesh is the same set for all classes and
+        // changes with every node that joins, so it is left out.
+        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+        for byte in (families + shape.permits.map(\.canonicalText)).joined(separator: "\n").utf8 {
+            hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3
+        }
+        let digits = String(UInt32(truncatingIfNeeded: hash ^ (hash >> 32)), radix: 16)
+        name =
+            "\(shape.role.rawValue)_\(String(repeating: "0", count: 8 - digits.count))\(digits)"
+    }
+
+    /// The families in which the nodes have addresses.
+    var families: [AddressFamily] {
+        AddressFamily.allCases.filter { !addresses(of: .any).only($0).isEmpty }
+    }
+
+    /// The nodes' addresses that a row of a plane binds to.
+    func addresses(of plane: Plane) -> AddressSet {
+        AddressSet(policies.flatMap { $0.node.addresses(of: plane) })
+    }
+}
+
+extension Permit {
+    fileprivate var canonicalText: String {
+        let peers: String
+        switch (peerOrigin, self.peers) {
+        case (.mesh, _): peers = "mesh"
+        case (_, .any): peers = "any"
+        case (_, .only(let addresses)): peers = addresses.elements.joined(separator: ",")
+        }
+        return
+            "\(id) \(direction.rawValue) \(`protocol`.name) \(plane.rawValue) \(peers) \(sourcePorts.intervals) \(destinationPorts.intervals)"
+    }
+}
+
+extension DropCounter {
+    /// Inbound packets to nodes of a class that nothing permits.
+    package static func inbound(_ policyClass: String) -> String { "drop.in.\(policyClass)" }
+    /// Outbound packets of nodes of a class that nothing permits.
+    package static func outbound(_ policyClass: String) -> String { "drop.out.\(policyClass)" }
+    /// Packets of flows between two nodes that are translated: not dropped, but what the routing
+    /// guidance forbids.
+    package static let translated = "nat.between-nodes"
+    /// The sets whose elements count what was refused to and from each node.
+    package static let nodeTotals = "node-drops"
+}
+
+private struct GatewayCompiler {
+    let policy: GatewayPolicy
+    /// Enforcement drops; observation counts the same packets and goes on with the other end.
+    let refusal: Verdict
+    var builder: TableBuilder
+
+    init(_ policy: GatewayPolicy) {
+        self.policy = policy
+        refusal = policy.mode == .enforce ? .drop : .return
+        builder = TableBuilder(mode: policy.mode)
+    }
+
+    mutating func table() -> Table {
+        var forward = [
+            // One test for all: only translated flows pay for the look at their addresses.
+            Rule([.isTranslated], .jump("translated"), comment: DropCounter.translated),
+            Rule([.connection([.established, .related])], .accept, comment: "established"),
+        ]
+        var chains = [translated()]
+        for policyClass in policy.classes {
+            let nodes = policyClass.addresses(of: .any)
+            for family in policyClass.families {
+                guard let set = builder.set(policyClass.name, family, .addresses, nodes) else {
+                    continue
+                }
+                forward.append(
+                    Rule(
+                        [.destinationIn(set: set, family)], .jump("\(policyClass.name)_in"),
+                        comment: policyClass.name))
+                forward.append(
+                    Rule(
+                        [.sourceIn(set: set, family)], .jump("\(policyClass.name)_out"),
+                        comment: policyClass.name))
+            }
+            chains += [chain(policyClass, .inbound), chain(policyClass, .outbound)]
+        }
+        chains.append(
+            Chain(
+                name: "forward", hook: Hook(.forward, .filter, policy: .accept), rules: forward))
+        return builder.table(named: GatewayPolicy.tableName, chains: chains)
+    }
+
+    private mutating func translated() -> Chain {
+        Chain(
+            name: "translated",
+            rules: AddressFamily.allCases.compactMap { family in
+                builder.set("nodes", family, .addresses, policy.nodeAddresses).map { set in
+                    builder.counting(
+                        [.sourceIn(set: set, family), .destinationIn(set: set, family)],
+                        as: DropCounter.translated, nil)
+                }
+            })
+    }
+
+    /// The media rule meets most packets and stands first; ICMP, which no row is about, last.
+    private mutating func chain(_ policyClass: PolicyClass, _ direction: Direction) -> Chain {
+        let isInbound = direction == .inbound
+        let name = policyClass.name
+        let permits = policyClass.shape.permits.filter { $0.direction == direction }
+        let media = permits.filter { $0.isStateless && $0.protocol == .udp }
+        let others = permits.filter { !media.contains($0) }
+        var rules = (media + others).flatMap { self.rules(of: $0, in: policyClass) }
+        for family in policyClass.families {
+            rules += TableBuilder.icmpRules(
+                family, ping: policyClass.policies[0].host.ping, .return)
+        }
+        for family in policyClass.families {
+            rules += nodeTotal(family, direction)
+        }
+        rules.append(
+            builder.counting(
+                [], as: isInbound ? DropCounter.inbound(name) : DropCounter.outbound(name),
+                refusal))
+        return Chain(name: "\(name)_\(isInbound ? "in" : "out")", rules: rules)
+    }
+
+    /// Counts at the node's element.
+    private mutating func nodeTotal(_ family: AddressFamily, _ direction: Direction) -> [Rule] {
+        let enforced = AddressSet(policy.policies.flatMap(\.node.allAddresses))
+        guard
+            let set = builder.set(DropCounter.nodeTotals, family, .countedAddresses, enforced)
+        else { return [] }
+        let node =
+            direction == .inbound
+            ? Match.destinationIn(set: set, family) : .sourceIn(set: set, family)
+        return [Rule([node], nil, comment: DropCounter.nodeTotals)]
+    }
+
+    private mutating func rules(of permit: Permit, in policyClass: PolicyClass) -> [Rule] {
+        var conditions: [(family: AddressFamily, matches: [Match])] = []
+        for family in policyClass.families {
+            guard let node = nodeMatch(permit, policyClass, family),
+                let peers = builder.peerMatch(
+                    permit.peerOrigin, permit.peers, permit.direction, family,
+                    scope: permit.peerOrigin.isShared ? "" : "\(policyClass.name).")
+            else { continue }
+            conditions.append((family, node + peers))
+        }
+        if conditions.count == policyClass.families.count,
+            conditions.allSatisfy({ $0.matches.isEmpty })
+        {
+            // Any address that leads to this chain will do.
+            conditions = [(.ipv4, [])]
+        } else {
+            for index in conditions.indices where conditions[index].matches.isEmpty {
+                conditions[index].matches = [.family(conditions[index].family)]
+            }
+        }
+        return conditions.flatMap { condition in
+            TableBuilder.portMatches(of: permit).map { ports in
+                builder.counting(condition.matches + ports, as: permit.id, .return)
+            }
+        }
+    }
+
+    /// The condition on the node's address: none where every address of the class that leads to
+    /// this chain is meant, a set of the plane's otherwise; nil where the plane has no address.
+    private mutating func nodeMatch(
+        _ permit: Permit, _ policyClass: PolicyClass, _ family: AddressFamily
+    ) -> [Match]? {
+        let plane = policyClass.addresses(of: permit.plane).only(family)
+        guard !plane.isEmpty else { return nil }
+        if plane == policyClass.addresses(of: .any).only(family) { return [] }
+        return builder.set(
+            "\(policyClass.name).\(permit.plane.rawValue)", family, .addresses, plane
+        ).map { set in
+            [
+                permit.direction == .inbound
+                    ? .destinationIn(set: set, family) : .sourceIn(set: set, family)
+            ]
+        }
+    }
+}
+
+extension PeerOrigin {
+    /// Whether all classes mean the same addresses by it.
+    fileprivate var isShared: Bool {
+        switch self {
+        case .mesh, .site: true
+        case .devices: false
+        }
+    }
+}

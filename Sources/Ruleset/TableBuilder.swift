@@ -1,0 +1,108 @@
+internal import Deployment
+internal import Policy
+internal import PortModel
+
+/// Collects the counters and sets of a table while its rules are made.
+struct TableBuilder {
+    let mode: Mode
+    private(set) var counters: Set<String> = []
+    private(set) var sets: [String: NamedSet] = [:]
+
+    init(mode: Mode) { self.mode = mode }
+
+    func table(named name: String, chains: [Chain]) -> Table {
+        Table(name: name, counters: Array(counters), sets: Array(sets.values), chains: chains)
+    }
+
+    /// A rule that counts packets by a counter of its own, which its comment names.
+    mutating func counting(_ matches: [Match], as id: String, _ verdict: Verdict?) -> Rule {
+        counters.insert(id)
+        return Rule(matches, counter: id, verdict, comment: id)
+    }
+
+    /// Makes a set, for rules that match with it. An empty one is no set: its rules match nothing.
+    mutating func set(
+        _ name: String, _ family: AddressFamily, _ kind: NamedSet.Kind, _ all: AddressSet
+    ) -> String? {
+        let addresses = all.only(family)
+        guard !addresses.isEmpty else { return nil }
+        let name = name + family.suffix
+        sets[name] = NamedSet(name: name, family: family, kind: kind, addresses: addresses)
+        return name
+    }
+
+    /// The condition on the peer: none for any, a named set otherwise, nil where no peer of this
+    /// family is permitted.
+    mutating func peerMatch(
+        _ origin: PeerOrigin, _ peers: Peers, _ direction: Direction, _ family: AddressFamily,
+        scope: String = ""
+    ) -> [Match]? {
+        guard case .only(let addresses) = peers else { return [] }
+        guard let name = set(scope + origin.setName, family, origin.setKind, addresses) else {
+            return nil
+        }
+        return [
+            direction == .inbound
+                ? .sourceIn(set: name, family) : .destinationIn(set: name, family)
+        ]
+    }
+
+    /// The conditions on protocol and ports: one list for each pair of a source interval and a
+    /// destination interval, so that no rule needs an anonymous set.
+    static func portMatches(of permit: Permit) -> [[Match]] {
+        let number = Match.protocolNumber(permit.protocol.rawValue)
+        guard permit.protocol.hasPorts else { return [[number]] }
+        return permit.sourcePorts.intervals.flatMap { source in
+            permit.destinationPorts.intervals.map { destination in
+                var matches: [Match] = []
+                if source != 0...UInt16.max {
+                    matches.append(.sourcePorts(permit.protocol, source))
+                }
+                if destination != 0...UInt16.max {
+                    matches.append(.destinationPorts(permit.protocol, destination))
+                }
+                return matches.isEmpty ? [number] : matches
+            }
+        }
+    }
+
+    /// Rules for ICMP errors, which every placement lets pass, and for echo requests by option.
+    static func icmpRules(_ family: AddressFamily, ping: Bool, _ verdict: Verdict) -> [Rule] {
+        let errors =
+            family == .ipv4
+            ? ICMPTypes.errors4.map { $0...$0 } : [ICMPTypes.errors6]
+        var rules = errors.map {
+            Rule([.icmpType(family, $0)], verdict, comment: "icmp-error")
+        }
+        if ping {
+            let echo = family == .ipv4 ? ICMPTypes.echoRequest4 : ICMPTypes.echoRequest6
+            rules.append(Rule([.icmpType(family, echo...echo)], verdict, comment: "host.ping"))
+        }
+        return rules
+    }
+}
+
+extension AddressFamily {
+    /// Tells the sets of two families apart.
+    fileprivate var suffix: String { self == .ipv4 ? ".v4" : ".v6" }
+}
+
+extension PeerOrigin {
+    fileprivate var setName: String {
+        switch self {
+        case .mesh(let roles) where roles.count < NodeRole.allCases.count:
+            "mesh." + roles.map(\.rawValue).joined(separator: ".")
+        case .mesh: "mesh"
+        case .devices(let peerClass): "peers.\(peerClass.rawValue)"
+        case .site(let name): "site.\(name)"
+        }
+    }
+
+    /// Nodes are single addresses, of which one joins or leaves at a time.
+    fileprivate var setKind: NamedSet.Kind {
+        switch self {
+        case .mesh: .addresses
+        case .devices, .site: .intervals
+        }
+    }
+}
