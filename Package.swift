@@ -103,8 +103,8 @@ let package = Package(
         .testTarget(
             name: "KernelTests",
             dependencies: [
-                "Deployment", "Enforcement", "Policy", "PortModel", "TestSupport",
-                "packet-probe", "pexip-fwctl", "pexip-fwd",
+                "Deployment", "DeploymentGenerator", "Enforcement", "Policy", "PortModel", "Ruleset",
+                "TestSupport", "packet-probe", "pexip-fwctl", "pexip-fwd",
             ],
             swiftSettings: strict),
         .testTarget(name: "PortModelTests", dependencies: ["PortModel"], swiftSettings: strict),

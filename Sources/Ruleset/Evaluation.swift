@@ -23,37 +23,62 @@ package struct Evaluation: Hashable, Sendable {
     package var decisive: Step? { matched.last { $0.rule.verdict != nil } }
 }
 
-extension Table {
+/// Evaluates packets against one table, prepared for many of them.
+package struct TableEvaluator: Sendable {
+    private let chains: [String: Chain]
+    private let sets: [String: NamedSet]
+    private let inbound: [Chain]
+    private let outbound: [Chain]
+    private let forwarded: [Chain]
+
+    package init(_ table: Table) {
+        chains = Dictionary(table.chains.map { ($0.name, $0) }, uniquingKeysWith: { $1 })
+        sets = Dictionary(table.sets.map { ($0.name, $0) }, uniquingKeysWith: { $1 })
+        func path(_ points: [Hook.Point]) -> [Chain] {
+            points.flatMap { point in
+                table.chains.filter { $0.hook?.point == point }.sorted {
+                    ($0.hook?.priority.rawValue ?? 0) < ($1.hook?.priority.rawValue ?? 0)
+                }
+            }
+        }
+        inbound = path([.prerouting, .input])
+        outbound = path([.output])
+        forwarded = path([.prerouting, .forward])
+    }
+
     /// Takes a packet of this host through the base chains that it passes in local placement:
     /// prerouting and input, or output.
     package func evaluate(_ packet: Packet) -> Evaluation {
-        evaluate(packet, at: packet.direction == .inbound ? [.prerouting, .input] : [.output])
+        evaluate(packet, through: packet.direction == .inbound ? inbound : outbound)
     }
 
     /// Takes a packet that this host forwards through the base chains that it passes.
     package func evaluateForwarded(_ packet: Packet) -> Evaluation {
-        evaluate(packet, at: [.prerouting, .forward])
+        evaluate(packet, through: forwarded)
     }
 
     /// A verdict of accept ends a base chain, not the packet's way; drop ends both.
-    private func evaluate(_ packet: Packet, at points: [Hook.Point]) -> Evaluation {
-        let path = points.flatMap { point in
-            chains.filter { $0.hook?.point == point }
-                .sorted { ($0.hook?.priority.rawValue ?? 0) < ($1.hook?.priority.rawValue ?? 0) }
-        }
-        var evaluator = Evaluator(table: self, packet: packet)
+    private func evaluate(_ packet: Packet, through path: [Chain]) -> Evaluation {
+        var passage = Passage(chains: chains, sets: sets, packet: packet)
         var verdict = Verdict.accept
         for chain in path {
-            verdict = evaluator.run(chain) ?? chain.hook?.policy ?? .accept
+            verdict = passage.run(chain) ?? chain.hook?.policy ?? .accept
             if verdict == .drop { break }
         }
         return Evaluation(
-            verdict: verdict, matched: evaluator.matched, isUntracked: evaluator.isUntracked)
+            verdict: verdict, matched: passage.matched, isUntracked: passage.isUntracked)
+    }
+
+    /// Whether a packet that nothing has exempted from tracking fulfils a condition.
+    package func fulfils(_ packet: Packet, _ match: Match) -> Bool {
+        Passage(chains: chains, sets: sets, packet: packet).matches(match)
     }
 }
 
-private struct Evaluator {
-    let table: Table
+/// One packet on its way through a table.
+private struct Passage {
+    let chains: [String: Chain]
+    let sets: [String: NamedSet]
     let packet: Packet
     var matched: [Evaluation.Step] = []
     var isUntracked = false
@@ -70,7 +95,7 @@ private struct Evaluator {
             case .drop: return .drop
             case .return: return nil
             case .jump(let name):
-                guard let target = table.chains.first(where: { $0.name == name }) else {
+                guard let target = chains[name] else {
                     preconditionFailure("a jump to \(name), which the table does not have")
                 }
                 if let verdict = run(target) { return verdict }
@@ -79,7 +104,7 @@ private struct Evaluator {
         return nil
     }
 
-    private func matches(_ match: Match) -> Bool {
+    func matches(_ match: Match) -> Bool {
         switch match {
         case .family(let family):
             return packet.family == family
@@ -136,7 +161,7 @@ private struct Evaluator {
     }
 
     private func contains(_ set: String, _ address: IPAddress) -> Bool {
-        guard let set = table.sets.first(where: { $0.name == set }) else {
+        guard let set = sets[set] else {
             preconditionFailure("a match with set \(set), which the table does not have")
         }
         return set.addresses.contains(address)

@@ -1,4 +1,5 @@
 import Deployment
+import DeploymentGenerator
 import Enforcement
 import Policy
 import PortModel

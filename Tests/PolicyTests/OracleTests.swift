@@ -21,12 +21,13 @@ struct OracleTests {
             let node = generator.random.pick(deployment.nodes)
             let policy = Policy(of: node, in: deployment)
             let table = policy.compileLocal()
+            let evaluator = TableEvaluator(table)
             var packets = PacketGenerator(
                 deployment, [policy], seed: seed << 32 | UInt64(round))
             for _ in 0..<Self.packetsPerDeployment {
                 let packet = packets.packet()
                 let decision = policy.decide(packet)
-                let evaluation = table.evaluate(packet)
+                let evaluation = evaluator.evaluate(packet)
                 guard agrees(decision, evaluation, policy.mode) else {
                     Issue.record(
                         "seed \(seed), deployment \(round): \(packet) is decided \(decision), but the rules say \(evaluation)\n\(table.text)"
@@ -45,6 +46,7 @@ struct OracleTests {
             let enforced = deployment.nodes.filter { _ in generator.random.chance(75) }
             let policy = GatewayPolicy(of: enforced, in: deployment)
             let table = policy.compile()
+            let evaluator = TableEvaluator(table)
             let classes = policy.classes
             if enforced.isEmpty { continue }
             var packets = PacketGenerator(
@@ -52,7 +54,7 @@ struct OracleTests {
             for _ in 0..<Self.packetsPerDeployment {
                 let packet = packets.packet()
                 let decision = policy.decide(packet)
-                let evaluation = table.evaluateForwarded(packet)
+                let evaluation = evaluator.evaluateForwarded(packet)
                 guard agrees(packet, decision, evaluation, policy, classes) else {
                     Issue.record(
                         "seed \(seed), deployment \(round): \(packet) is decided \(decision), but the rules say \(evaluation)\n\(table.text)"

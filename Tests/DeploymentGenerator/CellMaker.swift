@@ -1,45 +1,27 @@
-import Deployment
-import Policy
-import PortModel
-import TestSupport
+internal import Deployment
+package import Policy
+package import PortModel
 
 /// One packet of the matrix: a row's own, or a near miss of it.
-struct Cell {
-    /// Row, family, address and what was changed, for the failure's message.
-    let name: String
-    let packet: Packet
-
-    var probe: ProbePacket.Content {
-        switch packet.transport {
-        case .tcp: .tcp
-        case .udp: .udp
-        case .esp: .esp
-        case .icmp: .echoRequest
-        case .other(let number): .other(number)
-        }
-    }
-
-    func probePacket(id: UInt32) -> ProbePacket {
-        let ports = packet.transport.ports ?? (0, 0)
-        return ProbePacket(
-            id: id, probe, from: ProbeEndpoint(packet.source, port: ports.source),
-            to: ProbeEndpoint(packet.destination, port: ports.destination))
-    }
+package struct Cell: Sendable {
+    /// Row, protocol, address and what was changed, for the failure's message.
+    package let name: String
+    package let packet: Packet
 }
 
 /// Makes the cells of a policy: for every permit, family and address, the allowed packets at the
 /// ends of its ranges, and each near miss.
-struct CellMaker {
-    let policy: Policy
+package struct CellMaker {
+    private let policy: Policy
     /// Addresses of the host that are not the node's.
-    let decoys: [IPAddress]
+    private let decoys: [IPAddress]
     /// Peers that no class names.
-    let strangers: [IPAddress]
-    private(set) var cells: [Cell] = []
+    private let strangers: [IPAddress]
+    package private(set) var cells: [Cell] = []
     /// Ports for `<any>`, each used once, so that no packet belongs to another's flow.
     private var freePort: UInt16 = 10_000
 
-    init(_ policy: Policy, decoys: [IPAddress], strangers: [IPAddress]) {
+    package init(_ policy: Policy, decoys: [IPAddress], strangers: [IPAddress]) {
         self.policy = policy
         self.decoys = decoys
         self.strangers = strangers

@@ -1,0 +1,112 @@
+package import Deployment
+package import PortModel
+
+/// One of a node's tables as the documentation prints them, with the site's values.
+package struct PortTable: Hashable, Sendable, Codable {
+    package var node: String
+    package var role: NodeRole
+    package var direction: Direction
+    package var lines: [Line]
+
+    /// A row of the documentation, or a rule of the site's own.
+    package struct Line: Hashable, Sendable, Codable {
+        /// The row's or the site rule's id.
+        package var id: String
+        package var `protocol`: String
+        package var sourcePort: String
+        package var destinationPort: String
+        package var description: String
+        package var device: String
+        /// The node's addresses that the row binds to.
+        package var nodeAddresses: [String]
+        /// The peers that are permitted; `any` stands alone.
+        package var peers: [String]
+        /// The footnotes' marks that the line refers to.
+        package var footnotes: [String]
+        /// Why the line is not enforced; nil where it is.
+        package var inactive: String?
+    }
+}
+
+extension Node {
+    /// The node's two tables, inbound first: every row of its role, whether it applies or not, and
+    /// the site's rules.
+    package func portTables(in deployment: Deployment) -> [PortTable] {
+        let permits = permits(in: deployment)
+        return Direction.allCases.map { direction in
+            let rows = deployment.profile.rows(of: role, direction).map { row in
+                line(row, permits.filter { $0.id == row.id })
+            }
+            let rules = permits.filter {
+                if case .site = $0.peerOrigin { $0.direction == direction } else { false }
+            }
+            return PortTable(
+                node: name, role: role, direction: direction, lines: rows + rules.map(line))
+        }
+    }
+
+    private func line(_ row: Row, _ permits: [Permit]) -> PortTable.Line {
+        let protocols = row.hasConfigurableTransport ? [syslogTransport] : row.protocols
+        let permit = permits.first
+        var inactive: String?
+        if permit == nil, let feature = row.feature {
+            inactive = "features.\(feature.rawValue) is off"
+        } else if case .only(let peers)? = permit?.peers, peers.isEmpty {
+            inactive = "there is no such node"
+        }
+        return PortTable.Line(
+            id: row.id,
+            protocol: protocols.map { $0.name.uppercased() }.joined(separator: "/")
+                + (row.isTLS ? " (TLS)" : ""),
+            sourcePort: text(row.source), destinationPort: text(row.destination),
+            description: row.description, device: row.device,
+            nodeAddresses: addresses(of: row.plane).map(\.description),
+            peers: permit?.peers.texts ?? [], footnotes: row.footnotes.map(\.rawValue),
+            inactive: inactive)
+    }
+
+    private func line(_ permit: Permit) -> PortTable.Line {
+        PortTable.Line(
+            id: permit.id, protocol: permit.protocol.name.uppercased(),
+            sourcePort: permit.sourcePorts.text(permit.protocol),
+            destinationPort: permit.destinationPorts.text(permit.protocol),
+            description: "site rule", device: "",
+            nodeAddresses: permit.nodeAddresses.map(\.description), peers: permit.peers.texts,
+            footnotes: [], inactive: nil)
+    }
+
+    /// A cell with the node's ports in place of the documented ones.
+    private func text(_ cell: PortCell) -> String {
+        switch cell {
+        case .any, .notApplicable:
+            return cell.documentedText
+        case .configurable(let port):
+            return ports[port].map(String.init).joined(separator: " / ")
+        case .ports(let numbers, let range):
+            let constants = numbers.map(String.init).joined(separator: " / ")
+            guard let bounds = range.map({ ports[$0] }) else { return constants }
+            let text = "\(bounds.lowerBound)–\(bounds.upperBound)"
+            return constants.isEmpty ? text : "\(constants), \(text)"
+        }
+    }
+}
+
+extension Peers {
+    fileprivate var texts: [String] {
+        switch self {
+        case .any: ["any"]
+        case .only(let addresses): addresses.elements
+        }
+    }
+}
+
+extension PortSet {
+    fileprivate func text(_ ipProtocol: IPProtocol) -> String {
+        if !ipProtocol.hasPorts { return PortCell.notApplicable.documentedText }
+        if isAll { return PortCell.any.documentedText }
+        return intervals.map {
+            $0.lowerBound == $0.upperBound
+                ? "\($0.lowerBound)" : "\($0.lowerBound)–\($0.upperBound)"
+        }.joined(separator: ", ")
+    }
+}

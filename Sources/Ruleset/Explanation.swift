@@ -1,0 +1,185 @@
+package import Policy
+internal import PortModel
+
+/// Why a packet passes or not, from the rules that decide it.
+package struct Explanation: Hashable, Sendable, Codable {
+    /// `accept` or `drop`; in `observe` mode what enforcement would do.
+    package var verdict: Decision.Verdict
+    /// The rules that counted or decided the packet, in order.
+    package var rules: [AppliedRule]
+    /// Rows that permit it: on a gateway up to one for each end.
+    package var permits: [String]
+    /// In words, where no row permits it or none is needed.
+    package var reason: String
+    /// For a refusal, the rules that came closest, the closest first.
+    package var nearest: [NearMiss]
+
+    /// A rule in its place.
+    package struct AppliedRule: Hashable, Sendable, Codable {
+        package var table: String
+        package var chain: String
+        /// From 1, as people count.
+        package var number: Int
+        package var rule: String
+        package var counter: String?
+    }
+
+    /// A row whose rule the packet missed.
+    package struct NearMiss: Hashable, Sendable, Codable {
+        package var row: String
+        /// What would have to be otherwise, in words.
+        package var differences: [String]
+    }
+}
+
+extension Ruleset {
+    /// Whether the ruleset judges what the host forwards, rather than its own packets.
+    package var isGateway: Bool {
+        tables.contains { $0.chains.contains { $0.hook?.point == .forward } }
+    }
+
+    /// How many rows a refusal names.
+    private static let shownNearMisses = 3
+
+    /// Explains a packet by the tables' rules.
+    package func explain(_ packet: Packet) -> Explanation {
+        var rules: [Explanation.AppliedRule] = []
+        var verdict = Decision.Verdict.accept
+        var permits: [String] = []
+        var reason = "no rule judges it: it is neither from nor to an enforced node"
+        var misses: [Explanation.NearMiss] = []
+        for table in tables {
+            let evaluator = TableEvaluator(table)
+            let evaluation =
+                isGateway ? evaluator.evaluateForwarded(packet) : evaluator.evaluate(packet)
+            for step in evaluation.matched {
+                rules.append(
+                    Explanation.AppliedRule(
+                        table: table.name, chain: step.chain, number: step.index + 1,
+                        rule: step.rule.text, counter: step.rule.counter))
+            }
+            let drops = evaluation.counters.filter { $0.hasPrefix(DropCounter.prefix) }
+            permits += evaluation.counters.filter {
+                !$0.hasPrefix(DropCounter.prefix) && $0 != DropCounter.translated
+            }
+            if let drop = drops.first {
+                // Observation counts what it lets pass.
+                verdict = .drop
+                reason = DropCounter.words(drop)
+                misses += table.nearMisses(of: packet, refusedIn: evaluation.matched)
+            } else if let step = evaluation.decisive {
+                reason = step.rule.counter == nil ? Self.words(step.rule) : "a row permits it"
+            }
+        }
+        misses.sort { $0.differences.count < $1.differences.count }
+        return Explanation(
+            verdict: verdict, rules: rules, permits: verdict == .accept ? permits : [],
+            reason: reason, nearest: Array(misses.prefix(Self.shownNearMisses)))
+    }
+
+    /// What a rule stands for that no row is about.
+    private static func words(_ rule: Rule) -> String {
+        switch rule.comment {
+        case "established": "it belongs to a flow that was permitted"
+        case "loopback": "the host's traffic with itself passes"
+        case "icmp-error": "ICMP errors pass, for path-MTU discovery"
+        case "neighbour-discovery", "multicast-listener": "IPv6 needs it to find its neighbours"
+        case "ipsec": "IPsec with a mesh member protects it"
+        case let option?: "\(option) lets it pass"
+        case nil: rule.text
+        }
+    }
+}
+
+extension DropCounter {
+    /// What a counter of refusals stands for.
+    package static func words(_ counter: String) -> String {
+        switch counter {
+        case invalid: "connection tracking can't place it in any flow"
+        case unanswered: "no row opens this UDP port or asks from it"
+        case _ where counter.hasPrefix(inbound): "no inbound row permits it"
+        case _ where counter.hasPrefix(outbound): "no outbound row permits it"
+        default: counter
+        }
+    }
+}
+
+extension Table {
+    /// The permitting rules beside the one that refused, each with what the packet lacks; a row
+    /// counts once, with its closest rule.
+    fileprivate func nearMisses(
+        of packet: Packet, refusedIn steps: [Evaluation.Step]
+    ) -> [Explanation.NearMiss] {
+        guard let refusal = steps.last(where: { $0.rule.counter != nil }) else { return [] }
+        // `input` and its branches, or the class's own chain.
+        let branch = refusal.chain == "unanswered" ? "input" : refusal.chain
+        var closest: [String: [String]] = [:]
+        for chain in chains where chain.name == branch || chain.name.hasPrefix("\(branch)_") {
+            for rule in chain.rules {
+                guard let row = rule.counter, !row.hasPrefix(DropCounter.prefix) else { continue }
+                let lacking = rule.matches.flatMap { differences(of: packet, from: $0) }
+                if lacking.count < closest[row]?.count ?? .max { closest[row] = lacking }
+            }
+        }
+        return closest.map { Explanation.NearMiss(row: $0, differences: $1) }
+            .filter { $0.differences.count < 3 }
+            .sorted { ($0.differences.count, $0.row) < ($1.differences.count, $1.row) }
+    }
+
+    /// What of one condition the packet does not fulfil, in words; empty where it does.
+    private func differences(of packet: Packet, from match: Match) -> [String] {
+        switch match {
+        case .family(let family):
+            return packet.family == family ? [] : ["the family is not \(family.rawValue)"]
+        case .source(let address):
+            return packet.source == address ? [] : ["the source is not \(address)"]
+        case .destination(let address):
+            return packet.destination == address ? [] : ["the destination is not \(address)"]
+        case .sourceIn(let set, _):
+            return contains(set, packet.source)
+                ? [] : ["the source \(packet.source) is not in \(members(set))"]
+        case .destinationIn(let set, _):
+            return contains(set, packet.destination)
+                ? [] : ["the destination \(packet.destination) is not in \(members(set))"]
+        case .protocolNumber(let number):
+            guard IPProtocol(rawValue: number) != packet.transport.ipProtocol else { return [] }
+            return ["the protocol is not \(IPProtocol(rawValue: number)?.name ?? "\(number)")"]
+        case .sourcePorts(let ipProtocol, let ports):
+            return Self.portDifferences(
+                "source", packet.transport, ipProtocol, ports, packet.transport.ports?.source)
+        case .destinationPorts(let ipProtocol, let ports):
+            return Self.portDifferences(
+                "destination", packet.transport, ipProtocol, ports,
+                packet.transport.ports?.destination)
+        case .icmpType, .hopLimit, .inputIsLoopback, .outputIsLoopback, .connection,
+            .isTranslated, .wasDecrypted, .willBeEncrypted:
+            return []
+        }
+    }
+
+    private static func portDifferences(
+        _ side: String, _ transport: Transport, _ ipProtocol: IPProtocol,
+        _ ports: ClosedRange<UInt16>, _ port: UInt16?
+    ) -> [String] {
+        guard transport.ipProtocol == ipProtocol, let port else {
+            return ["the protocol is not \(ipProtocol.name)"]
+        }
+        if ports.contains(port) { return [] }
+        let wanted =
+            ports.count == 1
+            ? "\(ports.lowerBound)" : "\(ports.lowerBound)-\(ports.upperBound)"
+        return ["the \(side) port \(port) is not \(wanted)"]
+    }
+
+    private func contains(_ name: String, _ address: IPAddress) -> Bool {
+        sets.first { $0.name == name }?.addresses.contains(address) ?? false
+    }
+
+    /// A set's name with its members, as far as they fit a line.
+    private func members(_ name: String) -> String {
+        let elements = sets.first { $0.name == name }?.addresses.elements ?? []
+        let shown = elements.prefix(4).joined(separator: ", ")
+        let more = elements.count > 4 ? ", … \(elements.count) in all" : ""
+        return "\(name) (\(shown)\(more))"
+    }
+}

@@ -1,0 +1,161 @@
+import Deployment
+import DeploymentGenerator
+import Policy
+import PortModel
+import Ruleset
+import Testing
+
+/// Removing any one compiled rule, or widening it by any one of its conditions, must change what
+/// becomes of some packet: of those packets the oracle and the row matrix are made.
+@Suite("Mutations")
+struct MutationTests {
+    enum Subject: String, CaseIterable, Sendable { case management, conferencing, dualHomed, gateway }
+
+    /// Every feature on and every class of peers narrowed to addresses of its own, so that no row
+    /// covers another.
+    private static func deployment(_ subject: Subject) -> Deployment {
+        func addresses(_ network: UInt8, _ host: UInt32) -> [IPAddress] {
+            AddressFamily.allCases.map {
+                DeploymentGenerator.address($0, network: network, host: host)
+            }
+        }
+        var peers: [PeerClass: Peers] = [:]
+        for (index, peerClass) in PeerClass.allCases.enumerated() {
+            peers[peerClass] = .only(AddressSet(addresses(3, UInt32(index + 10))))
+        }
+        func node(_ name: String, _ role: NodeRole, _ host: UInt32, dual: Bool = false) -> Node {
+            Node(
+                name: name, role: role, addresses: addresses(1, host),
+                secondaryAddresses: dual ? addresses(2, host) : [],
+                features: Set(Feature.allCases), peers: peers)
+        }
+        var host = Host()
+        host.ping = true
+        host.dhcpClient = true
+        return Deployment(
+            placement: subject == .gateway ? .gateway : .local,
+            nodes: [
+                node("a", .management, 1), node("b", .conferencing, 2),
+                node("c", .conferencing, 3, dual: true), node("d", .conferencing, 4),
+            ], host: host,
+            rules: [
+                SiteRule(
+                    name: "exporter", nodes: ["a", "b", "c"], direction: .inbound, protocol: .tcp,
+                    destinationPorts: [9100...9100],
+                    peers: .only(AddressSet(addresses(4, 1))))
+            ])
+    }
+
+    @Test("no rule can be removed or widened unnoticed", arguments: Subject.allCases)
+    func mutants(subject: Subject) throws {
+        let deployment = Self.deployment(subject)
+        let name = ["management": "a", "conferencing": "b", "dualHomed": "c"][subject.rawValue]
+        let policies = deployment.nodes.filter { name == nil || $0.name == name }.map {
+            Policy(of: $0, in: deployment)
+        }
+        let table =
+            subject == .gateway
+            ? GatewayPolicy(of: deployment.nodes, in: deployment).compile()
+            : policies[0].compileLocal()
+        func evaluate(_ evaluator: TableEvaluator, _ packet: Packet) -> Outcome {
+            Outcome(
+                subject == .gateway
+                    ? evaluator.evaluateForwarded(packet) : evaluator.evaluate(packet))
+        }
+        let packets = Self.packets(deployment, policies)
+        let original = TableEvaluator(table)
+        let outcomes = packets.map { evaluate(original, $0) }
+        var tried = 0
+        var survivors: [String] = []
+        for mutant in Self.mutants(of: table) {
+            tried += 1
+            let evaluator = TableEvaluator(mutant.table)
+            let isNoticed = packets.indices.contains { index in
+                mutant.concerns(packets[index], original)
+                    && evaluate(evaluator, packets[index]) != outcomes[index]
+            }
+            if !isNoticed { survivors.append(mutant.name) }
+        }
+        #expect(survivors.isEmpty, "\(survivors.joined(separator: "\n"))")
+        #expect(tried > 100)
+    }
+
+    /// What can be seen of a packet's way from outside: its fate, what was counted, and whether it
+    /// cost an entry in the table of connections.
+    private struct Outcome: Equatable {
+        let verdict: Verdict
+        let counters: [String]
+        let totals: [Rule]
+        let isUntracked: Bool
+
+        init(_ evaluation: Evaluation) {
+            verdict = evaluation.verdict
+            counters = evaluation.counters
+            totals = evaluation.matched.map(\.rule).filter {
+                $0.comment == DropCounter.nodeTotals
+            }
+            isUntracked = evaluation.isUntracked
+        }
+    }
+
+    private static func packets(_ deployment: Deployment, _ policies: [Policy]) -> [Packet] {
+        let decoys = AddressFamily.allCases.map {
+            DeploymentGenerator.address($0, network: 1, host: 99)
+        }
+        let strangers = AddressFamily.allCases.map {
+            DeploymentGenerator.address($0, network: 9, host: 9)
+        }
+        var packets = policies.flatMap {
+            CellMaker($0, decoys: decoys, strangers: strangers).cells.map(\.packet)
+        }
+        var generator = PacketGenerator(deployment, policies, seed: 1)
+        packets += (0..<6000).map { _ in generator.packet() }
+        return packets
+    }
+
+    private struct Mutant {
+        let name: String
+        let table: Table
+        /// The conditions that are left, and the one that was taken away; nil where the whole rule
+        /// was.
+        let remaining: [Match]
+        let removed: Match?
+
+        /// Whether the mutation can matter to a packet: it met the rule, or would meet it now.
+        func concerns(_ packet: Packet, _ evaluator: TableEvaluator) -> Bool {
+            remaining.allSatisfy { evaluator.fulfils(packet, $0) }
+                && removed.map { !evaluator.fulfils(packet, $0) } ?? true
+        }
+    }
+
+    private static func mutants(of table: Table) -> [Mutant] {
+        var mutants: [Mutant] = []
+        for (chainIndex, chain) in table.chains.enumerated() {
+            for (ruleIndex, rule) in chain.rules.enumerated() {
+                var mutant = table
+                mutant.chains[chainIndex].rules.remove(at: ruleIndex)
+                mutants.append(
+                    Mutant(
+                        name: "\(chain.name): removed \(rule.text)", table: mutant,
+                        remaining: rule.matches, removed: nil))
+                for (matchIndex, match) in rule.matches.enumerated() {
+                    // A branch of one protocol asks for it again at each of its rules.
+                    if case .jump = rule.verdict, case .protocolNumber = match,
+                        chain.name == "input" || chain.name == "output"
+                    {
+                        continue
+                    }
+                    var wider = rule
+                    wider.matches.remove(at: matchIndex)
+                    var mutant = table
+                    mutant.chains[chainIndex].rules[ruleIndex] = wider
+                    mutants.append(
+                        Mutant(
+                            name: "\(chain.name): widened \(rule.text) by \(match.text)",
+                            table: mutant, remaining: wider.matches, removed: match))
+                }
+            }
+        }
+        return mutants
+    }
+}
