@@ -72,8 +72,10 @@ package struct GenerationStore: Sendable {
     /// The numbers of all stored generations, readable or not, ascending.
     package func numbers() throws(StoreError) -> [Int] {
         try names(in: generations).compactMap { name in
-            guard name.hasSuffix(".json") else { return nil }
-            return Int(name.dropLast(5))
+            guard let number = Int(name.dropLast(5)), number > 0, name == "\(number).json" else {
+                return nil
+            }
+            return number
         }.sorted()
     }
 
@@ -81,6 +83,9 @@ package struct GenerationStore: Sendable {
     package func generation(_ number: Int) throws(StoreError) -> Generation {
         guard let generation = try read(Generation.self, from: path(number)) else {
             throw StoreError("generation \(number) is not in \(directory)")
+        }
+        guard generation.number == number else {
+            throw StoreError("\(path(number)) is damaged: it holds generation \(generation.number)")
         }
         return generation
     }
