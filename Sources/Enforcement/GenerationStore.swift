@@ -7,14 +7,20 @@ internal import SystemPackage
 package struct Standing: Hashable, Sendable, Codable {
     /// The generation that the kernel is to hold, or held before a flush.
     package var generation: Int
+    /// The highest number that was ever in force. A stored generation above it is what an apply
+    /// that was killed or failed left behind.
+    package var newest: Int
     /// Set while `rollback` holds an older generation, or `flush` none: the digest of the
     /// configuration that it is held against. Another configuration, or `apply`, ends it.
     package var pinnedAgainst: String?
     /// Our tables were taken away by `flush`.
     package var isFlushed: Bool
 
-    package init(generation: Int, pinnedAgainst: String? = nil, isFlushed: Bool = false) {
+    package init(
+        generation: Int, newest: Int, pinnedAgainst: String? = nil, isFlushed: Bool = false
+    ) {
         self.generation = generation
+        self.newest = newest
         self.pinnedAgainst = pinnedAgainst
         self.isFlushed = isFlushed
     }
