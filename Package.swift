@@ -93,9 +93,16 @@ let package = Package(
         .target(
             name: "TestSupport", dependencies: ["CLinux", "PortModel", "ProbeProtocol"],
             path: "Tests/TestSupport", swiftSettings: strict),
+        .target(
+            name: "KernelFake", dependencies: ["Enforcement", "PortModel", "Ruleset"],
+            path: "Tests/KernelFake", swiftSettings: strict),
         .testTarget(name: "PortModelTests", dependencies: ["PortModel"], swiftSettings: strict),
         .testTarget(
             name: "DeploymentTests", dependencies: ["Deployment", "PortModel"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "RulesetTests",
+            dependencies: ["Deployment", "KernelFake", "Policy", "PortModel", "Ruleset"],
             swiftSettings: strict),
         .testTarget(
             name: "LinuxSystemTests",
