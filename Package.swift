@@ -105,6 +105,12 @@ let package = Package(
             dependencies: ["Deployment", "KernelFake", "Policy", "PortModel", "Ruleset"],
             swiftSettings: strict),
         .testTarget(
+            name: "EnforcementTests",
+            dependencies: [
+                "Deployment", "Enforcement", "KernelFake", "PortModel", "Ruleset", logging,
+            ],
+            swiftSettings: strict),
+        .testTarget(
             name: "LinuxSystemTests",
             dependencies: ["LinuxSystem", "TestSupport", logging, system], swiftSettings: strict),
         .testTarget(
