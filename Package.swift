@@ -94,6 +94,9 @@ let package = Package(
             name: "TestSupport", dependencies: ["CLinux", "PortModel", "ProbeProtocol"],
             path: "Tests/TestSupport", swiftSettings: strict),
         .target(
+            name: "KernelFake", dependencies: ["Enforcement", "PortModel", "Ruleset"],
+            path: "Tests/KernelFake", swiftSettings: strict),
+        .target(
             name: "DeploymentGenerator", dependencies: ["Deployment", "Policy", "PortModel"],
             path: "Tests/DeploymentGenerator", swiftSettings: strict),
         .testTarget(
@@ -110,6 +113,18 @@ let package = Package(
         .testTarget(name: "PortModelTests", dependencies: ["PortModel"], swiftSettings: strict),
         .testTarget(
             name: "DeploymentTests", dependencies: ["Deployment", "PortModel"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "RulesetTests",
+            dependencies: [
+                "Deployment", "DeploymentGenerator", "KernelFake", "Policy", "PortModel", "Ruleset",
+            ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "EnforcementTests",
+            dependencies: [
+                "Deployment", "Enforcement", "KernelFake", "PortModel", "Ruleset", logging,
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "LinuxSystemTests",

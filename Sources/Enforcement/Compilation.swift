@@ -8,6 +8,8 @@ package struct Compilation: Sendable {
     /// nil when the configuration must not reach the kernel.
     package var target: Target?
     package var diagnostics: [Diagnostic]
+    /// The directory configures nothing at all; which a diagnostic refuses as well.
+    package var isEmpty = false
     /// SHA-256 of the configuration's files, whatever they hold.
     package var configurationDigest: String
 
@@ -34,6 +36,7 @@ extension Compilation {
         diagnostics = loaded.diagnostics
         guard let deployment = loaded.deployment else {
             if !loaded.hasErrors {
+                isEmpty = true
                 diagnostics.append(
                     Diagnostic(
                         .error, at: nil,

@@ -3,7 +3,7 @@ package import Ruleset
 
 /// A numbered, stored policy that was applied: what the kernel is to hold, and where it came from.
 package struct Generation: Hashable, Sendable, Codable {
-    /// Counts from 1; never used twice in one state directory.
+    /// Counts from 1. Of one state directory no two generations that were in force have one number.
     package var number: Int
     package var created: Timestamp
     package var origin: Origin

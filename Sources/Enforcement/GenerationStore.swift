@@ -7,14 +7,20 @@ internal import SystemPackage
 package struct Standing: Hashable, Sendable, Codable {
     /// The generation that the kernel is to hold, or held before a flush.
     package var generation: Int
+    /// The highest number that was ever in force. A stored generation above it is what an apply
+    /// that was killed or failed left behind.
+    package var newest: Int
     /// Set while `rollback` holds an older generation, or `flush` none: the digest of the
     /// configuration that it is held against. Another configuration, or `apply`, ends it.
     package var pinnedAgainst: String?
     /// Our tables were taken away by `flush`.
     package var isFlushed: Bool
 
-    package init(generation: Int, pinnedAgainst: String? = nil, isFlushed: Bool = false) {
+    package init(
+        generation: Int, newest: Int, pinnedAgainst: String? = nil, isFlushed: Bool = false
+    ) {
         self.generation = generation
+        self.newest = newest
         self.pinnedAgainst = pinnedAgainst
         self.isFlushed = isFlushed
     }
@@ -72,8 +78,10 @@ package struct GenerationStore: Sendable {
     /// The numbers of all stored generations, readable or not, ascending.
     package func numbers() throws(StoreError) -> [Int] {
         try names(in: generations).compactMap { name in
-            guard name.hasSuffix(".json") else { return nil }
-            return Int(name.dropLast(5))
+            guard let number = Int(name.dropLast(5)), number > 0, name == "\(number).json" else {
+                return nil
+            }
+            return number
         }.sorted()
     }
 
@@ -81,6 +89,9 @@ package struct GenerationStore: Sendable {
     package func generation(_ number: Int) throws(StoreError) -> Generation {
         guard let generation = try read(Generation.self, from: path(number)) else {
             throw StoreError("generation \(number) is not in \(directory)")
+        }
+        guard generation.number == number else {
+            throw StoreError("\(path(number)) is damaged: it holds generation \(generation.number)")
         }
         return generation
     }

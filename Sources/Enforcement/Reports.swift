@@ -19,7 +19,8 @@ package struct StatusReport: Hashable, Sendable, Codable {
     package var warnings: [String]
     /// Of the configuration as it was read last, whether it was applied or not.
     package var diagnostics: [Diagnostic]
-    /// Why the state is `degraded`, and what the last failed apply ran into.
+    /// Why the state is `degraded`: what the kernel or the last failed apply ran into. In another
+    /// state, damage of the state directory that was found at the start and is healed.
     package var problem: String?
     package var drift: Drift
     package var agent: AgentIdentity
@@ -31,7 +32,8 @@ package struct StatusReport: Hashable, Sendable, Codable {
         case pinned
         /// The configuration is wrong; the last good generation is in force.
         case rejected
-        /// The kernel could not be brought to, or kept at, the generation that is to be in force.
+        /// The kernel could not be brought to, or kept at, the generation that is to be in force, or
+        /// the state directory is damaged.
         case degraded
         /// Nothing was ever configured: nothing is enforced.
         case unconfigured

@@ -136,6 +136,30 @@ extension ObservedTable {
     }
 }
 
+extension Table {
+    /// The table as it was read; nil where it holds something that this model has no words for.
+    package init?(_ observed: ObservedTable) {
+        var chains: [Chain] = []
+        for chain in observed.chains {
+            var rules: [Rule] = []
+            for rule in chain.rules {
+                guard case .known(let known) = rule else { return nil }
+                rules.append(known)
+            }
+            switch chain.attachment {
+            case .none: chains.append(Chain(name: chain.name, rules: rules))
+            case .hook(let hook): chains.append(Chain(name: chain.name, hook: hook, rules: rules))
+            case .foreign: return nil
+            }
+        }
+        let sets = observed.sets.compactMap(\.set)
+        guard observed.foreign.isEmpty, sets.count == observed.sets.count else { return nil }
+        self.init(
+            name: observed.name, counters: Array(observed.counters.keys), sets: sets,
+            chains: chains)
+    }
+}
+
 extension ObservedChain.Attachment {
     package init(_ hook: Hook?) { self = hook.map(Self.hook) ?? .none }
 }

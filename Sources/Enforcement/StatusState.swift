@@ -1,0 +1,37 @@
+extension StatusReport.State {
+    /// What the state follows from.
+    struct Facts: Hashable, Sendable {
+        /// The generation that is to be in force; nil before the first and after a flush.
+        var hasGeneration = false
+        /// The kernel differs, could not be read, or the last apply failed, or the state directory
+        /// is damaged.
+        var hasProblem = false
+        var isFlushed = false
+        var isPinned = false
+        /// The configuration has errors.
+        var isWrong = false
+        /// The directory configures nothing at all.
+        var isEmpty = false
+    }
+
+    /// The worst that is the case. That something failed comes first, even after a flush; then
+    /// what an administrator must do before anything changes.
+    init(_ facts: Facts) {
+        self =
+            if facts.hasProblem {
+                .degraded
+            } else if facts.isFlushed {
+                .flushed
+            } else if facts.isEmpty, !facts.hasGeneration {
+                .unconfigured
+            } else if facts.isWrong || facts.isEmpty {
+                .rejected
+            } else if facts.isPinned {
+                .pinned
+            } else if facts.hasGeneration {
+                .inSync
+            } else {
+                .unconfigured
+            }
+    }
+}

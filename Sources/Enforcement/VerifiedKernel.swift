@@ -1,0 +1,71 @@
+internal import Ruleset
+
+/// Why something could not be put in force, and what is in force instead.
+struct ApplyFailure: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ description: String) { self.description = description }
+}
+
+/// The kernel's tables that are ours, changed only by transactions whose result is read back.
+struct VerifiedKernel: Sendable {
+    let kernel: any RulesetKernel
+
+    /// Our tables: those that carry a stamp, and those that one of the rulesets names.
+    func tables(knownFrom rulesets: [Ruleset?]) async throws(ApplyFailure) -> [ObservedTable] {
+        let known = Set(rulesets.flatMap { $0?.tables ?? [] }.map(\.name))
+        do {
+            return try await kernel.observe().filter { $0.stamp != nil || known.contains($0.name) }
+        } catch {
+            throw ApplyFailure("\(error)")
+        }
+    }
+
+    /// Makes the kernel hold exactly `wanted`, and proves it by reading back.
+    ///
+    /// - Parameter observed: our tables as they are now.
+    func put(_ wanted: Ruleset, from observed: [ObservedTable]) async throws(ApplyFailure) {
+        let transaction = Transaction(from: observed, to: wanted)
+        if transaction.isEmpty { return }
+        var refusal: (any Error)?
+        do {
+            try await kernel.commit(transaction)
+        } catch {
+            // Whether it was applied all the same shows below.
+            refusal = error
+        }
+        let names = Ruleset(tables: observed.map { Table(name: $0.name) })
+        let differences = try await tables(knownFrom: [names, wanted]).differences(from: wanted)
+        guard let first = differences.first else { return }
+        if let refusal { throw ApplyFailure("\(refusal)") }
+        throw ApplyFailure(
+            "verification failed: the kernel does not hold what was committed: \(first)"
+                + (differences.count > 1 ? " (and \(differences.count - 1) more)" : ""))
+    }
+
+    /// Asks whether the kernel would take the change; changes nothing.
+    func check(_ wanted: Ruleset, from observed: [ObservedTable]) async throws(ApplyFailure) {
+        do {
+            try await kernel.check(Transaction(from: observed, to: wanted))
+        } catch {
+            throw ApplyFailure("\(error)")
+        }
+    }
+}
+
+extension [ObservedTable] {
+    func differences(from wanted: Ruleset) -> [Difference] {
+        wanted.tables.flatMap { table in
+            first { $0.name == table.name }?.differences(from: table)
+                ?? [Difference("table \(table.name) is missing")]
+        }
+            + filter { old in !wanted.tables.contains { $0.name == old.name } }.map {
+                Difference("table \($0.name) is not ours any more")
+            }
+    }
+}
+
+extension Table {
+    /// A table of which only the name matters.
+    fileprivate init(name: String) { self.init(name: name, counters: [], sets: [], chains: []) }
+}

@@ -1,0 +1,83 @@
+import Testing
+
+@testable import Enforcement
+
+@Suite struct RepairPaceTests {
+    let start = ContinuousClock.now
+
+    @Test func aBurstIsRepairedAtOnceAndAFightWaits() {
+        var pace = RepairPace()
+        for second in 0..<RepairPace.burst {
+            #expect(pace.delayBeforeRepair(now: start + .milliseconds(100 * second)) == nil)
+        }
+        // Until the first has left the window.
+        #expect(pace.delayBeforeRepair(now: start + .seconds(4)) == .seconds(7))
+        #expect(pace.delayBeforeRepair(now: start + .seconds(9)) == .seconds(2))
+        #expect(pace.delayBeforeRepair(now: start + .seconds(11)) == nil)
+    }
+
+    /// However long somebody fights, there are never more than so many repairs in a window.
+    @Test func anEndlessFightIsBounded() {
+        var pace = RepairPace()
+        var now = start
+        var repairs: [ContinuousClock.Instant] = []
+        for _ in 0..<10_000 {
+            if let delay = pace.delayBeforeRepair(now: now) {
+                #expect(delay >= .seconds(1))
+                #expect(delay <= RepairPace.window + .seconds(1))
+                now += delay
+            } else {
+                repairs.append(now)
+            }
+        }
+        for (index, first) in repairs.enumerated().dropLast(RepairPace.burst) {
+            #expect(repairs[index + RepairPace.burst] > first + RepairPace.window)
+        }
+    }
+
+    @Test func seldomRepairsAreNeverDelayed() {
+        var pace = RepairPace()
+        for second in 0..<1000 {
+            #expect(pace.delayBeforeRepair(now: start + .seconds(second)) == nil)
+        }
+    }
+
+    @Test func failuresDoubleTheDelayUpToALimit() {
+        var pace = RepairPace()
+        let delays = (0..<8).map { _ in pace.delayAfterFailure() }
+        #expect(delays == [1, 2, 4, 8, 16, 30, 30, 30].map { .seconds($0) })
+        pace.succeeded()
+        #expect(pace.delayAfterFailure() == .seconds(1))
+    }
+}
+
+@Suite struct StatusStateTests {
+    typealias Facts = StatusReport.State.Facts
+
+    @Test(
+        arguments: [
+            (Facts(), .unconfigured), (Facts(isEmpty: true), .unconfigured),
+            (Facts(isWrong: true), .rejected), (Facts(isWrong: true, isEmpty: true), .unconfigured),
+            (Facts(hasGeneration: true), .inSync),
+            (Facts(hasGeneration: true, isWrong: true, isEmpty: true), .rejected),
+            (Facts(hasGeneration: true, isPinned: true), .pinned),
+            (Facts(hasGeneration: true, isPinned: true, isWrong: true), .rejected),
+            (Facts(isFlushed: true, isPinned: true), .flushed),
+            (Facts(isFlushed: true, isPinned: true, isWrong: true, isEmpty: true), .flushed),
+            (
+                Facts(hasGeneration: true, hasProblem: true, isPinned: true, isWrong: true),
+                .degraded
+            ),
+            (Facts(hasProblem: true, isFlushed: true), .degraded),
+        ] as [(Facts, StatusReport.State)])
+    func theWorstIsTold(_ facts: Facts, _ state: StatusReport.State) {
+        #expect(StatusReport.State(facts) == state)
+    }
+
+    @Test func onlyWhatWasAskedForIsHealthy() {
+        let all: [StatusReport.State] = [
+            .inSync, .pinned, .rejected, .degraded, .unconfigured, .flushed,
+        ]
+        #expect(all.filter(\.isHealthy) == [.inSync, .pinned])
+    }
+}

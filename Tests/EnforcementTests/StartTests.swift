@@ -1,0 +1,210 @@
+import KernelFake
+import Ruleset
+import Testing
+
+@testable import Enforcement
+
+@Suite struct StartTests {
+    @Test func theFirstStartEnforcesTheConfiguration() async throws {
+        let bench = try Bench()
+        await bench.reconciler.start(configuration(1))
+        try await bench.expectInForce(1, 1)
+        let status = await bench.reconciler.status()
+        #expect(status.generationOrigin == .start)
+        #expect(status.nodes.map(\.node.name) == ["conf"])
+        #expect(status.counters["drop.in"]?.packets == 0)
+        #expect(status.problem == nil)
+    }
+
+    @Test(arguments: [
+        (wrongText, StatusReport.State.rejected), ("", .unconfigured),
+        // Its diagnostic has no place in a file, which does not make it empty.
+        ("nodes: {a: {role: conferencing, address: 10.0.0.99}}\n", .rejected),
+    ])
+    func withoutAnythingStoredAWrongConfigurationChangesNothing(
+        _ text: String, _ state: StatusReport.State
+    ) async throws {
+        let compilation = compile(text)
+        let bench = try Bench()
+        await bench.reconciler.start(compilation)
+        let status = await bench.reconciler.status()
+        #expect(status.state == state)
+        #expect(status.generation == nil)
+        #expect(status.confirmedGeneration == nil)
+        #expect(status.diagnostics == compilation.diagnostics)
+        #expect(await bench.kernel.commits == [])
+        #expect(try bench.directory.names() == ["generations"])
+        #expect(try bench.storedNumbers() == [])
+    }
+
+    @Test(arguments: [wrongText, ""])
+    func restoresTheStoredGenerationWhateverTheConfigurationSays(
+        _ text: String
+    ) async throws {
+        let bench = try await Bench.holding(1, 2)
+        await bench.kernel.tamper { $0 = NfTables() }
+        let next = try bench.restarted()
+        await next.reconciler.start(compile(text))
+        try await next.expectInForce(2, 2, .rejected)
+        let drift = await next.reconciler.status().drift
+        #expect(drift.count == 0)
+    }
+
+    @Test func adoptsAKernelThatHoldsItWithoutAnyTransaction() async throws {
+        let bench = try await Bench.holding(1)
+        let before = await bench.kernel.state
+        let next = try bench.restarted()
+        await next.reconciler.start(configuration(1))
+        try await next.expectInForce(1, 1)
+        #expect(await next.kernel.commits == [])
+        #expect(await next.kernel.state == before)
+    }
+
+    @Test func whatChangedWhileNobodyLookedIsTakenUp() async throws {
+        let bench = try await Bench.holding(1)
+        let next = try bench.restarted()
+        await next.reconciler.start(configuration(2))
+        try await next.expectInForce(2, 2)
+        #expect(await next.kernel.commits.count == 1)
+    }
+
+    @Test func aKernelThatCannotBeReadIsToldAndHealedByTheNextCheck() async throws {
+        let bench = try await Bench.holding(1)
+        await bench.kernel.tamper { $0 = NfTables() }
+        let next = try bench.restarted()
+        await bench.kernel.failObservations(times: 2)
+        await next.reconciler.start(configuration(1))
+        let status = await next.reconciler.status()
+        #expect(status.state == .degraded)
+        #expect(status.problem == "the listing fails as scripted")
+        #expect(await next.reconciler.repair(after: nil) == nil)
+        try await next.expectInForce(1, 1)
+        let drift = await next.reconciler.status().drift
+        #expect(drift.count == 0, "nobody else did anything")
+    }
+
+    @Test func aStartThatCannotRestoreButCanApplyIsNotDegraded() async throws {
+        let bench = try await Bench.holding(1)
+        await bench.kernel.tamper { $0 = NfTables() }
+        let next = try bench.restarted()
+        await bench.kernel.failCommits(.refuse, nil)
+        await next.reconciler.start(configuration(2))
+        try await next.expectInForce(2, 2)
+    }
+
+    // MARK: Damage
+
+    @Test func aDamagedGenerationIsReplacedByTheNewestOlderOne() async throws {
+        let bench = try await Bench.holding(1, 2, 3, 4)
+        try bench.directory.write([1, 2, 3], to: "generations/4.json")
+        try bench.directory.remove("generations/3.json")
+        let next = try bench.restarted()
+        await next.reconciler.start(wrongConfiguration)
+        let status = await next.reconciler.status()
+        #expect(status.state == .degraded)
+        #expect(status.generation == 2)
+        #expect(status.problem?.contains("generations/4.json is damaged") == true)
+        await next.expectKernel(try generation(2, 2).stamped)
+        // The number of a generation that was in force is not used again.
+        await next.apply(4)
+        try await next.expectInForce(5, 4)
+        #expect(await next.reconciler.status().problem == nil)
+    }
+
+    @Test func damageThatTheStartHealsIsToldUntilTheNextApply() async throws {
+        let bench = try await Bench.holding(1, 2)
+        try bench.directory.write([1, 2, 3], to: "generations/2.json")
+        let next = try bench.restarted()
+        await next.reconciler.start(configuration(2))
+        try await next.expectInForce(3, 2)
+        #expect(await next.reconciler.status().problem?.contains("2.json is damaged") == true)
+        _ = await next.reconciler.apply(configuration(2), origin: .command)
+        #expect(await next.reconciler.status().problem == nil)
+    }
+
+    @Test(arguments: [false, true])
+    func aDamagedOrMissingRecordForgetsNothing(_ isMissing: Bool) async throws {
+        let bench = try await Bench.holding(1, 2, 3)
+        try bench.directory.write([1, 2, 3], to: "standing.json")
+        if isMissing { try bench.directory.remove("standing.json") }
+        let wrong = try bench.restarted()
+        await wrong.reconciler.start(wrongConfiguration)
+        let status = await wrong.reconciler.status()
+        #expect(status.state == .degraded)
+        #expect(status.generation == 3)
+        #expect(status.problem != nil)
+        #expect(await wrong.kernel.commits == [])
+
+        let right = try bench.restarted()
+        await right.reconciler.start(configuration(3))
+        try await right.expectInForce(3, 3)
+        #expect(await right.kernel.commits == [], "the record is written anew, nothing else")
+        #expect(await right.reconciler.status().problem != nil)
+        await right.apply(4)
+        try await right.expectInForce(4, 4)
+    }
+
+    @Test func nothingReadableIsToldAndNumbersGoOn() async throws {
+        let bench = try await Bench.holding(1, 2)
+        for number in 1...2 {
+            try bench.directory.write([0], to: "generations/\(number).json")
+        }
+        let next = try bench.restarted()
+        await next.reconciler.start(wrongConfiguration)
+        let status = await next.reconciler.status()
+        #expect(status.state == .degraded)
+        #expect(status.generation == nil)
+        #expect(await next.kernel.commits == [], "the kernel keeps what it holds")
+        await next.apply(2)
+        try await next.expectInForce(3, 2)
+    }
+
+    @Test func aPinIsKeptWhenItsGenerationIsDamaged() async throws {
+        let bench = try await Bench.holding(1, 2, 3)
+        _ = await bench.reconciler.rollback(to: 2)
+        try bench.directory.write([1], to: "generations/2.json")
+        let next = try bench.restarted()
+        await next.reconciler.start(configuration(3))
+        let status = await next.reconciler.status()
+        #expect(status.generation == 1, "what was rolled back from must not come back")
+        #expect(status.state == .degraded)
+    }
+
+    /// Without its record the agent does not know what it enforced; the kernel does.
+    @Test func aLostStateDirectoryOpensNothing() async throws {
+        let bench = try await Bench.holding(1)
+        let before = await bench.kernel.state
+        let next = try Bench(kernel: bench.kernel)
+        await next.reconciler.start(wrongConfiguration)
+        #expect(await bench.kernel.commits == [])
+        let status = await next.reconciler.status()
+        #expect(status.state == .degraded)
+        #expect(status.problem?.contains("pexip_fw_conf") == true)
+
+        // A failed apply leaves it as well.
+        for fault in [
+            FakeKernel.CommitFault.refuse, .tamper { $0.tables["pexip_fw_conf"]?.chains = [:] },
+        ] {
+            await bench.kernel.failCommits(fault)
+            let report = await next.reconciler.apply(configuration(2), origin: .directory)
+            #expect(report.outcome == .failed)
+            #expect(report.problem?.hasSuffix("what the kernel held before is in force") == true)
+            #expect(await bench.kernel.state == before)
+        }
+        await next.apply(2)
+        try await next.expectInForce(1, 2)
+    }
+
+    @Test func aTableOfOurNameWithoutAStampIsTakenOver() async throws {
+        let bench = try await Bench.holding(1)
+        await bench.kernel.tamper {
+            $0.tables["pexip_fw_conf"]?.chains["generation"] = nil
+            $0.tables["pexip_fw_conf"]?.chains["input"]?.rules.insert(
+                .known(Rule([], .accept)), at: 0)
+        }
+        let next = try Bench(kernel: bench.kernel)
+        await next.reconciler.start(configuration(2))
+        try await next.expectInForce(1, 2)
+        #expect(await next.kernel.commits.count == 1)
+    }
+}

@@ -1,0 +1,89 @@
+internal import Enforcement
+package import Ruleset
+
+/// A kernel in memory, which fails as it is told.
+package actor FakeKernel: RulesetKernel {
+    /// What becomes of a commit.
+    package enum CommitFault: Sendable {
+        /// Nothing is applied and an error returned, as it should be.
+        case refuse
+        /// An error is returned although everything was applied: the acknowledgement was lost.
+        case refuseButApply
+        /// No error is returned, but then somebody changed the tables before they were read back.
+        case tamper(@Sendable (inout NfTables) -> Void)
+    }
+
+    package private(set) var state: NfTables
+    /// Every transaction that was handed in, refused ones too.
+    package private(set) var commits: [Transaction] = []
+    package private(set) var checks: [Transaction] = []
+    private var commitFaults: [CommitFault?] = []
+    private var observationFaults: [Bool] = []
+    private var onCommit: (@Sendable (Moment) throws -> Void)?
+    private var onObserve: (@Sendable () async -> Void)?
+
+    /// When something is looked at during a commit.
+    package enum Moment: Hashable, Sendable {
+        case before(NfTables)
+        case after(NfTables)
+    }
+
+    package init(_ state: NfTables = NfTables()) { self.state = state }
+
+    // MARK: The script
+
+    /// The faults of the next commits, one after another; nil is none.
+    package func failCommits(_ faults: CommitFault?...) { commitFaults = faults }
+    package func failCommits(_ fault: CommitFault, times: Int) {
+        commitFaults = Array(repeating: fault, count: times)
+    }
+
+    /// Whether the next observations fail, one after another.
+    package func failObservations(_ faults: [Bool]) { observationFaults = faults }
+    package func failObservations(times: Int) {
+        observationFaults = Array(repeating: true, count: times)
+    }
+
+    /// Calls `body` before and after each commit; an error of it is the commit's.
+    package func onCommit(_ body: @escaping @Sendable (Moment) throws -> Void) { onCommit = body }
+    package func onObserve(_ body: @escaping @Sendable () async -> Void) { onObserve = body }
+
+    /// A foreign change.
+    package func tamper(_ change: @Sendable (inout NfTables) -> Void) { change(&state) }
+
+    package func forgetCommits() { commits = [] }
+
+    // MARK: RulesetKernel
+
+    package func observe() async throws -> [ObservedTable] {
+        await onObserve?()
+        if !observationFaults.isEmpty, observationFaults.removeFirst() {
+            throw FakeKernelError("the listing fails as scripted")
+        }
+        return state.observed
+    }
+
+    package func commit(_ transaction: Transaction) async throws {
+        commits.append(transaction)
+        try onCommit?(.before(state))
+        var next = state
+        try next.apply(transaction)
+        switch commitFaults.isEmpty ? nil : commitFaults.removeFirst() {
+        case .refuse: throw FakeKernelError("the commit fails as scripted")
+        case .refuseButApply:
+            state = next
+            throw FakeKernelError("the acknowledgement is lost as scripted")
+        case .tamper(let change):
+            change(&next)
+            state = next
+        case nil: state = next
+        }
+        try onCommit?(.after(state))
+    }
+
+    package func check(_ transaction: Transaction) async throws {
+        checks.append(transaction)
+        var copy = state
+        try copy.apply(transaction)
+    }
+}

@@ -1,0 +1,162 @@
+internal import PortModel
+package import Ruleset
+
+extension Rule {
+    /// Reads a rule back from nft's language, in the forms that this project writes.
+    package init(nft text: String) throws(FakeKernelError) {
+        var words = RuleWords(text)
+        var rule = Rule([], nil)
+        while let word = words.next() {
+            if rule.comment != nil { throw FakeKernelError("\(word) after the comment: \(text)") }
+            switch word {
+            case "counter":
+                try words.expect("name")
+                rule.counter = try words.quoted()
+            case "notrack": rule.isNotrack = true
+            case "accept": rule.verdict = .accept
+            case "drop": rule.verdict = .drop
+            case "return": rule.verdict = .return
+            case "jump": rule.verdict = .jump(try words.word())
+            case "comment": rule.comment = try words.quoted()
+            default: rule.matches.append(try words.match(word))
+            }
+        }
+        self = rule
+    }
+}
+
+private struct RuleWords {
+    let text: String
+    private var rest: Substring
+
+    init(_ text: String) {
+        self.text = text
+        rest = text[...]
+    }
+
+    mutating func next() -> String? {
+        rest = rest.drop { $0 == " " }
+        guard let first = rest.first else { return nil }
+        var end = rest.index(after: rest.startIndex)
+        if first == "\"" {
+            while end < rest.endIndex, rest[end] != "\"" { end = rest.index(after: end) }
+            if end < rest.endIndex { end = rest.index(after: end) }
+        } else {
+            end = rest.firstIndex(of: " ") ?? rest.endIndex
+        }
+        defer { rest = rest[end...] }
+        return String(rest[..<end])
+    }
+
+    mutating func word() throws(FakeKernelError) -> String {
+        guard let word = next() else { throw FakeKernelError("cut off: \(text)") }
+        return word
+    }
+
+    mutating func expect(_ wanted: String) throws(FakeKernelError) {
+        let word = try word()
+        if word != wanted { throw FakeKernelError("\(word) is not \(wanted): \(text)") }
+    }
+
+    mutating func quoted() throws(FakeKernelError) -> String {
+        let word = try word()
+        guard word.count >= 2, word.hasPrefix("\""), word.hasSuffix("\"") else {
+            throw FakeKernelError("\(word) is not quoted: \(text)")
+        }
+        return String(word.dropFirst().dropLast())
+    }
+
+    mutating func number<Number: FixedWidthInteger>(
+        _ type: Number.Type = Number.self
+    ) throws(FakeKernelError) -> Number {
+        let word = try word()
+        guard let number = Number(word) else {
+            throw FakeKernelError("\(word) is no number: \(text)")
+        }
+        return number
+    }
+
+    mutating func range<Number: FixedWidthInteger>() throws(FakeKernelError) -> ClosedRange<Number>
+    {
+        let ends = try word().split(separator: "-", omittingEmptySubsequences: false).map {
+            Number($0)
+        }
+        guard let first = ends.first, let low = first, let last = ends.last, let high = last,
+            ends.count <= 2, low <= high
+        else { throw FakeKernelError("no range: \(text)") }
+        return low...high
+    }
+
+    mutating func match(_ first: String) throws(FakeKernelError) -> Match {
+        switch first {
+        case "ip", "ip6":
+            let family = first == "ip" ? AddressFamily.ipv4 : .ipv6
+            let field = try word()
+            if field == "hoplimit", family == .ipv6 { return .hopLimit(try number()) }
+            guard ["saddr", "daddr"].contains(field) else {
+                throw FakeKernelError("\(first) has no \(field): \(text)")
+            }
+            let value = try word()
+            if value.hasPrefix("@") {
+                let set = String(value.dropFirst())
+                return field == "saddr"
+                    ? .sourceIn(set: set, family) : .destinationIn(set: set, family)
+            }
+            guard let address = IPAddress(value), address.family == family else {
+                throw FakeKernelError("\(value) is no \(first) address: \(text)")
+            }
+            return field == "saddr" ? .source(address) : .destination(address)
+        case "meta":
+            switch try word() {
+            case "l4proto": return .protocolNumber(try number())
+            case "nfproto":
+                let name = try word()
+                guard let family = AddressFamily(rawValue: name) else {
+                    throw FakeKernelError("\(name) is no family: \(text)")
+                }
+                return .family(family)
+            case "secpath":
+                try expect("exists")
+                return .wasDecrypted
+            case let field: throw FakeKernelError("meta has no \(field): \(text)")
+            }
+        case "rt":
+            try expect("ipsec")
+            try expect("exists")
+            return .willBeEncrypted
+        case "tcp", "udp":
+            let ipProtocol = first == "tcp" ? IPProtocol.tcp : .udp
+            switch try word() {
+            case "sport": return .sourcePorts(ipProtocol, try range())
+            case "dport": return .destinationPorts(ipProtocol, try range())
+            case let field: throw FakeKernelError("\(first) has no \(field): \(text)")
+            }
+        case "icmp", "icmpv6":
+            try expect("type")
+            return .icmpType(first == "icmp" ? .ipv4 : .ipv6, try range())
+        case "iif":
+            try expect("\"lo\"")
+            return .inputIsLoopback
+        case "oif":
+            try expect("\"lo\"")
+            return .outputIsLoopback
+        case "ct":
+            let key = try word()
+            if key == "status" {
+                try expect("snat,dnat")
+                return .isTranslated
+            }
+            guard key == "state" else { throw FakeKernelError("ct has no \(key): \(text)") }
+            var states: Set<TrackedState> = []
+            for name in try word().split(separator: ",") {
+                guard let state = TrackedState(rawValue: String(name)) else {
+                    throw FakeKernelError("\(name) is no state: \(text)")
+                }
+                states.insert(state)
+            }
+            return .connection(states)
+        default:
+            throw FakeKernelError("\(first) is not understood: \(text)")
+        }
+    }
+}

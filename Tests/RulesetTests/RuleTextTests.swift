@@ -1,0 +1,38 @@
+import KernelFake
+import PortModel
+import Ruleset
+import Testing
+
+/// The fake kernel reads what the renderer writes; both were written apart from each other.
+@Suite struct RuleTextTests {
+    static let address4 = IPAddress(family: .ipv4, value: 0x0a00_0001)
+    static let address6 = IPAddress(family: .ipv6, value: 0x2001_0db8 << 96 | 1)
+    static let matches: [Match] = [
+        .source(address4), .destination(address6), .sourceIn(set: "mesh.v4", .ipv4),
+        .destinationIn(set: "peers.ssh_clients.v6", .ipv6), .protocolNumber(50),
+        .sourcePorts(.udp, 123...123), .destinationPorts(.tcp, 33000...39999),
+        .icmpType(.ipv4, 3...3), .icmpType(.ipv6, 133...137), .hopLimit(255), .inputIsLoopback,
+        .outputIsLoopback, .connection([.related, .established]), .wasDecrypted, .willBeEncrypted,
+    ]
+
+    @Test(arguments: matches) func readsBackEveryMatch(_ match: Match) throws {
+        let rule = Rule([match], counter: "a.b", .accept, comment: "two words")
+        #expect(try Rule(nft: rule.text) == rule)
+    }
+
+    @Test(arguments: [
+        Rule([], .drop), Rule([], nil, comment: "only"), Rule([], .jump("input_tcp")),
+        Rule([.inputIsLoopback, .hopLimit(1)], counter: "c", notrack: true, .return),
+    ])
+    func readsBackEveryVerdict(_ rule: Rule) throws {
+        #expect(try Rule(nft: rule.text) == rule)
+    }
+
+    @Test(arguments: [
+        "ip saddr 2001:db8::1 accept", "meta mark 1", "ct state odd", "tcp dport 9-1",
+        "comment \"a\" accept", "counter name x", "jump", "ip6 hoplimit 256",
+    ])
+    func refusesWhatIsNotWritten(_ text: String) {
+        #expect(throws: FakeKernelError.self) { try Rule(nft: text) }
+    }
+}

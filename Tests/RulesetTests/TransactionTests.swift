@@ -1,0 +1,284 @@
+import DeploymentGenerator
+import KernelFake
+import PortModel
+import Ruleset
+import Testing
+
+@Suite struct TransactionTests {
+    static let address = IPAddress(family: .ipv4, value: 0x0a00_0001)
+
+    static func table(
+        _ name: String = "pexip_fw_a", counters: [String] = ["row", "drop.in"],
+        peers: [UInt128] = [0x0a00_0002], policy: Verdict = .drop, priority: Hook.Priority = .filter
+    ) -> Table {
+        let set = NamedSet(
+            name: "peers.v4", family: .ipv4, kind: .intervals,
+            addresses: AddressSet(peers.map { IPAddress(family: .ipv4, value: $0) }))
+        return Table(
+            name: name, counters: counters, sets: [set],
+            chains: [
+                Chain(
+                    name: "input", hook: Hook(.input, priority, policy: policy),
+                    rules: [
+                        Rule([.protocolNumber(6)], .jump("input_tcp"), comment: "tcp"),
+                        Rule([], counter: "drop.in", policy, comment: "drop.in"),
+                    ]),
+                Chain(
+                    name: "input_tcp",
+                    rules: [
+                        Rule(
+                            [.sourceIn(set: "peers.v4", .ipv4), .destinationPorts(.tcp, 22...22)],
+                            counter: "row", .accept, comment: "row")
+                    ]),
+            ])
+    }
+
+    static func kernel(holding tables: Table...) throws -> NfTables {
+        var kernel = NfTables()
+        try kernel.apply(Transaction(from: [], to: Ruleset(tables: tables)))
+        return kernel
+    }
+
+    /// Applies the change and expects the kernel to hold exactly the wanted tables.
+    static func lead(_ kernel: inout NfTables, to wanted: Table...) throws -> Transaction {
+        let transaction = Transaction(from: kernel.observed, to: Ruleset(tables: wanted))
+        try kernel.apply(transaction)
+        #expect(Set(kernel.tables.keys) == Set(wanted.map(\.name)))
+        for table in wanted {
+            let observed = kernel.observed.first { $0.name == table.name }
+            #expect(observed?.differences(from: table) == [])
+        }
+        return transaction
+    }
+
+    @Test func fromNothing() throws {
+        var kernel = NfTables()
+        let transaction = try Self.lead(&kernel, to: Self.table(), Self.table("pexip_fw_b"))
+        #expect(transaction.statements.first?.text == "add table inet pexip_fw_a")
+        #expect(kernel.tables["pexip_fw_a"]?.chains.count == 2)
+        #expect(transaction.text.hasSuffix("\n"))
+    }
+
+    @Test func toNothing() throws {
+        var kernel = try Self.kernel(holding: Self.table(), Self.table("pexip_fw_b"))
+        let transaction = try Self.lead(&kernel)
+        #expect(
+            Set(transaction.statements.map(\.text)) == [
+                "delete table inet pexip_fw_a", "delete table inet pexip_fw_b",
+            ])
+    }
+
+    @Test func nothingToDoIsEmpty() throws {
+        var kernel = try Self.kernel(holding: Self.table())
+        kernel.tables["pexip_fw_a"]?.counters["row"] = CounterValue(packets: 7, bytes: 9)
+        #expect(try Self.lead(&kernel, to: Self.table()).isEmpty)
+        #expect(Transaction(from: [], to: Ruleset(tables: [])).isEmpty)
+    }
+
+    @Test func anotherTableIsNotTouched() throws {
+        var kernel = try Self.kernel(holding: Self.table(), Self.table("pexip_fw_b"))
+        let transaction = try Self.lead(
+            &kernel, to: Self.table(), Self.table("pexip_fw_b", peers: [1]))
+        #expect(
+            transaction.statements.map(\.text) == [
+                "add table inet pexip_fw_b", "flush set inet pexip_fw_b peers.v4",
+                "add element inet pexip_fw_b peers.v4 { 0.0.0.1 }",
+            ])
+    }
+
+    /// Changes in place keep the counters' values; a replaced table starts anew.
+    @Test(arguments: [
+        (table(peers: [5]), true), (table(peers: []), true), (table(policy: .accept), true),
+        (table(counters: ["row", "drop.in", "more"]), true), (table(priority: .raw), false),
+    ])
+    func changesInPlaceWhereThatIsPossible(_ wanted: Table, isInPlace: Bool) throws {
+        var kernel = try Self.kernel(holding: Self.table())
+        kernel.tables["pexip_fw_a"]?.counters["row"] = CounterValue(packets: 7, bytes: 9)
+        let transaction = try Self.lead(&kernel, to: wanted)
+        #expect(kernel.tables["pexip_fw_a"]?.counters["row"]?.packets == (isInPlace ? 7 : 0))
+        #expect(
+            transaction.statements.contains { $0.text.hasPrefix("delete table") } != isInPlace)
+    }
+
+    /// What somebody else put into one of our tables goes, whatever it is.
+    @Test(
+        arguments: [
+            (
+                "a chain that refers to everything",
+                [
+                    "add chain inet pexip_fw_a x { type filter hook input priority -300; policy accept; }",
+                    "add counter inet pexip_fw_a mine",
+                    "add set inet pexip_fw_a other { type ipv6_addr; flags interval; }",
+                    "add rule inet pexip_fw_a x ip6 saddr @other counter name \"mine\" jump input_tcp",
+                ]
+            ),
+            ("an extra rule", ["add rule inet pexip_fw_a input accept"]),
+            (
+                "a jump from our chain to a foreign one",
+                [
+                    "add chain inet pexip_fw_a x", "add rule inet pexip_fw_a x accept",
+                    "add rule inet pexip_fw_a input_tcp jump x",
+                ]
+            ),
+            ("a flushed chain", ["flush chain inet pexip_fw_a input"]),
+            (
+                "missing objects",
+                [
+                    "flush chain inet pexip_fw_a input", "flush chain inet pexip_fw_a input_tcp",
+                    "delete chain inet pexip_fw_a input_tcp", "delete counter inet pexip_fw_a row",
+                    "delete set inet pexip_fw_a peers.v4",
+                ]
+            ),
+            (
+                "a set of another type",
+                [
+                    "flush chain inet pexip_fw_a input_tcp", "delete set inet pexip_fw_a peers.v4",
+                    "add set inet pexip_fw_a peers.v4 { type ipv6_addr; flags interval; }",
+                ]
+            ),
+            (
+                "a base chain in the place of a plain one",
+                [
+                    "flush chain inet pexip_fw_a input", "flush chain inet pexip_fw_a input_tcp",
+                    "delete chain inet pexip_fw_a input_tcp",
+                    "add chain inet pexip_fw_a input_tcp { type filter hook input priority 0; policy accept; }",
+                ]
+            ),
+            (
+                "another policy",
+                [
+                    "add chain inet pexip_fw_a input { type filter hook input priority 0; policy accept; }"
+                ]
+            ),
+        ] as [(String, [String])])
+    func foreignChangesAreUndone(_ what: String, _ statements: [String]) throws {
+        var kernel = try Self.kernel(holding: Self.table())
+        for statement in statements { try kernel.apply(statement) }
+        #expect(try !Self.lead(&kernel, to: Self.table()).isEmpty)
+    }
+
+    @Test func dormantAndUnknownTablesAreReplaced() throws {
+        var kernel = NfTables()
+        kernel.tables["pexip_fw_a"] = NfTables.Contents(foreign: ["table flags dormant"])
+        let transaction = try Self.lead(&kernel, to: Self.table())
+        #expect(transaction.statements.first?.text == "delete table inet pexip_fw_a")
+    }
+
+    @Test func statementsNameWhatTheyAreFor() throws {
+        let transaction = Transaction(from: [], to: Ruleset(tables: [Self.table()]))
+        for statement in transaction.statements where statement.text.contains("add rule") {
+            #expect(["tcp", "drop.in", "row"].contains(statement.subject))
+        }
+    }
+
+    /// From any table of ours to any other, in one transaction that only refers to what exists.
+    @Test(arguments: 0..<40) func randomPairs(_ seed: Int) throws {
+        var random = SeededGenerator(seed: UInt64(seed))
+        for _ in 0..<50 {
+            let old = Table.random(&random)
+            let new = Bool.random(using: &random) ? Table.random(&random) : old.varied(&random)
+            var kernel = try Self.kernel(holding: old)
+            #expect(kernel.observed.first.flatMap(Table.init) == old)
+            _ = try Self.lead(&kernel, to: new)
+            #expect(
+                Transaction(from: kernel.observed, to: Ruleset(tables: [new])).isEmpty)
+        }
+    }
+}
+
+/// The fake is only worth something if it refuses what the kernel refuses.
+@Suite struct NfTablesTests {
+    @Test(arguments: [
+        "add chain inet none input", "delete table inet none",
+        "add rule inet pexip_fw_a none accept",
+        "add rule inet pexip_fw_a input jump none", "add rule inet pexip_fw_a input_tcp jump input",
+        "add rule inet pexip_fw_a input_tcp jump input_tcp",
+        "add rule inet pexip_fw_a input counter name \"none\" accept",
+        "add rule inet pexip_fw_a input ip saddr @none accept",
+        "add rule inet pexip_fw_a input ip6 saddr @peers.v4 accept",
+        "delete chain inet pexip_fw_a input_tcp", "delete counter inet pexip_fw_a row",
+        "delete set inet pexip_fw_a peers.v4", "delete chain inet pexip_fw_a none",
+        "add set inet pexip_fw_a peers.v4 { type ipv6_addr; flags interval; }",
+        "add element inet pexip_fw_a peers.v4 { 10.0.0.0/24 }",
+        "add element inet pexip_fw_a peers.v4 { 2001:db8::1 }",
+        "add element inet pexip_fw_a peers.v4 { host.example }",
+        "add chain inet pexip_fw_a input { type filter hook output priority 0; policy drop; }",
+        "flush chain inet pexip_fw_a none", "flush set inet pexip_fw_a none", "flush ruleset",
+    ])
+    func refuses(_ statement: String) throws {
+        var kernel = try TransactionTests.kernel(holding: TransactionTests.table())
+        let before = kernel
+        #expect(throws: FakeKernelError.self) { try kernel.apply(statement) }
+        #expect(kernel == before)
+    }
+}
+
+extension Table {
+    /// A well-formed table: a few base chains that jump forward to a few plain ones, whose rules
+    /// refer to a few counters and sets.
+    fileprivate static func random(_ random: inout SeededGenerator) -> Table {
+        func some(_ names: [String]) -> [String] {
+            names.filter { _ in Bool.random(using: &random) }
+        }
+        let counters = some(["c1", "c2", "c3", "c.4"])
+        let sets = some(["s1", "s2", "s3"]).map { name in
+            let family = random.pick(AddressFamily.allCases)
+            let kind = random.pick([NamedSet.Kind.intervals, .addresses, .countedAddresses])
+            let addresses = (0..<Int.random(in: 0...4, using: &random)).map { _ in
+                let low = UInt128(UInt8.random(in: 1...200, using: &random))
+                let high = low + UInt128(UInt8.random(in: 0...20, using: &random))
+                return IPAddress(
+                    family: family, value: low)...IPAddress(family: family, value: high)
+            }
+            return NamedSet(
+                name: name, family: family, kind: kind, addresses: AddressSet(ranges: addresses))
+        }
+        let plain = some(["p1", "p2", "p3"])
+        func rules(jumpingTo targets: [String]) -> [Rule] {
+            (0..<Int.random(in: 0...5, using: &random)).map { _ in
+                var matches: [Match] = []
+                if let set = sets.randomElement(using: &random), Bool.random(using: &random) {
+                    matches.append(.sourceIn(set: set.name, set.family))
+                }
+                if Bool.random(using: &random) {
+                    let port = UInt16.random(in: 1...5, using: &random)
+                    matches.append(.destinationPorts(.tcp, port...port))
+                }
+                var verdicts: [Verdict?] = [.accept, .drop, .return, nil]
+                verdicts += targets.map(Verdict.jump)
+                return Rule(
+                    matches, counter: Bool.random(using: &random) ? counters.first : counters.last,
+                    verdicts.randomElement(using: &random) ?? nil, comment: "c \(counters.count)")
+            }
+        }
+        var chains = plain.enumerated().map { index, name in
+            Chain(name: name, rules: rules(jumpingTo: Array(plain.dropFirst(index + 1))))
+        }
+        for name in some(["b1", "b2"]) {
+            let hook = Hook(
+                Bool.random(using: &random) ? .input : .output,
+                Bool.random(using: &random) ? .raw : .filter,
+                policy: Bool.random(using: &random) ? .accept : .drop)
+            chains.append(Chain(name: name, hook: hook, rules: rules(jumpingTo: plain)))
+        }
+        return Table(name: "pexip_fw_r", counters: counters, sets: sets, chains: chains)
+    }
+
+    /// The same table with one thing changed, as most updates are.
+    fileprivate func varied(_ random: inout SeededGenerator) -> Table {
+        var table = self
+        if !table.chains.isEmpty, Bool.random(using: &random) {
+            let index = Int.random(in: 0..<table.chains.count, using: &random)
+            table.chains[index].rules.reverse()
+            if table.chains[index].hook != nil {
+                table.chains[index].hook?.policy = .accept
+            }
+            table.chains[index].rules.append(Rule([.hopLimit(9)], .accept))
+        }
+        if !table.sets.isEmpty, Bool.random(using: &random) {
+            let index = Int.random(in: 0..<table.sets.count, using: &random)
+            table.sets[index].addresses = AddressSet()
+        }
+        return table
+    }
+}
