@@ -47,7 +47,12 @@ package struct CellMaker {
             }
             let name = "\(permit.id) \(permit.protocol.name) \(node)"
             let sources = samples(permit.sourcePorts)
-            let destinations = samples(permit.destinationPorts)
+            var destinations = samples(permit.destinationPorts)
+            if permit.protocol == .udp, permit.direction == .inbound {
+                // Ports that other rows open or ask from, which no early refusal may hide behind.
+                destinations.outside += policy.answerableUDP.nodePorts.intervals
+                    .map(\.lowerBound).filter { !permit.destinationPorts.contains($0) }
+            }
 
             for source in sources.inside {
                 for destination in destinations.inside {
@@ -55,46 +60,61 @@ package struct CellMaker {
                 }
             }
             for source in sources.outside {
-                add(
-                    "\(name): source port \(source)", permit, node, peer, source,
-                    destinations.one(&self))
+                for destination in destinations.each {
+                    add(
+                        "\(name): source port \(source)", permit, node, peer, source,
+                        destination)
+                }
             }
             for destination in destinations.outside {
-                add(
-                    "\(name): destination port \(destination)", permit, node, peer,
-                    sources.one(&self), destination)
+                for source in sources.each {
+                    add(
+                        "\(name): destination port \(destination)", permit, node, peer, source,
+                        destination)
+                }
             }
-            if case .only = permit.peers {
-                add(
-                    "\(name): wrong peer", permit, node, stranger, sources.one(&self),
-                    destinations.one(&self))
+            for source in sources.each {
+                for destination in destinations.each {
+                    addOtherEnds(
+                        name, permit, node, peer, stranger: stranger, decoy: decoy, source,
+                        destination)
+                }
             }
-            for other in Set(policy.node.allAddresses).subtracting(permit.nodeAddresses).union([
-                decoy
-            ]) where other.family == family {
-                add(
-                    "\(name): wrong address \(other)", permit, other, peer, sources.one(&self),
-                    destinations.one(&self))
-            }
+            let (source, destination) = (sources.each[0], destinations.each[0])
             add(
-                "\(name): wrong protocol", permit, node, peer, sources.one(&self),
-                destinations.one(&self), wrongProtocol: true)
+                "\(name): wrong protocol", permit, node, peer, source, destination,
+                wrongProtocol: true)
             add(
-                "\(name): other direction", permit, node, peer, sources.one(&self),
-                destinations.one(&self), reversed: true)
+                "\(name): other direction", permit, node, peer, source, destination,
+                reversed: true)
+        }
+    }
+
+    /// The permitted ports between other addresses.
+    private mutating func addOtherEnds(
+        _ name: String, _ permit: Permit, _ node: IPAddress, _ peer: IPAddress,
+        stranger: IPAddress, decoy: IPAddress, _ source: UInt16?, _ destination: UInt16?
+    ) {
+        if case .only = permit.peers {
+            add("\(name): wrong peer", permit, node, stranger, source, destination)
+        }
+        let others = Set(policy.node.allAddresses).subtracting(permit.nodeAddresses).union([decoy])
+        for other in others.sorted() where other.family == node.family {
+            add("\(name): wrong address \(other)", permit, other, peer, source, destination)
         }
     }
 
     /// Ports at the edges of a set, on either side; nil stands for a free one.
     private struct Samples {
+        /// Both ends of every interval.
         var inside: [UInt16?]
+        /// One of every interval.
+        var each: [UInt16?]
         var outside: [UInt16]
-
-        func one(_ maker: inout CellMaker) -> UInt16? { inside[0] }
     }
 
     private func samples(_ ports: PortSet) -> Samples {
-        if ports.isAll { return Samples(inside: [nil], outside: []) }
+        if ports.isAll { return Samples(inside: [nil], each: [nil], outside: []) }
         var inside: Set<UInt16> = []
         var outside: Set<UInt16> = []
         for interval in ports.intervals {
@@ -102,7 +122,9 @@ package struct CellMaker {
             outside.formUnion([interval.lowerBound &- 1, interval.upperBound &+ 1])
         }
         outside = outside.filter { $0 != 0 && !ports.contains($0) }
-        return Samples(inside: inside.sorted(), outside: outside.sorted())
+        return Samples(
+            inside: inside.sorted(), each: ports.intervals.map(\.lowerBound),
+            outside: outside.sorted())
     }
 
     private mutating func add(

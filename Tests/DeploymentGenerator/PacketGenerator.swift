@@ -60,7 +60,10 @@ package struct PacketGenerator {
     private mutating func transport(_ family: AddressFamily) -> Transport {
         switch Int.random(in: 0..<100, using: &random) {
         case 0..<40: return .tcp(source: port(), destination: port())
-        case 40..<80: return .udp(source: port(), destination: port())
+        case 40..<78: return .udp(source: port(), destination: port())
+        case 78..<80:
+            let ports = random.pick(Self.dhcpPorts)
+            return .udp(source: ports.0, destination: ports.1)
         case 80..<88: return .esp
         case 88..<96:
             let types: [UInt8] =
@@ -71,6 +74,11 @@ package struct PacketGenerator {
         default: return .other(random.pick([4, 41, 47, 51, 132]))
         }
     }
+
+    /// DHCP's, and near misses that other rows may answer.
+    private static let dhcpPorts: [(UInt16, UInt16)] = [
+        (68, 67), (67, 68), (546, 547), (547, 546), (67, 500), (68, 123), (547, 500), (546, 123),
+    ]
 
     private mutating func port() -> UInt16 {
         random.chance(85) ? random.pick(ports) : UInt16.random(in: 0...65535, using: &random)
