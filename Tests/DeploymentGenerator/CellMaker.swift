@@ -141,8 +141,8 @@ package struct CellMaker {
         case (.udp, false), (.tcp, true):
             transport = .udp(source: sourcePort, destination: destinationPort)
         case (.esp, false): transport = .esp
-        // Authentication headers, the protocol next to ESP.
-        case (.esp, true): transport = .other(51)
+        // For experiments (RFC 3692). Authentication headers would be a header before another in IPv6.
+        case (.esp, true): transport = .other(253)
         }
         let inbound = (permit.direction == .inbound) != reversed
         cells.append(
