@@ -68,7 +68,7 @@ let package = Package(
             name: "Agent",
             dependencies: [
                 "Control", "Deployment", "Enforcement", "JSONValue", "LinuxSystem", "Nftables",
-                "PortModel", "Ruleset", logging, system,
+                "Policy", "PortModel", "Ruleset", logging, system,
             ],
             swiftSettings: strict),
 
@@ -80,8 +80,8 @@ let package = Package(
         .executableTarget(
             name: "pexip-fwctl",
             dependencies: [
-                "Control", "Deployment", "Enforcement", "JSONValue", "PortModel", "Ruleset",
-                argumentParser,
+                "Control", "Deployment", "Enforcement", "JSONValue", "Policy", "PortModel",
+                "Ruleset", argumentParser,
             ],
             swiftSettings: strict),
 
@@ -106,7 +106,8 @@ let package = Package(
         .testTarget(
             name: "KernelTests",
             dependencies: [
-                "Deployment", "DeploymentGenerator", "Enforcement", "Policy", "PortModel", "Ruleset",
+                "Deployment", "DeploymentGenerator", "Enforcement", "Policy", "PortModel",
+                "Ruleset",
                 "TestSupport", "packet-probe", "pexip-fwctl", "pexip-fwd",
             ],
             swiftSettings: strict),

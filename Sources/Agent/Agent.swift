@@ -142,6 +142,7 @@ private struct AgentLoop: Sendable {
 
     func start() async throws {
         await reconciler.start(try load())
+        await checkAgainIfNeeded()
         let status = await reconciler.status()
         try notifier.ready(status: status.line)
         log.notice("ready: \(status.line)")
@@ -173,6 +174,7 @@ private struct AgentLoop: Sendable {
                 return
             case .command(let command, let reply):
                 reply.resume(returning: await carryOut(command, try load()))
+                await checkAgainIfNeeded()
                 try notifier.status(await reconciler.status().line)
             case .watchdog:
                 try notifier.watchdog()
@@ -192,6 +194,7 @@ private struct AgentLoop: Sendable {
         _ compilation: Compilation, origin: Generation.Origin
     ) async {
         await reconciler.configurationChanged(compilation, origin: origin)
+        await checkAgainIfNeeded()
         do {
             try notifier.status(await reconciler.status().line)
         } catch {
@@ -229,11 +232,19 @@ private struct AgentLoop: Sendable {
     }
 
     private func check(after writer: Reconciler.Writer?) async {
-        guard let delay = await reconciler.repair(after: writer) else { return }
+        if let delay = await reconciler.repair(after: writer) { checkAgain(in: delay) }
+    }
+
+    private func checkAgain(in delay: Duration) {
         Task {
             try await Task.sleep(for: delay)
             queue.yield(.check)
         }
+    }
+
+    /// After an operation that may have left the kernel behind.
+    private func checkAgainIfNeeded() async {
+        if await reconciler.isOutOfSync { checkAgain(in: .seconds(1)) }
     }
 }
 

@@ -4,13 +4,16 @@ internal import Glibc
 internal import JSONValue
 internal import LinuxSystem
 internal import Logging
+internal import Policy
 internal import Ruleset
 internal import SystemPackage
 
 /// Answers the calls of the agent's Varlink interface, and decides who may call what.
 struct ControlService: Sendable {
     /// Methods that change nothing.
-    private static let readingMethods: Set<String> = ["Status", "Rules", "Generations"]
+    private static let readingMethods: Set<String> = [
+        "Status", "Rules", "Generations", "Ports", "Explain",
+    ]
 
     let reconciler: Reconciler
     let commands: AsyncStream<AgentEvent>.Continuation
@@ -22,10 +25,10 @@ struct ControlService: Sendable {
             path: path,
             mode: readers == nil
                 ? .ownerReadWrite : [.ownerReadWrite, .groupReadWrite])
-        if let readers, geteuid() == 0, chown(path, uid_t.max, readers) != 0 {
-            throw AgentFailure(
-                description:
-                    "can't give \(path) to group \(PexipFirewallInterface.readersGroup): \(String(cString: strerror(errno)))"
+        if let readers, chown(path, uid_t.max, readers) != 0 {
+            // The group's members can't look then; nobody can do more than they should.
+            log.warning(
+                "can't give \(path) to group \(PexipFirewallInterface.readersGroup): \(String(cString: strerror(errno)))"
             )
         }
         let server = VarlinkServer(
@@ -75,11 +78,17 @@ struct ControlService: Sendable {
         case "Status":
             return try .object(["status": JSONValue(encoding: await reconciler.status())])
         case "Rules":
-            let tables = await reconciler.rulesInForce?.tables ?? []
+            let tables = await reconciler.generationInForce?.stamped.tables ?? []
             return try JSONValue(encoding: RulesReport(tables))
         case "Generations":
             let generations = try await reconciler.generations()
             return try JSONValue(encoding: GenerationsReport(generations))
+        case "Ports":
+            let parameters = try call.parameters(as: PortsParameters.self)
+            return try JSONValue(encoding: await ports(of: parameters.node))
+        case "Explain":
+            let query = try call.parameters(as: PacketQuery.self)
+            return try .object(["report": JSONValue(encoding: await explain(query))])
         case "Apply":
             let parameters = try call.parameters(as: ApplyParameters.self)
             return try await carryOut(.apply(isDryRun: parameters.dryRun ?? false))
@@ -93,6 +102,48 @@ struct ControlService: Sendable {
         }
     }
 
+    private func inForce() async throws(VarlinkError) -> Generation {
+        guard let generation = await reconciler.generationInForce else {
+            throw Self.refusal("nothing is in force")
+        }
+        return generation
+    }
+
+    private func ports(of node: String?) async throws(VarlinkError) -> PortsReport {
+        let generation = try await inForce()
+        guard let deployment = generation.deployment else {
+            throw Self.refusal(
+                "generation \(generation.number) was made by another version: say pexip-fwctl apply"
+            )
+        }
+        let nodes = generation.nodes.map(\.name)
+        guard node.map(nodes.contains) ?? true else {
+            throw Self.refusal(
+                "\(node ?? "") is not enforced here: \(nodes.joined(separator: ", "))")
+        }
+        return PortsReport(deployment, nodes: node.map { [$0] } ?? nodes)
+    }
+
+    private func explain(_ query: PacketQuery) async throws(VarlinkError) -> ExplainReport {
+        let generation = try await inForce()
+        let packet: Packet
+        do throws(PacketQuery.Problem) {
+            packet = try query.packet(
+                for: generation.nodes, isGateway: generation.ruleset.isGateway)
+        } catch {
+            throw Self.refusal(error.description)
+        }
+        return ExplainReport(
+            packet, by: generation.ruleset, nodes: generation.nodes,
+            counters: await reconciler.counters())
+    }
+
+    private static func refusal(_ message: String) -> VarlinkError {
+        VarlinkError(
+            name: "\(PexipFirewallInterface.name).Refused",
+            parameters: .object(["message": .string(message)]))
+    }
+
     private func carryOut(_ command: AgentEvent.Command) async throws -> JSONValue {
         let report = await withCheckedContinuation { reply in
             commands.yield(.command(command, reply: reply))
@@ -100,6 +151,7 @@ struct ControlService: Sendable {
         return try .object(["report": JSONValue(encoding: report)])
     }
 
+    private struct PortsParameters: Decodable { var node: String? }
     private struct ApplyParameters: Decodable { var dryRun: Bool? }
     private struct RollbackParameters: Decodable { var generation: Int? }
 }

@@ -9,7 +9,7 @@ package enum PexipFirewallInterface {
     package static let description = """
         # The pexip-fw agent: what is in force, and how to change it.
         # Times are RFC 3339 in UTC. Root may call everything; members of the group pexip-fw may
-        # call Status, Rules and Generations.
+        # call what changes nothing: Status, Rules, Generations, Ports and Explain.
         interface org.pexipfw.Control
 
         type Location (file: string, line: int, column: int)
@@ -47,6 +47,7 @@ package enum PexipFirewallInterface {
           confirmedGeneration: ?int,
           generationCreated: ?string,
           generationOrigin: ?string,
+          mode: ?string,
           nodes: []NodeStatus,
           counters: [string]Counter,
           warnings: []string,
@@ -79,6 +80,64 @@ package enum PexipFirewallInterface {
         # What is stored and can be rolled back to, oldest first.
         method Generations() -> (generations: []Generation)
 
+        type PortLine (
+          id: string,
+          protocol: string,
+          sourcePort: string,
+          destinationPort: string,
+          description: string,
+          device: string,
+          nodeAddresses: []string,
+          peers: []string,
+          footnotes: []string,
+          inactive: ?string
+        )
+
+        type PortTable (
+          node: string,
+          role: (management, conferencing),
+          direction: (inbound, outbound),
+          lines: []PortLine
+        )
+
+        # The tables of a node, or of all, as the documentation prints them, with the site's values.
+        method Ports(node: ?string) -> (tables: []PortTable)
+
+        type AppliedRule (
+          table: string,
+          chain: string,
+          number: int,
+          rule: string,
+          counter: ?string
+        )
+
+        type NearMiss (row: string, differences: []string)
+
+        type Explanation (
+          verdict: (accept, drop),
+          rules: []AppliedRule,
+          permits: []string,
+          reason: string,
+          nearest: []NearMiss
+        )
+
+        type RowText (line: string, footnotes: []string)
+
+        type ExplainReport (
+          explanation: Explanation,
+          rows: [string]RowText,
+          inactive: []string,
+          counters: [string]Counter
+        )
+
+        # Which row decides about the first packet of a new flow, and why. protocol is tcp, udp, esp,
+        # icmp or a number; source and destination are ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT.
+        method Explain(
+          protocol: string,
+          source: string,
+          destination: string
+        ) -> (report: ExplainReport)
+
         # Loads the configuration now; a dry run says what would change and changes nothing.
         method Apply(dryRun: ?bool) -> (report: Report)
 
@@ -90,6 +149,9 @@ package enum PexipFirewallInterface {
         # Rollback is called.
         method Flush() -> (report: Report)
 
-        error InternalError (message: string)
+        # The question can't be answered; message says why and what to do.
+        error Refused (message: string)
+
+        error InternalError ()
         """
 }

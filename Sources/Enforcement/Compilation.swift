@@ -12,8 +12,11 @@ package struct Compilation: Sendable {
     package var isEmpty = false
     /// SHA-256 of the configuration's files, whatever they hold.
     package var configurationDigest: String
+    /// The configuration's files.
+    package var sources: [ConfigurationSource]
 
     package struct Target: Hashable, Sendable {
+        package var mode: Mode
         package var nodes: [EnforcedNode]
         package var ruleset: Ruleset
     }
@@ -33,6 +36,7 @@ extension Compilation {
         _ loaded: LoadedConfiguration, hostAddresses: Set<IPAddress>, node onlyNode: String? = nil
     ) {
         configurationDigest = Self.digest(of: loaded.sources)
+        sources = loaded.sources
         diagnostics = loaded.diagnostics
         guard let deployment = loaded.deployment else {
             if !loaded.hasErrors {
@@ -81,6 +85,7 @@ extension Compilation.Target {
         case .local:
             let policies = nodes.map { Policy(of: $0, in: deployment) }
             self.init(
+                mode: deployment.mode,
                 nodes: policies.map { EnforcedNode($0, table: $0.node.tableName) },
                 ruleset: Ruleset(tables: policies.map { $0.compileLocal() }))
         case .gateway:
@@ -94,7 +99,7 @@ extension Compilation.Target {
                 }
             }
             self.init(
-                nodes: enforced.sorted { $0.name < $1.name },
+                mode: deployment.mode, nodes: enforced.sorted { $0.name < $1.name },
                 ruleset: Ruleset(tables: [policy.compile()]))
         }
     }

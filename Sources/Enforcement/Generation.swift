@@ -1,3 +1,4 @@
+package import Deployment
 package import PortModel
 package import Ruleset
 
@@ -9,6 +10,9 @@ package struct Generation: Hashable, Sendable, Codable {
     package var origin: Origin
     /// SHA-256 of the configuration files that it was compiled from.
     package var configurationDigest: String
+    /// Those files, so that the rows can be told as the site configured them.
+    package var configuration: [ConfigurationText]
+    package var mode: Mode
     package var nodes: [EnforcedNode]
     /// The compiled tables without stamps.
     package var ruleset: Ruleset
@@ -30,6 +34,27 @@ package struct Generation: Hashable, Sendable, Codable {
                 $0.stamped(
                     Stamp(generation: number, digest: SHA256Digest(of: $0.text).hexadecimal))
             })
+    }
+}
+
+/// A configuration file as a generation was compiled from it.
+package struct ConfigurationText: Hashable, Sendable, Codable {
+    package var path: String
+    package var text: String
+
+    package init(path: String, text: String) {
+        self.path = path
+        self.text = text
+    }
+}
+
+extension Generation {
+    /// The deployment that the generation was compiled from; nil where this version reads its
+    /// files otherwise.
+    package var deployment: Deployment? {
+        LoadedConfiguration(
+            parsing: configuration.map { ConfigurationSource(path: $0.path, text: $0.text) }
+        ).deployment
     }
 }
 

@@ -1,7 +1,7 @@
 internal import Deployment
 internal import LinuxSystem
 package import Logging
-package import Ruleset
+internal import Ruleset
 
 /// Brings the kernel to the generation that is to be in force, and keeps it there.
 ///
@@ -193,7 +193,7 @@ package actor Reconciler {
         }
         let errors = compilation.diagnostics.count { $0.severity == .error }
         log.error(
-            "configuration rejected: \(errors) errors; nothing changed",
+            "configuration rejected: \(errors.counted("error")); nothing changed",
             metadata: generationMetadata)
         return report(.rejected, [], compilation)
     }
@@ -240,7 +240,7 @@ package actor Reconciler {
             }
             ledger.prune(keeping: generation.number)
             log.notice(
-                "applied: \(changes.count) changes",
+                "applied: \(changes.count.counted("change"))",
                 metadata: generationMetadata.merging(["origin": "\(origin.rawValue)"]) { $1 })
             return report(.applied, changes, compilation)
         } catch {
@@ -255,8 +255,10 @@ package actor Reconciler {
     ) throws(StoreError) -> Generation {
         Generation(
             number: try ledger.nextNumber(), created: .now, origin: origin,
-            configurationDigest: compilation.configurationDigest, nodes: target.nodes,
-            ruleset: target.ruleset)
+            configurationDigest: compilation.configurationDigest,
+            configuration: compilation.sources.map {
+                ConfigurationText(path: $0.path, text: String(decoding: $0.bytes, as: UTF8.self))
+            }, mode: target.mode, nodes: target.nodes, ruleset: target.ruleset)
     }
 
     // MARK: Kernel
@@ -305,7 +307,7 @@ package actor Reconciler {
             return "generation \(current.number) is in force"
         } catch {
             let problem = "the previous state can't be restored: \(error)"
-            isOutOfSync(problem)
+            fellOutOfSync(problem)
             return problem
         }
     }
@@ -320,13 +322,13 @@ package actor Reconciler {
             isInSync()
             if let first = differences.first {
                 log.notice(
-                    "restored at \(reason): \(differences.count) differences, first: \(first)",
+                    "restored at \(reason): \(differences.count.counted("difference")), first: \(first)",
                     metadata: generationMetadata)
             } else {
                 log.info("the kernel holds the generation", metadata: generationMetadata)
             }
         } catch {
-            isOutOfSync(error.description)
+            fellOutOfSync(error.description)
             log.error("can't restore at \(reason): \(error)", metadata: generationMetadata)
         }
     }
@@ -336,7 +338,7 @@ package actor Reconciler {
         drift.isInSync()
     }
 
-    private func isOutOfSync(_ problem: String) {
+    private func fellOutOfSync(_ problem: String) {
         kernelProblem = problem
         drift.ownTransactionFailed()
     }
@@ -376,7 +378,7 @@ package actor Reconciler {
             isInSync()
             repairs.succeeded()
             log.warning(
-                "repaired: \(differences.count) differences, first: \(first)",
+                "repaired: \(differences.count.counted("difference")), first: \(first)",
                 metadata: generationMetadata.merging(["process": "\(who)"]) { $1 })
             return nil
         } catch {
@@ -464,8 +466,22 @@ package actor Reconciler {
     /// left out.
     package func generations() throws(StoreError) -> [Generation] { try ledger.generations() }
 
-    /// The ruleset in force, stamped.
-    package var rulesInForce: Ruleset? { current?.stamped }
+    /// The generation in force.
+    package var generationInForce: Generation? { current }
+
+    /// Whether the kernel is not known to hold what is to be in force, so that it should be checked
+    /// again soon.
+    package var isOutOfSync: Bool { kernelProblem != nil }
+
+    /// The counters of our tables; empty where they can't be read.
+    package func counters() async -> [String: StatusReport.CounterReport] {
+        do {
+            return Traffic(try await kernel.kernel.observe()).counters
+        } catch {
+            log.warning("can't read the counters: \(error)")
+            return [:]
+        }
+    }
 
     package func status() async -> StatusReport {
         var traffic = Traffic([])
@@ -489,7 +505,7 @@ package actor Reconciler {
         return StatusReport(
             state: state, generation: current?.number,
             confirmedGeneration: current?.number, generationCreated: current?.created,
-            generationOrigin: current?.origin,
+            generationOrigin: current?.origin, mode: current?.mode,
             nodes: (current?.nodes ?? []).map {
                 StatusReport.NodeStatus(node: $0, dropped: traffic.dropped($0))
             },

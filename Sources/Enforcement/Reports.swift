@@ -1,4 +1,5 @@
 package import Deployment
+package import Policy
 package import Ruleset
 
 /// What the agent says of itself: the answer of the control protocol's `Status`, and with it the
@@ -12,6 +13,8 @@ package struct StatusReport: Hashable, Sendable, Codable {
     /// When the generation in force was made, and by what.
     package var generationCreated: Timestamp?
     package var generationOrigin: Generation.Origin?
+    /// Whether refused packets are dropped or only counted; nil while nothing is in force.
+    package var mode: Mode?
     package var nodes: [NodeStatus]
     /// Of the tables in force, by name: a row's id, a site rule's id, or a reason for dropping.
     package var counters: [String: CounterReport]
@@ -144,6 +147,18 @@ package struct RulesReport: Hashable, Sendable, Codable {
 
     package init(_ tables: [Table]) {
         self.tables = tables.map { TableText(name: $0.name, text: $0.text) }
+    }
+}
+
+/// Nodes' tables as the documentation prints them: the answer of the control protocol's `Ports`.
+package struct PortsReport: Hashable, Sendable, Codable {
+    package var tables: [PortTable]
+
+    /// - Parameter nodes: names of nodes of the deployment.
+    package init(_ deployment: Deployment, nodes: [String]) {
+        tables = nodes.compactMap(deployment.node(named:)).flatMap {
+            $0.portTables(in: deployment)
+        }
     }
 }
 

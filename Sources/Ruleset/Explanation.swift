@@ -71,7 +71,6 @@ extension Ruleset {
                 reason = step.rule.counter == nil ? Self.words(step.rule) : "a row permits it"
             }
         }
-        misses.sort { $0.differences.count < $1.differences.count }
         return Explanation(
             verdict: verdict, rules: rules, permits: verdict == .accept ? permits : [],
             reason: reason, nearest: Array(misses.prefix(Self.shownNearMisses)))
@@ -104,51 +103,72 @@ extension DropCounter {
     }
 }
 
+/// A condition that a packet does not fulfil. An administrator sooner meant another peer than
+/// another port, and another port than another protocol.
+private struct Lack {
+    static let address = 1
+    static let port = 1_000
+    static let `protocol` = 100_000
+
+    let text: String
+    let weight: Int
+}
+
+extension [Lack] {
+    fileprivate var weight: Int { reduce(0) { $0 + $1.weight } }
+}
+
 extension Table {
-    /// The permitting rules beside the one that refused, each with what the packet lacks; a row
-    /// counts once, with its closest rule.
+    /// The permitting rules beside the one that refused, the closest first, each with what the packet
+    /// lacks; a row counts once, with its closest rule.
     fileprivate func nearMisses(
         of packet: Packet, refusedIn steps: [Evaluation.Step]
     ) -> [Explanation.NearMiss] {
         guard let refusal = steps.last(where: { $0.rule.counter != nil }) else { return [] }
         // `input` and its branches, or the class's own chain.
         let branch = refusal.chain == "unanswered" ? "input" : refusal.chain
-        var closest: [String: [String]] = [:]
+        var closest: [String: [Lack]] = [:]
         for chain in chains where chain.name == branch || chain.name.hasPrefix("\(branch)_") {
             for rule in chain.rules {
                 guard let row = rule.counter, !row.hasPrefix(DropCounter.prefix) else { continue }
-                let lacking = rule.matches.flatMap { differences(of: packet, from: $0) }
-                if lacking.count < closest[row]?.count ?? .max { closest[row] = lacking }
+                let lacking = rule.matches.flatMap { lacks(packet, of: $0) }
+                if lacking.weight < closest[row]?.weight ?? .max { closest[row] = lacking }
             }
         }
-        return closest.map { Explanation.NearMiss(row: $0, differences: $1) }
-            .filter { $0.differences.count < 3 }
-            .sorted { ($0.differences.count, $0.row) < ($1.differences.count, $1.row) }
+        return closest.sorted { ($0.value.weight, $0.key) < ($1.value.weight, $1.key) }.map {
+            Explanation.NearMiss(row: $0, differences: $1.map(\.text))
+        }
     }
 
-    /// What of one condition the packet does not fulfil, in words; empty where it does.
-    private func differences(of packet: Packet, from match: Match) -> [String] {
+    /// What of one condition the packet does not fulfil; empty where it does.
+    private func lacks(_ packet: Packet, of match: Match) -> [Lack] {
+        func unless(_ isFulfilled: Bool, _ text: @autoclosure () -> String) -> [Lack] {
+            isFulfilled ? [] : [Lack(text: text(), weight: Lack.address)]
+        }
         switch match {
         case .family(let family):
-            return packet.family == family ? [] : ["the family is not \(family.rawValue)"]
+            return unless(packet.family == family, "the family is not \(family.rawValue)")
         case .source(let address):
-            return packet.source == address ? [] : ["the source is not \(address)"]
+            return unless(packet.source == address, "the source is not \(address)")
         case .destination(let address):
-            return packet.destination == address ? [] : ["the destination is not \(address)"]
+            return unless(packet.destination == address, "the destination is not \(address)")
         case .sourceIn(let set, _):
-            return contains(set, packet.source)
-                ? [] : ["the source \(packet.source) is not in \(members(set))"]
+            return unless(
+                contains(set, packet.source),
+                "the source \(packet.source) is not in \(members(set))")
         case .destinationIn(let set, _):
-            return contains(set, packet.destination)
-                ? [] : ["the destination \(packet.destination) is not in \(members(set))"]
+            return unless(
+                contains(set, packet.destination),
+                "the destination \(packet.destination) is not in \(members(set))")
         case .protocolNumber(let number):
             guard IPProtocol(rawValue: number) != packet.transport.ipProtocol else { return [] }
-            return ["the protocol is not \(IPProtocol(rawValue: number)?.name ?? "\(number)")"]
+            let name = IPProtocol(rawValue: number)?.name ?? "\(number)"
+            return [Lack(text: "the protocol is not \(name)", weight: Lack.protocol)]
         case .sourcePorts(let ipProtocol, let ports):
-            return Self.portDifferences(
+            return Self.portLacks(
                 "source", packet.transport, ipProtocol, ports, packet.transport.ports?.source)
         case .destinationPorts(let ipProtocol, let ports):
-            return Self.portDifferences(
+            return Self.portLacks(
                 "destination", packet.transport, ipProtocol, ports,
                 packet.transport.ports?.destination)
         case .icmpType, .hopLimit, .inputIsLoopback, .outputIsLoopback, .connection,
@@ -157,18 +177,23 @@ extension Table {
         }
     }
 
-    private static func portDifferences(
+    private static func portLacks(
         _ side: String, _ transport: Transport, _ ipProtocol: IPProtocol,
         _ ports: ClosedRange<UInt16>, _ port: UInt16?
-    ) -> [String] {
+    ) -> [Lack] {
         guard transport.ipProtocol == ipProtocol, let port else {
-            return ["the protocol is not \(ipProtocol.name)"]
+            return [Lack(text: "the protocol is not \(ipProtocol.name)", weight: Lack.protocol)]
         }
         if ports.contains(port) { return [] }
         let wanted =
             ports.count == 1
             ? "\(ports.lowerBound)" : "\(ports.lowerBound)-\(ports.upperBound)"
-        return ["the \(side) port \(port) is not \(wanted)"]
+        let nearest = min(max(port, ports.lowerBound), ports.upperBound)
+        return [
+            Lack(
+                text: "the \(side) port \(port) is not \(wanted)",
+                weight: Lack.port + abs(Int(port) - Int(nearest)))
+        ]
     }
 
     private func contains(_ name: String, _ address: IPAddress) -> Bool {

@@ -1,13 +1,6 @@
 import ArgumentParser
 import Deployment
-
-/// Where the configuration is, for what works without an agent.
-struct ConfigurationOption: ParsableArguments {
-    static let defaultDirectory = "/etc/pexip-fw.d"
-
-    @Option(help: "Work from the configuration in this directory, without an agent.")
-    var configDir: String?
-}
+import Enforcement
 
 /// `pexip-fwctl check`
 struct Check: ParsableCommand {

@@ -71,6 +71,8 @@ struct Failure: Error, CustomStringConvertible {
                 .notPermitted,
                 "only root may do this; members of the group \(PexipFirewallInterface.readersGroup) may look"
             )
+        } else if let message = error.parameters["message"]?.string {
+            self.init(.failure, message)
         } else {
             self.init(.failure, "the agent refuses: \(error)")
         }

@@ -14,6 +14,7 @@ struct PexipFirewallControl: ParsableCommand {
         version: Version.current,
         subcommands: [
             Status.self, Apply.self, Rollback.self, Flush.self, Check.self, Show.self,
+            Explain.self,
         ])
 
     @OptionGroup var connection: ConnectionOptions

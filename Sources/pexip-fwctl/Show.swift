@@ -1,13 +1,16 @@
 import ArgumentParser
 import Deployment
 import Enforcement
+import JSONValue
+import Policy
+import PortModel
 import Ruleset
 
 /// `pexip-fwctl show …`
 struct Show: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Shows what is in force or stored; changes nothing.",
-        subcommands: [ShowRules.self, ShowGenerations.self])
+        subcommands: [ShowPorts.self, ShowRules.self, ShowGenerations.self])
 }
 
 /// `pexip-fwctl show rules`
@@ -26,15 +29,12 @@ struct ShowRules: ParsableCommand {
     @Option(help: "With --config-dir: compile for this node, wherever this is.")
     var node: String?
 
-    func validate() throws {
-        if node != nil, source.configDir == nil {
-            throw ValidationError("--node needs --config-dir: the agent shows what it enforces.")
-        }
-    }
+    func validate() throws { try source.requireDirectory(for: node) }
 
     func run() throws {
         try Terminal.reporting {
-            let report = try source.configDir.map(compile) ?? inForce()
+            let compiled = try source.compile(node: node).map { RulesReport($0.ruleset.tables) }
+            let report = try compiled ?? inForce()
             print(report.tables.map(\.text).joined(separator: "\n"), terminator: "")
         }
     }
@@ -44,16 +44,81 @@ struct ShowRules: ParsableCommand {
         if report.tables.isEmpty { Terminal.complain("pexip-fwctl: nothing is enforced") }
         return report
     }
+}
 
-    private func compile(_ directory: String) throws -> RulesReport {
-        let compilation = Compilation(
-            ConfigurationDirectory(directory).load(),
-            hostAddresses: try HostAddresses.current(), node: node)
-        Terminal.complain(compilation.diagnostics)
-        guard let target = compilation.target else {
-            throw Failure(.failure, "\(directory) compiles to nothing; --node names a node to show")
+/// `pexip-fwctl show ports`
+struct ShowPorts: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "ports",
+        abstract: "Prints nodes' port tables as the documentation does, with the site's values.",
+        discussion: """
+            Of the nodes that the agent enforces, or of all nodes of the configuration in \
+            --config-dir, without an agent.
+            """)
+
+    @OptionGroup var connection: ConnectionOptions
+    @OptionGroup var source: ConfigurationOption
+
+    @Option(help: "Only this node.")
+    var node: String?
+
+    @Flag(help: "Print the tables as JSON.")
+    var json = false
+
+    func run() throws {
+        try Terminal.reporting {
+            let report = try source.configDir.map(documented) ?? inForce()
+            if json {
+                try Terminal.printJSON(report)
+            } else {
+                print(report.tables.map(\.text).joined(separator: "\n\n"))
+            }
         }
-        return RulesReport(target.ruleset.tables)
+    }
+
+    private func inForce() throws -> PortsReport {
+        try connection.call(
+            "Ports", node.map { ["node": .string($0)] } ?? [:], as: PortsReport.self)
+    }
+
+    private func documented(_ directory: String) throws -> PortsReport {
+        let loaded = ConfigurationDirectory(directory).load()
+        Terminal.complain(loaded.diagnostics)
+        guard let deployment = loaded.deployment else {
+            throw Failure(.failure, "\(directory) configures no deployment")
+        }
+        let nodes = deployment.nodes.map(\.name)
+        if let node, !nodes.contains(node) {
+            throw Failure(
+                .failure, "there is no node \(node): known are \(nodes.joined(separator: ", "))")
+        }
+        return PortsReport(deployment, nodes: node.map { [$0] } ?? nodes)
+    }
+}
+
+extension PortTable {
+    /// The table for people: a line a row, then what the documentation does not say of it.
+    var text: String {
+        let header = ["Protocol", "Source-Port", "Dest-Port", "Description", "Peers"]
+        let cells = lines.map { line in
+            [
+                line.protocol, line.sourcePort, line.destinationPort,
+                ([line.description] + line.footnotes).joined(separator: " "),
+                line.inactive.map { "not enforced: \($0)" }
+                    ?? line.peers.prefix(3).joined(separator: ", ")
+                    + (line.peers.count > 3 ? " … \(line.peers.count) in all" : ""),
+            ]
+        }
+        let widths = header.indices.map { column in
+            ([header] + cells).map { $0[column].count }.max() ?? 0
+        }
+        let rows = ([header] + cells).map { row in
+            var line = ""
+            for (cell, width) in zip(row, widths) { line += cell.padded(to: width + 2) }
+            return "  " + line.trimmed
+        }
+        return (["\(node) (\(role.rawValue)), \(direction.rawValue)"] + rows)
+            .joined(separator: "\n")
     }
 }
 

@@ -29,10 +29,15 @@ extension StatusReport {
     var text: String {
         var lines = ["pexip-fw \(agent.version): \(state.words)"]
         func add(_ label: String, _ text: String) {
-            let padding = String(repeating: " ", count: max(1, 14 - label.count))
-            lines.append("  \(label)\(padding)\(text)")
+            lines.append("  " + label.padded(to: 14) + text)
         }
         if let problem { add("problem", problem) }
+        for diagnostic in diagnostics where diagnostic.severity == .error {
+            add("configuration", diagnostic.description)
+        }
+        if mode == .observe {
+            add("mode", "observe: nothing is dropped; refusals are only counted")
+        }
         if let generation {
             let made = generationCreated.map { ", made \($0)" } ?? ""
             let origin = generationOrigin.map { " by \($0.words)" } ?? ""
@@ -52,7 +57,7 @@ extension StatusReport {
         if nodes.count > Self.shownNodes {
             add("", "and \((nodes.count - Self.shownNodes).counted("more node")): see --json")
         }
-        if !nodes.isEmpty { add("traffic", traffic) }
+        if !counters.isEmpty { add("traffic", traffic) }
         for warning in warnings { add("warning", warning) }
         if let last = drift.last {
             add("drift", "\(drift.count.counted("foreign change")), last \(last.time)")
@@ -62,7 +67,9 @@ extension StatusReport {
         } else {
             add("drift", "none since the agent started \(agent.started)")
         }
-        for diagnostic in diagnostics { add("", diagnostic.description) }
+        for diagnostic in diagnostics where diagnostic.severity == .warning {
+            add("configuration", diagnostic.description)
+        }
         return lines.joined(separator: "\n")
     }
 }
@@ -88,7 +95,7 @@ extension StatusReport.State {
         case .pinned:
             "pinned: an older generation is in force until the configuration changes or apply is said"
         case .rejected: "REJECTED: the configuration is wrong; what was in force before still is"
-        case .degraded: "DEGRADED: the kernel may not hold what it should"
+        case .degraded: "DEGRADED: what should be in force could not be put, or kept, in force"
         case .unconfigured: "UNCONFIGURED: nothing is enforced"
         case .flushed:
             "FLUSHED: nothing is enforced until the configuration changes or apply is said"

@@ -34,7 +34,16 @@ enum Terminal {
     }
 }
 
-extension Int {
-    /// `1 error`, `2 errors`.
-    func counted(_ noun: String) -> String { "\(self) \(noun)\(self == 1 ? "" : "s")" }
+extension String {
+    /// With spaces behind it; unchanged where it is longer.
+    func padded(to width: Int) -> String {
+        self + String(repeating: " ", count: Swift.max(0, width - count))
+    }
+
+    /// Without spaces behind it.
+    var trimmed: String {
+        var text = self
+        while text.hasSuffix(" ") { text.removeLast() }
+        return text
+    }
 }

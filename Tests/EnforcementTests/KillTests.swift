@@ -74,7 +74,7 @@ import Testing
             let bench = try Bench(remains.directory, kernel: FakeKernel(remains.state))
             await bench.reconciler.start(compilation)
             let status = await bench.reconciler.status()
-            let rules = await bench.reconciler.rulesInForce
+            let rules = await bench.reconciler.generationInForce?.stamped
             await bench.expectKernel(rules ?? Ruleset(tables: []))
             #expect(status.problem == nil)
             #expect(status.drift.count == 0)

@@ -134,7 +134,7 @@ import Testing
         #expect(status.generation == nil)
         #expect(status.confirmedGeneration == nil)
         #expect(await bench.kernel.state == NfTables())
-        #expect(await bench.reconciler.rulesInForce == nil)
+        #expect(await bench.reconciler.generationInForce?.stamped == nil)
     }
 
     @Test func flushHoldsUntilSomethingIsSaid() async throws {

@@ -134,8 +134,8 @@ func generation(_ number: Int, _ variant: Int = 1) throws -> Generation {
     let target = try #require(configuration(variant).target)
     return Generation(
         number: number, created: Timestamp(seconds: 1_800_000_000), origin: .directory,
-        configurationDigest: configuration(variant).configurationDigest, nodes: target.nodes,
-        ruleset: target.ruleset)
+        configurationDigest: configuration(variant).configurationDigest, configuration: [],
+        mode: target.mode, nodes: target.nodes, ruleset: target.ruleset)
 }
 
 // MARK: The reconciler with what it works on

@@ -9,7 +9,9 @@ import Testing
 /// becomes of some packet: of those packets the oracle and the row matrix are made.
 @Suite("Mutations")
 struct MutationTests {
-    enum Subject: String, CaseIterable, Sendable { case management, conferencing, dualHomed, gateway }
+    enum Subject: String, CaseIterable, Sendable {
+        case management, conferencing, dualHomed, gateway
+    }
 
     /// Every feature on and every class of peers narrowed to addresses of its own, so that no row
     /// covers another.

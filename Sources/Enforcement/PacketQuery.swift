@@ -1,0 +1,171 @@
+internal import Deployment
+package import Policy
+package import PortModel
+package import Ruleset
+
+/// A packet that somebody asks about: `tcp 192.0.2.7 10.0.0.21:443`.
+package struct PacketQuery: Hashable, Sendable, Codable {
+    /// The source port where none is named: one that clients commonly use.
+    package static let commonSourcePort: UInt16 = 55000
+
+    package var `protocol`: String
+    package var source: String
+    package var destination: String
+
+    package init(protocol: String, source: String, destination: String) {
+        self.protocol = `protocol`
+        self.source = source
+        self.destination = destination
+    }
+
+    /// Why a query can't be understood, and what would be.
+    package struct Problem: Error, Hashable, Sendable, CustomStringConvertible {
+        package let description: String
+    }
+
+    /// The packet, as the first of a new flow.
+    ///
+    /// - Parameters:
+    ///   - nodes: the nodes whose ends of it are meant.
+    ///   - isGateway: whether the packet is forwarded rather than a host's own.
+    package func packet(
+        for nodes: [EnforcedNode], isGateway: Bool
+    ) throws(Problem) -> Packet {
+        let from = try Self.endpoint(source)
+        let to = try Self.endpoint(destination)
+        guard from.address.family == to.address.family else {
+            throw Problem(description: "\(source) and \(destination) are of different families")
+        }
+        let transport = try transport(from.port, to.port, from.address.family)
+        func isNode(_ address: IPAddress) -> Bool {
+            nodes.contains { $0.addresses.contains(address) }
+        }
+        guard isGateway || isNode(from.address) || isNode(to.address) else {
+            let known = nodes.flatMap(\.addresses).map(\.description).joined(separator: ", ")
+            throw Problem(
+                description:
+                    "neither \(from.address) nor \(to.address) is an address of the node (\(known))"
+            )
+        }
+        return Packet(
+            isNode(to.address) ? .inbound : .outbound, from: from.address, to: to.address,
+            transport)
+    }
+
+    private func transport(
+        _ source: UInt16?, _ destination: UInt16?, _ family: AddressFamily
+    ) throws(Problem) -> Transport {
+        switch `protocol`.lowercased() {
+        case "tcp", "udp":
+            guard let destination else {
+                throw Problem(
+                    description:
+                        "\(`protocol`) needs the destination's port, as in 10.0.0.21:443 or [2001:db8::21]:443"
+                )
+            }
+            let source = source ?? Self.commonSourcePort
+            return `protocol`.lowercased() == "tcp"
+                ? .tcp(source: source, destination: destination)
+                : .udp(source: source, destination: destination)
+        case "esp": return .esp
+        case "icmp", "icmpv6", "ping":
+            return .icmp(
+                type: family == .ipv4 ? ICMPTypes.echoRequest4 : ICMPTypes.echoRequest6)
+        case let text:
+            guard let number = UInt8(text) else {
+                throw Problem(
+                    description:
+                        "\(text) is no protocol: write tcp, udp, esp, icmp or a protocol's number")
+            }
+            return .other(number)
+        }
+    }
+
+    /// `ADDRESS`, `ADDRESS:PORT` or `[ADDRESS]:PORT`.
+    private static func endpoint(
+        _ text: String
+    ) throws(Problem) -> (address: IPAddress, port: UInt16?) {
+        if let address = IPAddress(text) { return (address, nil) }
+        guard let colon = text.lastIndex(of: ":"),
+            let port = UInt16(text[text.index(after: colon)...])
+        else {
+            throw Problem(
+                description:
+                    "\(text) is no address: write 10.0.0.21, 10.0.0.21:443 or [2001:db8::21]:443")
+        }
+        var host = text[..<colon]
+        if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
+        guard let address = IPAddress(host) else {
+            throw Problem(description: "\(host) is no IPv4 or IPv6 address")
+        }
+        return (address, port)
+    }
+}
+
+/// The answer to a ``PacketQuery``: why the packet passes or not, with what the documentation says
+/// of the rows.
+package struct ExplainReport: Hashable, Sendable, Codable {
+    package var explanation: Explanation
+    /// The rows that permit the packet or came closest, by id, as the documentation prints them.
+    package var rows: [String: RowText]
+    /// Rows that would permit it if their feature were on.
+    package var inactive: [String]
+    /// What the counters of the applied rules say; empty without an agent.
+    package var counters: [String: StatusReport.CounterReport]
+
+    /// A row as the documentation prints it.
+    package struct RowText: Hashable, Sendable, Codable {
+        package var line: String
+        package var footnotes: [String]
+    }
+
+    /// Explains a packet by a ruleset.
+    ///
+    /// - Parameters:
+    ///   - nodes: the nodes that the ruleset enforces.
+    ///   - profile: the documentation that the rows are from.
+    package init(
+        _ packet: Packet, by ruleset: Ruleset, nodes: [EnforcedNode],
+        profile: Profile = .infinity14,
+        counters: [String: StatusReport.CounterReport] = [:]
+    ) {
+        explanation = ruleset.explain(packet)
+        let named = explanation.permits + explanation.nearest.map(\.row)
+        var rows: [String: RowText] = [:]
+        for row in profile.rows where named.contains(row.id) { rows[row.id] = RowText(row) }
+        inactive = []
+        if explanation.verdict == .drop {
+            let known = Set(ruleset.tables.flatMap(\.counters))
+            for row in profile.rows where !known.contains(row.id) {
+                if row.wouldPermit(packet, nodes: nodes) {
+                    inactive.append(row.id)
+                    rows[row.id] = RowText(row)
+                }
+            }
+        }
+        self.rows = rows
+        let counted = Set(explanation.rules.compactMap(\.counter))
+        self.counters = counters.filter { counted.contains($0.key) }
+    }
+}
+
+extension ExplainReport.RowText {
+    fileprivate init(_ row: Row) {
+        line = row.documentedLine
+        footnotes = row.footnotes.map { "\($0.rawValue) \($0.text)" }
+    }
+}
+
+extension Row {
+    /// Whether the row with its documented ports is about the packet.
+    fileprivate func wouldPermit(_ packet: Packet, nodes: [EnforcedNode]) -> Bool {
+        let end = direction == .inbound ? packet.destination : packet.source
+        guard feature != nil, let ipProtocol = packet.transport.ipProtocol,
+            protocols.contains(ipProtocol),
+            nodes.contains(where: { $0.role == role && $0.addresses.contains(end) }),
+            let ports = packet.transport.ports
+        else { return false }
+        return source.documentedPorts.contains(ports.source)
+            && destination.documentedPorts.contains(ports.destination)
+    }
+}

@@ -1,0 +1,31 @@
+import ArgumentParser
+import Deployment
+import Enforcement
+
+/// Where the configuration is, for what works without an agent.
+struct ConfigurationOption: ParsableArguments {
+    static let defaultDirectory = "/etc/pexip-fw.d"
+
+    @Option(help: "Work from the configuration in this directory, without an agent.")
+    var configDir: String?
+
+    /// For commands whose `--node` chooses what to compile.
+    func requireDirectory(for node: String?) throws {
+        if node != nil, configDir == nil {
+            throw ValidationError("--node needs --config-dir: the agent knows what it enforces.")
+        }
+    }
+
+    /// What the directory compiles to; nil where none is named. Prints the diagnostics.
+    func compile(node: String?) throws -> Compilation.Target? {
+        guard let configDir else { return nil }
+        let compilation = Compilation(
+            ConfigurationDirectory(configDir).load(), hostAddresses: try HostAddresses.current(),
+            node: node)
+        Terminal.complain(compilation.diagnostics)
+        guard let target = compilation.target else {
+            throw Failure(.failure, "\(configDir) compiles to nothing; --node names a node to take")
+        }
+        return target
+    }
+}
