@@ -113,7 +113,8 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(name: "PortModelTests", dependencies: ["PortModel"], swiftSettings: strict),
         .testTarget(
-            name: "DeploymentTests", dependencies: ["Deployment", "PortModel"],
+            name: "DeploymentTests",
+            dependencies: ["Deployment", "DeploymentGenerator", "PortModel"],
             swiftSettings: strict),
         .testTarget(
             name: "RulesetTests",
@@ -124,6 +125,7 @@ let package = Package(
         .testTarget(
             name: "EnforcementTests",
             dependencies: [
+                "DeploymentGenerator",
                 "Deployment", "Enforcement", "KernelFake", "PortModel", "Ruleset", logging,
             ],
             swiftSettings: strict),

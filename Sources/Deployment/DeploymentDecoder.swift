@@ -14,7 +14,7 @@ struct DeploymentDecoder {
     var nodeIndex: [String: Int] = [:]
     var nodeNames: [String] = []
     /// Peers to compare with the families that their nodes have, when those are known.
-    var familyChecks: [FamilyCheck] = []
+    var peerChecks: [PeerCheck] = []
     /// How many names may still be compared with unknown ones.
     var suggestionBudget = 200_000
     var expansionBudget = ConfigurationLimits.expandedRanges
@@ -63,6 +63,7 @@ struct DeploymentDecoder {
         let rules = entries[.rules].map { self.rules($0.value) }
         let guards = entries[.guards].map { self.guards($0.value) }
         checkFamilies()
+        checkOwnPeers()
 
         guard !nodes.isEmpty else { return nil }
         return Deployment(

@@ -2,10 +2,11 @@ internal import PortModel
 
 // What concerns several values at once.
 
-/// A list of peers whose address families are to be compared with those of the nodes it is for.
-struct FamilyCheck {
+/// A list of peers whose addresses are to be compared with those of the nodes it is for.
+struct PeerCheck {
     let what: String
     let list: PeerList
+    let location: SourceLocation
     /// nil for all nodes.
     let nodes: [String]?
 }
@@ -93,7 +94,7 @@ extension DeploymentDecoder {
         guard !findings.hasErrors else { return }
         var familiesOfAll: Set<AddressFamily> = []
         for node in nodes { familiesOfAll.formUnion(families(of: node)) }
-        for check in familyChecks {
+        for check in peerChecks {
             var known = familiesOfAll
             if let names = check.nodes {
                 known = []
@@ -119,7 +120,51 @@ extension DeploymentDecoder {
         }
     }
 
+    /// Warns of a node that is named as its own peer: its traffic with itself needs no row.
+    mutating func checkOwnPeers() {
+        for check in peerChecks {
+            guard case .only(let peers) = check.list.peers, let names = check.nodes,
+                names.count == 1, let index = nodeIndex[names[0]]
+            else { continue }
+            let ranges = Set(peers.ranges)
+            for (address, _) in nodes[index].primary + nodes[index].secondary
+            where ranges.contains(address...address) {
+                findings.warning(
+                    check.location,
+                    "\(check.what) names \(address), which is node \(quoted(names[0])) itself: its traffic with itself needs no row"
+                )
+            }
+        }
+    }
+
+    /// Each is compared with all before it.
+    private static let comparedRules = 1_000
+
+    /// Warns of two rules of the site's that some packet meets both of: only the first counts it.
+    mutating func checkOverlaps(of rules: [SiteRule], at locations: [String: SourceLocation]) {
+        for (index, second) in rules.prefix(Self.comparedRules).enumerated() {
+            guard let first = rules[..<index].first(where: { $0.overlaps(second) }) else { continue }
+            findings.warning(
+                locations[second.name],
+                "the rule \(quoted(second.name)) overlaps the rule \(quoted(first.name)): packets of both pass and are counted as \(first.id)"
+            )
+        }
+    }
+
     private func families(of node: DecodedNode) -> Set<AddressFamily> {
         Set((node.primary + node.secondary).map(\.address.family))
+    }
+}
+
+extension SiteRule {
+    /// Whether some packet of some node meets both rules.
+    fileprivate func overlaps(_ other: SiteRule) -> Bool {
+        guard direction == other.direction, `protocol` == other.protocol,
+            !Set(nodes).isDisjoint(with: other.nodes),
+            !sourcePorts.intersection(other.sourcePorts).isEmpty,
+            !destinationPorts.intersection(other.destinationPorts).isEmpty
+        else { return false }
+        guard case .only(let own) = peers, case .only(let others) = other.peers else { return true }
+        return own.subtracting(others) != own
     }
 }

@@ -129,7 +129,9 @@ extension DeploymentDecoder {
                 let what = "\(prefix)peers.\(peerClass.rawValue)"
                 guard let list = self.peers(entry.value, what) else { continue }
                 settings.peers[peerClass] = list
-                familyChecks.append(FamilyCheck(what: what, list: list, nodes: name.map { [$0] }))
+                peerChecks.append(PeerCheck(
+                        what: what, list: list, location: entry.value.location,
+                        nodes: name.map { [$0] }))
             }
         }
     }

@@ -17,5 +17,13 @@ extension DeploymentDecoder {
         {
             findings.error(probes.location, "guard.probes is not in this version: remove it")
         }
+        if let revoke = entries[GuardKey.revokeEstablished.rawValue]?.value,
+            revoke.content == .scalar("true", isPlain: true)
+        {
+            findings.warning(
+                revoke.location,
+                "guard.revoke_established is not in this version: established flows that a change no longer permits go on until they end"
+            )
+        }
     }
 }

@@ -16,6 +16,7 @@ extension DeploymentDecoder {
                 result.append(rule)
             }
         }
+        checkOverlaps(of: result, at: names)
         return result
     }
 
@@ -91,7 +92,8 @@ extension DeploymentDecoder {
             if let list = self.peers(entry.value, what) {
                 peers = list.peers
                 if let nodes {
-                    familyChecks.append(FamilyCheck(what: what, list: list, nodes: nodes))
+                    peerChecks.append(PeerCheck(
+                            what: what, list: list, location: entry.value.location, nodes: nodes))
                 }
             }
         }

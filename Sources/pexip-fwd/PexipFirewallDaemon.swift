@@ -29,6 +29,7 @@ struct PexipFirewallDaemon: AsyncParsableCommand {
     var debug = false
 
     func run() async throws {
+        Memory.useOneArena()
         let level: Logger.Level = debug ? .debug : .info
         LoggingSystem.bootstrap { _ in
             var handler = JournalLogHandler()

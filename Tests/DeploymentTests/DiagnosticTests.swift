@@ -289,6 +289,22 @@ extension FaultyFile {
                 a.yaml:1:89: error: features.syslog must be true or false, not "banana"
                 """#),
         FaultyFile(
+            "rules that overlap, and a node that is its own peer",
+            #"""
+            nodes:
+              a: {role: conferencing, address: 10.0.0.1, peers: {dns_servers: [10.0.0.1, 10.0.0.9]}}
+              b: {role: conferencing, address: 10.0.0.2}
+            rules:
+              - {name: one, nodes: all, direction: inbound, protocol: tcp, destination_ports: 9000-9100}
+              - {name: two, nodes: a, direction: inbound, protocol: tcp, destination_ports: 9100, peers: [10.0.0.1]}
+              - {name: three, nodes: b, direction: outbound, protocol: tcp, destination_ports: 9100}
+            """#,
+            says: #"""
+                a.yaml:2:67: warning: nodes.a.peers.dns_servers names 10.0.0.1, which is node "a" itself: its traffic with itself needs no row
+                a.yaml:6:12: warning: the rule "two" overlaps the rule "one": packets of both pass and are counted as site.one
+                a.yaml:6:94: warning: peers of rule two names 10.0.0.1, which is node "a" itself: its traffic with itself needs no row
+                """#),
+        FaultyFile(
             "guard",
             #"""
             placement: gateway

@@ -1,3 +1,4 @@
+import DeploymentGenerator
 import Enforcement
 import Glibc
 import Testing

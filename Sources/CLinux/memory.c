@@ -1,6 +1,9 @@
 #define _GNU_SOURCE
-#include "memory_file.h"
+#include "memory.h"
 
+#include <malloc.h>
 #include <sys/mman.h>
 
 int clinux_memory_file(const char *name) { return memfd_create(name, MFD_CLOEXEC); }
+
+void clinux_use_one_arena(void) { mallopt(M_ARENA_MAX, 1); }

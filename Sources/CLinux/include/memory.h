@@ -1,0 +1,11 @@
+#ifndef PEXIP_FW_MEMORY_H
+#define PEXIP_FW_MEMORY_H
+
+// memfd_create(2) is declared behind _GNU_SOURCE; the new descriptor is close-on-exec.
+int clinux_memory_file(const char *name);
+
+// mallopt(3) is in <malloc.h>, which Glibc's overlay leaves out. One arena for all threads; without
+// it each thread's first allocation maps one of its own.
+void clinux_use_one_arena(void);
+
+#endif
