@@ -187,7 +187,19 @@ private struct AgentLoop: Sendable {
     private func load() throws -> Compilation {
         Compilation(
             ConfigurationDirectory(options.configurationDirectory).load(),
-            hostAddresses: try HostAddresses.current())
+            hostAddresses: try HostAddresses.current(), routes: routes)
+    }
+
+    /// This host's routing as the kernel has it now. What can't be asked is not warned of.
+    private var routes: HostRoutes {
+        HostRoutes(forwarded: Forwarding.families) { [log] address in
+            do {
+                return try RouteLookup.hasRoute(to: address)
+            } catch {
+                log.warning("can't ask for the route to \(address): \(error)")
+                return true
+            }
+        }
     }
 
     private func takeUpConfiguration(

@@ -143,7 +143,9 @@ extension DeploymentDecoder {
     /// Warns of two rules of the site's that some packet meets both of: only the first counts it.
     mutating func checkOverlaps(of rules: [SiteRule], at locations: [String: SourceLocation]) {
         for (index, second) in rules.prefix(Self.comparedRules).enumerated() {
-            guard let first = rules[..<index].first(where: { $0.overlaps(second) }) else { continue }
+            guard let first = rules[..<index].first(where: { $0.overlaps(second) }) else {
+                continue
+            }
             findings.warning(
                 locations[second.name],
                 "the rule \(quoted(second.name)) overlaps the rule \(quoted(first.name)): packets of both pass and are counted as \(first.id)"

@@ -129,7 +129,8 @@ extension DeploymentDecoder {
                 let what = "\(prefix)peers.\(peerClass.rawValue)"
                 guard let list = self.peers(entry.value, what) else { continue }
                 settings.peers[peerClass] = list
-                peerChecks.append(PeerCheck(
+                peerChecks.append(
+                    PeerCheck(
                         what: what, list: list, location: entry.value.location,
                         nodes: name.map { [$0] }))
             }

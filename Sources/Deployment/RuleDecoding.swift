@@ -92,7 +92,8 @@ extension DeploymentDecoder {
             if let list = self.peers(entry.value, what) {
                 peers = list.peers
                 if let nodes {
-                    peerChecks.append(PeerCheck(
+                    peerChecks.append(
+                        PeerCheck(
                             what: what, list: list, location: entry.value.location, nodes: nodes))
                 }
             }

@@ -31,9 +31,12 @@ extension Compilation {
     /// - Parameters:
     ///   - hostAddresses: the addresses of this host's interfaces, by which `enforce: auto` finds the
     ///     node that this host is.
+    ///   - routes: this host's routing, to warn of nodes whose packets never come by a gateway; nil
+    ///     where this host is not the one that will enforce.
     ///   - onlyNode: compiles for this node, whatever `enforce` says and wherever it runs.
     package init(
-        _ loaded: LoadedConfiguration, hostAddresses: Set<IPAddress>, node onlyNode: String? = nil
+        _ loaded: LoadedConfiguration, hostAddresses: Set<IPAddress>, routes: HostRoutes? = nil,
+        node onlyNode: String? = nil
     ) {
         configurationDigest = Self.digest(of: loaded.sources)
         sources = loaded.sources
@@ -55,16 +58,11 @@ extension Compilation {
         case .failure(let problem):
             diagnostics.append(Diagnostic(.error, at: nil, problem.message))
         case .success(let nodes):
-            for node in nodes
-            where node.name != onlyNode
-                && !node.allAddresses.contains(where: hostAddresses.contains)
-            {
-                let addresses = node.allAddresses.map(\.description).joined(separator: ", ")
-                diagnostics.append(
-                    Diagnostic(
-                        .warning, at: nil,
-                        "this host has no address of node \(node.name) (\(addresses)): its rules are in force but no packet meets them"
-                    ))
+            if onlyNode == nil {
+                diagnostics += deployment.placementWarnings(nodes, hostAddresses: hostAddresses)
+                if deployment.placement == .gateway, let routes {
+                    diagnostics += routes.warnings(of: nodes)
+                }
             }
             target = Target(nodes: nodes, deployment: deployment)
         }
@@ -111,6 +109,37 @@ extension EnforcedNode {
             name: policy.node.name, role: policy.node.role,
             addresses: policy.node.addresses + policy.node.secondaryAddresses, table: table,
             policyClass: policyClass, rows: Set(policy.permits.map(\.id)).count)
+    }
+}
+
+extension HostRoutes {
+    /// So many nodes are named; a site whose routes are all missing has one cause.
+    private static let namedNodes = 5
+
+    /// What keeps the nodes' packets from coming by.
+    fileprivate func warnings(of nodes: [Node]) -> [Diagnostic] {
+        var warnings: [Diagnostic] = []
+        func warn(_ message: String) { warnings.append(Diagnostic(.warning, at: nil, message)) }
+        let families = Set(nodes.flatMap(\.allAddresses).map(\.family)).subtracting(forwarded)
+        for family in AddressFamily.allCases where families.contains(family) {
+            let key = family == .ipv4 ? "net.ipv4.ip_forward" : "net.ipv6.conf.all.forwarding"
+            let name = family == .ipv4 ? "IPv4" : "IPv6"
+            warn(
+                "this host forwards no \(name), so no \(name) packet of the nodes comes by: sysctl \(key)=1"
+            )
+        }
+        let lost = nodes.compactMap { node -> String? in
+            node.allAddresses.first { !hasRoute($0) }.map { "\(node.name) (\($0))" }
+        }
+        if !lost.isEmpty {
+            let named = lost.prefix(Self.namedNodes).joined(separator: ", ")
+            let more =
+                lost.count > Self.namedNodes ? " and \(lost.count - Self.namedNodes) more" : ""
+            warn(
+                "this host has no route to \(named)\(more): packets of nodes that are not routed through it meet no rule"
+            )
+        }
+        return warnings
     }
 }
 

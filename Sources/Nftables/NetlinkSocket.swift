@@ -64,22 +64,50 @@ final class NetlinkSocket {
     }
 
     private func send(_ type: nf_tables_msg_types, flags: Int32) throws(NftablesError) {
+        try send { header in
+            header.pointee.nlmsg_type = UInt16(NFNL_SUBSYS_NFTABLES) << 8 | UInt16(type.rawValue)
+            header.pointee.nlmsg_flags = UInt16(NLM_F_REQUEST | flags)
+            mnl_nlmsg_put_extra_header(header, MemoryLayout<nfgenmsg>.size)?.storeBytes(
+                of: nfgenmsg(nfgen_family: UInt8(NFPROTO_INET), version: 0, res_id: 0),
+                as: nfgenmsg.self)
+        }
+    }
+
+    /// Sends a request of at most 256 bytes.
+    private func send(
+        _ build: (UnsafeMutablePointer<nlmsghdr>) -> Void
+    ) throws(NftablesError) {
         var request = [UInt8](repeating: 0, count: 256)
         let sent = request.withUnsafeMutableBytes { bytes -> Int in
             guard let base = bytes.baseAddress, let header = mnl_nlmsg_put_header(base) else {
                 preconditionFailure("the request's buffer has no address")
             }
-            header.pointee.nlmsg_type = UInt16(NFNL_SUBSYS_NFTABLES) << 8 | UInt16(type.rawValue)
-            header.pointee.nlmsg_flags = UInt16(NLM_F_REQUEST | flags)
+            build(header)
             header.pointee.nlmsg_seq = sequence
-            if let extra = mnl_nlmsg_put_extra_header(header, MemoryLayout<nfgenmsg>.size) {
-                extra.storeBytes(
-                    of: nfgenmsg(nfgen_family: UInt8(NFPROTO_INET), version: 0, res_id: 0),
-                    as: nfgenmsg.self)
-            }
             return mnl_socket_sendto(socket, header, Int(header.pointee.nlmsg_len))
         }
         guard sent >= 0 else { throw NftablesError.system("ask the kernel by netlink") }
+    }
+
+    /// Whether the kernel's route to an address leads anywhere.
+    ///
+    /// - Parameters:
+    ///   - bytes: the address in network order.
+    ///   - family: `AF_INET` or `AF_INET6`.
+    func route(to bytes: [UInt8], family: Int32) throws(NftablesError) -> Bool {
+        try send { header in
+            header.pointee.nlmsg_type = UInt16(RTM_GETROUTE)
+            header.pointee.nlmsg_flags = UInt16(NLM_F_REQUEST)
+            var question = rtmsg()
+            question.rtm_family = UInt8(family)
+            question.rtm_dst_len = UInt8(bytes.count * 8)
+            mnl_nlmsg_put_extra_header(header, MemoryLayout<rtmsg>.size)?
+                .storeBytes(of: question, as: rtmsg.self)
+            mnl_attr_put(header, UInt16(RTA_DST.rawValue), bytes.count, bytes)
+        }
+        var type = UInt32(RTN_UNREACHABLE)
+        try receive { message in type = message.routeType }
+        return [RTN_UNICAST, RTN_LOCAL].contains { UInt32($0) == type }
     }
 
     /// Reads one datagram, waiting for it unless the descriptor is non-blocking, and hands its
@@ -147,6 +175,12 @@ struct NetlinkMessage: ~Copyable {
         mnl_nlmsg_get_payload(header)?.load(as: nfgenmsg.self).nfgen_family ?? 0
     }
 
+    /// The type of the route that the message is about, as an `RTN_` number.
+    var routeType: UInt32 {
+        mnl_nlmsg_get_payload(header).map { UInt32($0.load(as: rtmsg.self).rtm_type) }
+            ?? UInt32(RTN_UNREACHABLE)
+    }
+
     /// The attribute of this type at the top level as a NUL-terminated string.
     func string(_ type: Int) -> String? {
         attribute(type).flatMap { attribute in
@@ -188,6 +222,8 @@ extension NftablesError {
         // ENOSPC is libmnl's word for a datagram that was cut off.
         case ENOBUFS, ENOSPC:
             return NftablesError(.overflow, "can't \(doing): \(text)")
+        case ENETUNREACH, EHOSTUNREACH, EACCES:
+            return NftablesError(.unreachable, "can't \(doing): \(text)")
         default:
             return NftablesError(.unavailable, "can't \(doing): \(text)")
         }

@@ -13,6 +13,8 @@ package struct NftablesError: Error, Hashable, Sendable, CustomStringConvertible
         case unsettled
         /// Notifications came faster than they were read, and some are lost.
         case overflow
+        /// There is no route to the address that was asked about.
+        case unreachable
     }
 
     package let code: Code

@@ -239,6 +239,32 @@ struct FlowTests {
         }
     }
 
+    @Test("nodes whose packets will not come by are warned of")
+    func unrouted() throws {
+        try requireRoot()
+        try NetworkNamespace.with { namespace in
+            try AgentFixture.with(Self.configuration(.gateway), in: namespace) { agent in
+                let status = try agent.status()
+                #expect(status.state == .inSync)
+                let messages = status.diagnostics.map(\.message)
+                #expect(messages.contains { $0.contains("sysctl net.ipv4.ip_forward=1") })
+                #expect(messages.contains { $0.contains("forwards no IPv6") })
+                #expect(
+                    messages.contains {
+                        $0.contains("no route to conf (10.0.0.21), other (10.0.0.22)")
+                    })
+                try namespace.configure(["address add 10.0.0.21/32 dev lo"])
+                try agent.waitForStatus("the node that is the host itself") {
+                    $0.diagnostics.contains { $0.message.contains("is this host itself") }
+                }
+            }
+        }
+        try Self.scene(.gateway) { scene in
+            let status = try scene.agent.status()
+            #expect(status.diagnostics.isEmpty, "\(status.diagnostics)")
+        }
+    }
+
     @Test("what is neither from nor to a node passes a gateway untouched")
     func transit() throws {
         try Self.scene(.gateway) { scene in

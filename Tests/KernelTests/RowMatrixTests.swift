@@ -60,15 +60,15 @@ struct RowMatrixTests {
                 mode: .observe)
         ]
             + [false, true].flatMap { isNarrowed in
-            [
-                ("mgmt", nil), ("conf", nil), ("conf", "198.51.100.21"),
-                ("conf", #"[198.51.100.21, "2001:db8:2::21"]"#),
-            ].map { node, secondary in
-                Site(
-                    placement: placement, node: node, secondary: secondary,
-                    isNarrowed: isNarrowed)
+                [
+                    ("mgmt", nil), ("conf", nil), ("conf", "198.51.100.21"),
+                    ("conf", #"[198.51.100.21, "2001:db8:2::21"]"#),
+                ].map { node, secondary in
+                    Site(
+                        placement: placement, node: node, secondary: secondary,
+                        isNarrowed: isNarrowed)
+                }
             }
-        }
     }
 
     /// On a gateway they are others' transit traffic, which passes.
