@@ -14,7 +14,8 @@ package struct GatewayPolicy: Hashable, Sendable {
     /// - Parameter enforced: the nodes that are enforced here.
     package init(of enforced: [Node], in deployment: Deployment) {
         mode = deployment.mode
-        policies = enforced.map { Policy(of: $0, in: deployment) }
+        let mesh = Mesh(of: deployment.nodes)
+        policies = enforced.map { Policy(of: $0, in: deployment, mesh: mesh) }
         nodeAddresses = AddressSet(deployment.nodes.flatMap(\.allAddresses))
         var indices: [IPAddress: Int] = [:]
         for (index, node) in enforced.enumerated() {

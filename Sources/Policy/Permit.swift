@@ -40,18 +40,47 @@ package enum PeerOrigin: Hashable, Sendable {
     case site(String)
 }
 
+/// The primary addresses of a deployment's nodes by role, which all nodes' inter-node rows share.
+package struct Mesh: Hashable, Sendable {
+    private let addresses: [NodeRole: AddressSet]
+
+    package init(of nodes: some Sequence<Node>) {
+        var lists: [NodeRole: [IPAddress]] = [:]
+        for node in nodes { lists[node.role, default: []] += node.addresses }
+        addresses = lists.mapValues { AddressSet($0) }
+    }
+
+    /// The members with one of these roles.
+    package func members(_ roles: [NodeRole]) -> AddressSet {
+        roles.compactMap { addresses[$0] }.reduce(AddressSet()) { $0.union($1) }
+    }
+}
+
 extension Node {
     /// The permits of the node: its role's rows that apply, in the documentation's order, then the
     /// site's own rules.
     package func permits(in deployment: Deployment) -> [Permit] {
+        permits(in: deployment, mesh: mesh(in: deployment))
+    }
+
+    /// The nodes that the node's inter-node rows are for: the other ones in local placement. On a
+    /// gateway nodes share one mesh, and a node's packets to itself never come by.
+    func mesh(in deployment: Deployment) -> Mesh {
+        Mesh(
+            of: deployment.nodes.lazy.filter {
+                deployment.placement == .gateway || $0.name != name
+            })
+    }
+
+    func permits(in deployment: Deployment, mesh: Mesh) -> [Permit] {
         let rows = deployment.profile.rows.filter { row in
             row.role == role && row.feature.map(features.contains) ?? true
         }
-        return rows.flatMap { permits(of: $0, in: deployment) }
+        return rows.flatMap { permits(of: $0, mesh: mesh) }
             + deployment.rules.filter { $0.nodes.contains(name) }.map(permit(of:))
     }
 
-    private func permits(of row: Row, in deployment: Deployment) -> [Permit] {
+    private func permits(of row: Row, mesh: Mesh) -> [Permit] {
         let peers: Peers
         let origin: PeerOrigin
         switch row.peer {
@@ -59,7 +88,7 @@ extension Node {
             peers = self.peers[peerClass] ?? .any
             origin = .devices(peerClass)
         case .nodes(let roles):
-            peers = .only(meshMembers(of: roles, in: deployment))
+            peers = .only(mesh.members(roles))
             origin = .mesh(roles)
         }
         let protocols = row.hasConfigurableTransport ? [syslogTransport] : row.protocols
@@ -78,15 +107,6 @@ extension Node {
             nodeAddresses: allAddresses, peers: rule.peers, peerOrigin: .site(rule.name),
             sourcePorts: rule.sourcePorts, destinationPorts: rule.destinationPorts,
             isStateless: false)
-    }
-
-    /// The primary addresses of the nodes with one of these roles: the other ones in local
-    /// placement. On a gateway nodes share these sets, and a node's packets to itself never come by.
-    private func meshMembers(of roles: [NodeRole], in deployment: Deployment) -> AddressSet {
-        AddressSet(
-            deployment.nodes.filter {
-                roles.contains($0.role) && (deployment.placement == .gateway || $0.name != name)
-            }.flatMap(\.addresses))
     }
 
     private func portSet(_ cell: PortCell) -> PortSet {

@@ -12,15 +12,18 @@ package struct Policy: Hashable, Sendable {
     package let mesh: AddressSet
 
     package init(of node: Node, in deployment: Deployment) {
+        self.init(of: node, in: deployment, mesh: node.mesh(in: deployment))
+    }
+
+    init(of node: Node, in deployment: Deployment, mesh: Mesh) {
         self.node = node
         mode = deployment.mode
         host = deployment.host
-        permits = node.permits(in: deployment)
-        mesh = permits.reduce(into: AddressSet()) { mesh, permit in
-            if case .mesh = permit.peerOrigin, case .only(let peers) = permit.peers {
-                mesh = mesh.union(peers)
-            }
+        permits = node.permits(in: deployment, mesh: mesh)
+        let roles = permits.lazy.compactMap { permit in
+            if case .mesh(let roles) = permit.peerOrigin { roles } else { nil }
         }
+        self.mesh = roles.first.map(mesh.members) ?? AddressSet()
     }
 
     /// Which inbound UDP can be legitimate, by its ports alone.

@@ -29,12 +29,12 @@ extension GatewayPolicy {
 
 /// Nodes of equal policy behind a gateway.
 package struct PolicyClass: Hashable, Sendable {
-    /// Everything that decides packets but the nodes' own addresses.
+    /// Everything that decides packets but the nodes' own addresses and the mesh, which is the same
+    /// for all classes.
     struct Shape: Hashable, Sendable {
         let role: NodeRole
         /// The families in which the nodes have a secondary address.
         let secondaryFamilies: Set<AddressFamily>
-        /// The permits without the node's addresses.
         let permits: [Permit]
 
         init(_ policy: Policy) {
@@ -43,6 +43,7 @@ package struct PolicyClass: Hashable, Sendable {
             permits = policy.permits.map {
                 var permit = $0
                 permit.nodeAddresses = []
+                if case .mesh = permit.peerOrigin { permit.peers = .any }
                 return permit
             }
         }
@@ -51,16 +52,18 @@ package struct PolicyClass: Hashable, Sendable {
     /// `<role>_<eight digits>`: the same policy has the same name in every generation, so that its
     /// chains and counters stay when other classes come and go.
     package let name: String
-    let shape: Shape
     /// Of the nodes in the class.
     package let policies: [Policy]
+    private let addresses: [Plane: AddressSet]
 
     fileprivate init(shape: Shape, policies: [Policy]) {
-        self.shape = shape
         self.policies = policies
+        addresses = Dictionary(
+            uniqueKeysWithValues: Plane.allCases.map { plane in
+                (plane, AddressSet(policies.flatMap { $0.node.addresses(of: plane) }))
+            })
         let families = shape.secondaryFamilies.map(\.rawValue).sorted()
-        // FNV-1a over everything that the shape holds; the mesh is the same set for all classes and
-        // changes with every node that joins, so it is left out.
+        // FNV-1a over everything that the shape holds.
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325
         for byte in (families + shape.permits.map(\.canonicalText)).joined(separator: "\n").utf8 {
             hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3
@@ -70,15 +73,16 @@ package struct PolicyClass: Hashable, Sendable {
             "\(shape.role.rawValue)_\(String(repeating: "0", count: 8 - digits.count))\(digits)"
     }
 
+    /// What all nodes of the class are permitted, but for their addresses.
+    var permits: [Permit] { policies[0].permits }
+
     /// The families in which the nodes have addresses.
     var families: [AddressFamily] {
         AddressFamily.allCases.filter { !addresses(of: .any).only($0).isEmpty }
     }
 
     /// The nodes' addresses that a row of a plane binds to.
-    func addresses(of plane: Plane) -> AddressSet {
-        AddressSet(policies.flatMap { $0.node.addresses(of: plane) })
-    }
+    func addresses(of plane: Plane) -> AddressSet { addresses[plane] ?? AddressSet() }
 }
 
 extension Permit {
@@ -108,12 +112,15 @@ extension DropCounter {
 
 private struct GatewayCompiler {
     let policy: GatewayPolicy
+    /// The addresses of all enforced nodes.
+    let enforced: AddressSet
     /// Enforcement drops; observation counts the same packets and goes on with the other end.
     let refusal: Verdict
     var builder: TableBuilder
 
     init(_ policy: GatewayPolicy) {
         self.policy = policy
+        enforced = AddressSet(policy.policies.flatMap(\.node.allAddresses))
         refusal = policy.mode == .enforce ? .drop : .return
         builder = TableBuilder(mode: policy.mode)
     }
@@ -164,7 +171,7 @@ private struct GatewayCompiler {
     private mutating func chain(_ policyClass: PolicyClass, _ direction: Direction) -> Chain {
         let isInbound = direction == .inbound
         let name = policyClass.name
-        let permits = policyClass.shape.permits.filter { $0.direction == direction }
+        let permits = policyClass.permits.filter { $0.direction == direction }
         let media = permits.filter { $0.isStateless && $0.protocol == .udp }
         let others = permits.filter { !media.contains($0) }
         var rules = (media + others).flatMap { self.rules(of: $0, in: policyClass) }
@@ -184,7 +191,6 @@ private struct GatewayCompiler {
 
     /// Counts at the node's element.
     private mutating func nodeTotal(_ family: AddressFamily, _ direction: Direction) -> [Rule] {
-        let enforced = AddressSet(policy.policies.flatMap(\.node.allAddresses))
         guard
             let set = builder.set(DropCounter.nodeTotals, family, .countedAddresses, enforced)
         else { return [] }
