@@ -51,7 +51,7 @@ extension StatusReport {
             let place = status.node.policyClass.map { ", class \($0)" } ?? ""
             add(
                 "",
-                "\(status.node.rows.counted("row"))\(place); \(status.dropped.packets) packets refused"
+                "\(status.node.rows.counted("row"))\(place); \(Int(clamping: status.dropped.packets).counted("packet")) refused"
             )
         }
         if nodes.count > Self.shownNodes {
@@ -83,7 +83,8 @@ extension StatusReport {
         let rows = counters.filter { !$0.key.hasPrefix("drop.") && !$0.key.hasPrefix("nat.") }
         let reasons = dropped.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value.packets)" }
         let matched = rows.reduce(0) { $0 + $1.value.packets }
-        return "\(matched) packets matched rows; \(reasons.joined(separator: ", "))"
+        return
+            "\(Int(clamping: matched).counted("packet")) matched rows; \(reasons.joined(separator: ", "))"
     }
 }
 
