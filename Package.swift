@@ -104,6 +104,12 @@ let package = Package(
             dependencies: ["Deployment", "DeploymentGenerator", "Policy", "PortModel", "Ruleset"],
             exclude: ["Golden"], swiftSettings: strict),
         .testTarget(
+            name: "NftablesTests",
+            dependencies: [
+                "Deployment", "DeploymentGenerator", "Nftables", "Policy", "PortModel", "Ruleset",
+            ],
+            swiftSettings: strict),
+        .testTarget(
             name: "KernelTests",
             dependencies: [
                 "Deployment", "DeploymentGenerator", "Enforcement", "Policy", "PortModel",
