@@ -86,12 +86,13 @@ let package = Package(
             swiftSettings: strict),
 
         // Tests.
+        .target(name: "CPacket", path: "Tests/CPacket"),
         .target(name: "ProbeProtocol", path: "Tests/ProbeProtocol", swiftSettings: strict),
         .executableTarget(
-            name: "packet-probe", dependencies: ["CLinux", "PortModel", "ProbeProtocol"],
+            name: "packet-probe", dependencies: ["CPacket", "PortModel", "ProbeProtocol"],
             path: "Tests/packet-probe", swiftSettings: strict),
         .target(
-            name: "TestSupport", dependencies: ["CLinux", "PortModel", "ProbeProtocol"],
+            name: "TestSupport", dependencies: ["CPacket", "PortModel", "ProbeProtocol"],
             path: "Tests/TestSupport", swiftSettings: strict),
         .target(
             name: "KernelFake", dependencies: ["Enforcement", "PortModel", "Ruleset"],

@@ -1,4 +1,4 @@
-internal import CLinux
+internal import CPacket
 internal import FoundationEssentials
 internal import Glibc
 internal import PortModel

@@ -1,5 +1,5 @@
-#ifndef PEXIP_FW_CLINUX_PACKET_H
-#define PEXIP_FW_CLINUX_PACKET_H
+#ifndef PEXIP_FW_PACKET_H
+#define PEXIP_FW_PACKET_H
 // Raw packets, bound TCP sockets and child processes for the tests with a real kernel. Everything
 // is static inline, so nothing of it ends up in a program that does not call it.
 //
