@@ -7,6 +7,7 @@ package import Logging
 internal import Nftables
 internal import PortModel
 internal import Ruleset
+internal import Synchronization
 internal import SystemPackage
 
 /// The daemon: wires what happens outside (files, signals, netlink, clients) to the reconciler, one
@@ -49,12 +50,14 @@ package struct Agent: Sendable {
         let (events, queue) = AsyncStream.makeStream(of: AgentEvent.self)
         let notifier = ServiceNotifier()
         let control = ControlService(reconciler: reconciler, commands: queue)
+        let heard = HeardChanges()
         let loop = AgentLoop(
             options: options, log: log, kernel: kernel, reconciler: reconciler, queue: queue,
-            notifier: notifier)
+            notifier: notifier, heard: heard)
 
-        try await loop.start()
+        await loop.start()
         let server = try await control.serve(at: options.socketPath, log: log)
+        await loop.tellReady()
         try await withThrowingDiscardingTaskGroup { group in
             defer { group.cancelAll() }
             group.addTask {
@@ -68,7 +71,9 @@ package struct Agent: Sendable {
                 queue.yield(.failure("the host's addresses are watched no more"))
             }
             group.addTask {
-                for await event in ruleset.events { queue.yield(.ruleset(event)) }
+                for await event in ruleset.events {
+                    if heard.add(event) { queue.yield(.ruleset) }
+                }
                 queue.yield(.failure("the kernel's ruleset is watched no more"))
             }
             group.addTask { for await signal in signals { queue.yield(.signal(signal)) } }
@@ -109,7 +114,8 @@ private struct Ticks: AsyncSequence, AsyncIteratorProtocol {
 enum AgentEvent: Sendable {
     case directory([DirectoryChange])
     case addresses
-    case ruleset(RulesetEvent)
+    /// ``HeardChanges`` holds something.
+    case ruleset
     case signal(Signal)
     case command(Command, reply: CheckedContinuation<ApplyReport, Never>)
     /// Compare the kernel with the generation in force.
@@ -126,6 +132,48 @@ enum AgentEvent: Sendable {
     }
 }
 
+/// What was heard of the ruleset and not taken up yet: however fast others commit, it holds a bounded
+/// number of changes and one event stands in the queue.
+private final class HeardChanges: Sendable {
+    private struct Heard {
+        var changes: [RulesetChange] = []
+        var isIncomplete = false
+        var failure: String?
+    }
+
+    private static let held = 64
+    private let heard = Mutex(Heard())
+
+    /// Keeps what concerns our tables. True where it is the first since ``take()``.
+    func add(_ event: RulesetEvent) -> Bool {
+        heard.withLock { heard in
+            let isFirst =
+                heard.changes.isEmpty && !heard.isIncomplete && heard.failure == nil
+            switch event {
+            case .change(let change):
+                guard change.tables.contains(where: { $0.hasPrefix(ObservedTable.namePrefix) })
+                else { return false }
+                if heard.changes.count == Self.held {
+                    heard.changes.removeFirst()
+                    heard.isIncomplete = true
+                }
+                heard.changes.append(change)
+            case .lost: heard.isIncomplete = true
+            case .failed(let reason): heard.failure = reason
+            }
+            return isFirst
+        }
+    }
+
+    /// The changes since the last time, whether some are missing, and why nothing more is heard.
+    func take() -> (changes: [RulesetChange], isIncomplete: Bool, failure: String?) {
+        heard.withLock { heard in
+            defer { heard = Heard() }
+            return (heard.changes, heard.isIncomplete, heard.failure)
+        }
+    }
+}
+
 /// Why the agent ends by itself.
 struct AgentFailure: Error, CustomStringConvertible {
     let description: String
@@ -139,13 +187,31 @@ private struct AgentLoop: Sendable {
     let reconciler: Reconciler
     let queue: AsyncStream<AgentEvent>.Continuation
     let notifier: ServiceNotifier
+    let heard: HeardChanges
 
-    func start() async throws {
-        await reconciler.start(try load())
+    func start() async {
+        await reconciler.start(load())
         await checkAgainIfNeeded()
-        let status = await reconciler.status()
-        try notifier.ready(status: status.line)
-        log.notice("ready: \(status.line)")
+    }
+
+    func tellReady() async {
+        let line = await reconciler.status().line
+        tell { () throws(SystemError) in try notifier.ready(status: line) }
+        log.notice("ready: \(line)")
+    }
+
+    /// What the service manager is told is for people: the agent goes on where it can't be told.
+    private func tell(_ body: () throws(SystemError) -> Void) {
+        do throws(SystemError) {
+            try body()
+        } catch {
+            log.warning("can't tell the service manager: \(error)")
+        }
+    }
+
+    private func tellStatus() async {
+        let line = await reconciler.status().line
+        tell { () throws(SystemError) in try notifier.status(line) }
     }
 
     /// Returns when the agent is asked to end.
@@ -157,37 +223,43 @@ private struct AgentLoop: Sendable {
                     throw AgentFailure(
                         description: "the configuration directory can't be watched: \(error)")
                 }
-                await takeUpConfiguration(try load(), origin: .directory)
+                await takeUpConfiguration()
             case .addresses:
-                await takeUpConfiguration(try load(), origin: .directory)
-            case .ruleset(let event):
-                try await takeUp(event)
+                await takeUpConfiguration()
+            case .ruleset:
+                try await takeUpChanges()
             case .check:
                 await check(after: nil)
             case .signal(.hangUp):
-                try notifier.reloading()
-                _ = await reconciler.apply(try load(), origin: .command)
-                try notifier.ready(status: await reconciler.status().line)
+                tell { () throws(SystemError) in try notifier.reloading() }
+                _ = await reconciler.apply(load(), origin: .command)
+                await checkAgainIfNeeded()
+                await tellReady()
             case .signal(let signal):
                 log.notice("\(signal): ending; the rules stay in force")
-                try notifier.stopping()
+                tell { () throws(SystemError) in try notifier.stopping() }
                 return
             case .command(let command, let reply):
-                reply.resume(returning: await carryOut(command, try load()))
+                reply.resume(returning: await carryOut(command, load()))
                 await checkAgainIfNeeded()
-                try notifier.status(await reconciler.status().line)
+                await tellStatus()
             case .watchdog:
-                try notifier.watchdog()
+                tell { () throws(SystemError) in try notifier.watchdog() }
             case .failure(let reason):
                 throw AgentFailure(description: reason)
             }
         }
     }
 
-    private func load() throws -> Compilation {
-        Compilation(
-            ConfigurationDirectory(options.configurationDirectory).load(),
-            hostAddresses: try HostAddresses.current(), routes: routes)
+    private func load() -> Compilation {
+        let loaded = ConfigurationDirectory(options.configurationDirectory).load()
+        do throws(Errno) {
+            return Compilation(
+                loaded, hostAddresses: try HostAddresses.current(), routes: routes)
+        } catch {
+            return Compilation(
+                refusing: loaded, because: "this host's addresses can't be read: \(error)")
+        }
     }
 
     /// This host's routing as the kernel has it now. What can't be asked is not warned of.
@@ -202,16 +274,10 @@ private struct AgentLoop: Sendable {
         }
     }
 
-    private func takeUpConfiguration(
-        _ compilation: Compilation, origin: Generation.Origin
-    ) async {
-        await reconciler.configurationChanged(compilation, origin: origin)
+    private func takeUpConfiguration() async {
+        await reconciler.configurationChanged(load(), origin: .directory)
         await checkAgainIfNeeded()
-        do {
-            try notifier.status(await reconciler.status().line)
-        } catch {
-            log.warning("can't tell the service manager: \(error)")
-        }
+        await tellStatus()
     }
 
     private func carryOut(
@@ -225,21 +291,21 @@ private struct AgentLoop: Sendable {
         }
     }
 
-    private func takeUp(_ event: RulesetEvent) async throws {
-        switch event {
-        case .failed(let reason):
-            throw AgentFailure(description: "the kernel's ruleset can't be watched: \(reason)")
-        case .lost:
-            log.notice("notifications were lost; comparing all tables")
-            await check(after: nil)
-        case .change(let change):
-            guard change.tables.contains(where: { $0.hasPrefix(ObservedTable.namePrefix) }),
-                await !kernel.isOwn(change)
-            else { return }
-            let process = ProcessIdentity(pid: change.writer.pid)
+    private func takeUpChanges() async throws {
+        let (changes, isIncomplete, failure) = heard.take()
+        if let failure {
+            throw AgentFailure(description: "the kernel's ruleset can't be watched: \(failure)")
+        }
+        var writer: RulesetChange.Writer?
+        for change in changes where await !kernel.isOwn(change) { writer = change.writer }
+        if let writer {
+            let process = ProcessIdentity(pid: writer.pid)
             await check(
                 after: Reconciler.Writer(
-                    process: process.commandLine ?? change.writer.name, pid: change.writer.pid))
+                    process: process.commandLine ?? writer.name, pid: writer.pid))
+        } else if isIncomplete {
+            log.notice("notifications were lost; comparing all tables")
+            await check(after: nil)
         }
     }
 

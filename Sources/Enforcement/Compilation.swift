@@ -68,6 +68,13 @@ extension Compilation {
         }
     }
 
+    /// A configuration that can't be compiled now, for a reason that is not its own.
+    package init(refusing loaded: LoadedConfiguration, because message: String) {
+        configurationDigest = Self.digest(of: loaded.sources)
+        sources = loaded.sources
+        diagnostics = loaded.diagnostics + [Diagnostic(.error, at: nil, message)]
+    }
+
     /// Names and contents of all files, so that another file, order or byte gives another digest.
     private static func digest(of sources: [ConfigurationSource]) -> String {
         let parts = sources.flatMap { source in
