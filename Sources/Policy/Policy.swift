@@ -113,20 +113,18 @@ extension Policy {
             return accept(.permit(permit.id))
         }
         if packet.isLoopback { return accept(.loopback) }
-        if isUnanswered(packet) { return drop(.unansweredPort) }
-        // ESP is never tracked, so it belongs to no established flow.
-        if packet.transport != .esp,
-            packet.connection == .established || packet.connection == .related
-        {
+        let isProtected = packet.isProtected && mesh.contains(packet.peerAddress)
+        if !isProtected, isUnanswered(packet) { return drop(.unansweredPort) }
+        // These are never tracked, so they belong to no established flow.
+        let isTracked = packet.transport != .esp && !isProtected
+        if isTracked, packet.connection == .established || packet.connection == .related {
             return accept(.establishedOrRelated)
         }
         if let reason = icmpReason(packet) { return accept(reason) }
-        if packet.direction == .inbound, packet.connection == .invalid, packet.transport != .esp {
+        if isTracked, packet.direction == .inbound, packet.connection == .invalid {
             return drop(.invalid)
         }
-        if packet.isProtected, mesh.contains(packet.peerAddress) {
-            return accept(.protectedByIPsec)
-        }
+        if isProtected { return accept(.protectedByIPsec) }
         if host.dhcpClient, isDHCP(packet) { return accept(.dhcpClient) }
         if let permit = permits.first(where: { $0.matches(packet) }) {
             return accept(.permit(permit.id))
@@ -135,7 +133,7 @@ extension Policy {
     }
 
     private func isUnanswered(_ packet: Packet) -> Bool {
-        guard mode == .enforce, packet.direction == .inbound, !packet.isProtected,
+        guard mode == .enforce, packet.direction == .inbound,
             case .udp(let source, let destination) = packet.transport,
             node.allAddresses.contains(packet.destination)
         else { return false }

@@ -73,9 +73,10 @@ private struct LocalCompiler {
                 + exemptions(.outbound))
     }
 
-    /// Exempts from connection tracking exactly the media that the filter chains accept, and ESP.
-    /// Both directions mirror each other: an answer to an exempted packet is itself exempted and
-    /// accepted.
+    /// Exempts from connection tracking exactly the media that the filter chains accept, ESP, and
+    /// what IPsec protects. Both directions mirror each other: an answer to an exempted packet is
+    /// itself exempted and accepted. Were a protected flow tracked, its packets would pass as
+    /// established in the clear, once IPsec is gone.
     private mutating func exemptions(_ direction: Direction) -> [Rule] {
         mediaRules(direction).map {
             Rule($0.matches, notrack: true, .accept, comment: $0.comment)
@@ -84,6 +85,9 @@ private struct LocalCompiler {
                 [.protocolNumber(IPProtocol.esp.rawValue)], notrack: true, .accept,
                 comment: IPProtocol.esp.name)
         ]
+            + protectedRules(direction).map {
+                Rule($0.matches, notrack: true, .accept, comment: $0.comment)
+            }
     }
 
     /// In `observe` mode the packet must reach the input chain, to be counted once.
@@ -93,9 +97,10 @@ private struct LocalCompiler {
 
     private mutating func unansweredChain() -> [Chain] {
         guard refusesUnanswered else { return [] }
-        var rules = [Rule([.wasDecrypted], .return, comment: "ipsec")]
         let answerable = policy.answerableUDP
-        rules += answerable.nodePorts.intervals.map { Rule([.destinationPorts(.udp, $0)], .return) }
+        var rules = answerable.nodePorts.intervals.map {
+            Rule([.destinationPorts(.udp, $0)], .return)
+        }
         rules += answerable.peerPorts.intervals.map { Rule([.sourcePorts(.udp, $0)], .return) }
         rules.append(builder.counting([], as: DropCounter.unanswered, refusal))
         return [Chain(name: "unanswered", rules: rules)]
