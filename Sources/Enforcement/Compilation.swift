@@ -55,17 +55,8 @@ extension Compilation {
         case .failure(let problem):
             diagnostics.append(Diagnostic(.error, at: nil, problem.message))
         case .success(let nodes):
-            for node in nodes
-            where node.name != onlyNode
-                && !node.allAddresses.contains(where: hostAddresses.contains)
-            {
-                let addresses = node.allAddresses.map(\.description).joined(separator: ", ")
-                diagnostics.append(
-                    Diagnostic(
-                        .warning, at: nil,
-                        "this host has no address of node \(node.name) (\(addresses)): its rules are in force but no packet meets them"
-                    ))
-            }
+            diagnostics += deployment.placementWarnings(
+                nodes.filter { $0.name != onlyNode }, hostAddresses: hostAddresses)
             target = Target(nodes: nodes, deployment: deployment)
         }
     }
