@@ -14,7 +14,10 @@ package struct GatewayPolicy: Hashable, Sendable {
     /// - Parameter enforced: the nodes that are enforced here.
     package init(of enforced: [Node], in deployment: Deployment) {
         mode = deployment.mode
-        policies = enforced.map { Policy(of: $0, in: deployment) }
+        let mesh = enforced.first.map { Mesh(of: $0, in: deployment) }
+        policies = enforced.map { node in
+            Policy(of: node, in: deployment, mesh ?? Mesh(of: node, in: deployment))
+        }
         nodeAddresses = AddressSet(deployment.nodes.flatMap(\.allAddresses))
         var indices: [IPAddress: Int] = [:]
         for (index, node) in enforced.enumerated() {

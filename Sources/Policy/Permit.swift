@@ -44,14 +44,18 @@ extension Node {
     /// The permits of the node: its role's rows that apply, in the documentation's order, then the
     /// site's own rules.
     package func permits(in deployment: Deployment) -> [Permit] {
+        permits(in: deployment, Mesh(of: self, in: deployment))
+    }
+
+    func permits(in deployment: Deployment, _ mesh: Mesh) -> [Permit] {
         let rows = deployment.profile.rows.filter { row in
             row.role == role && row.feature.map(features.contains) ?? true
         }
-        return rows.flatMap { permits(of: $0, in: deployment) }
+        return rows.flatMap { permits(of: $0, mesh) }
             + deployment.rules.filter { $0.nodes.contains(name) }.map(permit(of:))
     }
 
-    private func permits(of row: Row, in deployment: Deployment) -> [Permit] {
+    private func permits(of row: Row, _ mesh: Mesh) -> [Permit] {
         let peers: Peers
         let origin: PeerOrigin
         switch row.peer {
@@ -59,7 +63,7 @@ extension Node {
             peers = self.peers[peerClass] ?? .any
             origin = .devices(peerClass)
         case .nodes(let roles):
-            peers = .only(meshMembers(of: roles, in: deployment))
+            peers = .only(mesh[roles])
             origin = .mesh(roles)
         }
         let protocols = row.hasConfigurableTransport ? [syslogTransport] : row.protocols
@@ -80,15 +84,6 @@ extension Node {
             isStateless: false)
     }
 
-    /// The primary addresses of the nodes with one of these roles: the other ones in local
-    /// placement. On a gateway nodes share these sets, and a node's packets to itself never come by.
-    private func meshMembers(of roles: [NodeRole], in deployment: Deployment) -> AddressSet {
-        AddressSet(
-            deployment.nodes.filter {
-                roles.contains($0.role) && (deployment.placement == .gateway || $0.name != name)
-            }.flatMap(\.addresses))
-    }
-
     private func portSet(_ cell: PortCell) -> PortSet {
         switch cell {
         case .any, .notApplicable:
@@ -99,6 +94,26 @@ extension Node {
             PortSet(ports[port].map { $0...$0 })
         }
     }
+}
+
+/// The primary addresses of the nodes with one of a row's roles: the other ones in local placement.
+/// On a gateway nodes share these sets, and a node's packets to itself never come by.
+struct Mesh {
+    private var members: [[NodeRole]: AddressSet] = [:]
+
+    /// On a gateway it is the same for all nodes: one will do for all their permits.
+    init(of node: Node, in deployment: Deployment) {
+        for row in deployment.profile.rows {
+            guard case .nodes(let roles) = row.peer, members[roles] == nil else { continue }
+            members[roles] = AddressSet(
+                deployment.nodes.filter {
+                    roles.contains($0.role)
+                        && (deployment.placement == .gateway || $0.name != node.name)
+                }.flatMap(\.addresses))
+        }
+    }
+
+    subscript(roles: [NodeRole]) -> AddressSet { members[roles] ?? AddressSet() }
 }
 
 extension Row {

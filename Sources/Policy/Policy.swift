@@ -12,14 +12,19 @@ package struct Policy: Hashable, Sendable {
     package let mesh: AddressSet
 
     package init(of node: Node, in deployment: Deployment) {
+        self.init(of: node, in: deployment, Mesh(of: node, in: deployment))
+    }
+
+    init(of node: Node, in deployment: Deployment, _ mesh: Mesh) {
         self.node = node
         mode = deployment.mode
         host = deployment.host
-        permits = node.permits(in: deployment)
-        mesh = permits.reduce(into: AddressSet()) { mesh, permit in
-            if case .mesh = permit.peerOrigin, case .only(let peers) = permit.peers {
-                mesh = mesh.union(peers)
-            }
+        permits = node.permits(in: deployment, mesh)
+        let roles = Set(
+            permits.compactMap { if case .mesh(let roles) = $0.peerOrigin { roles } else { nil } })
+        // All of a node's rows name the same roles, so that there is nothing to unite.
+        self.mesh = roles.dropFirst().reduce(roles.first.map { mesh[$0] } ?? AddressSet()) {
+            $0.union(mesh[$1])
         }
     }
 
