@@ -10,12 +10,14 @@ struct PortScan {
     /// Where nmap would choose for itself.
     var sourcePort: UInt16?
     let ipProtocol: IPProtocol
-    let ports: PortSet
+    var ports: PortSet
     /// The interface towards the host.
     let interface: String
+    /// As slow as it takes to lose nothing, for ports that are believed to answer.
+    var isPatient = false
 
-    /// The ports that turned out open or closed, of each host. Every other was filtered: silent,
-    /// which nmap calls `open|filtered` in UDP.
+    /// Every port's state, for each host. A port that was silent is `filtered`, or in UDP
+    /// `open|filtered`.
     func run(
         in namespace: NetworkNamespace, of hosts: [IPAddress]
     ) throws -> [IPAddress: [State: PortSet]] {
@@ -25,16 +27,25 @@ struct PortScan {
                 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)"
         }.joined(separator: ",")
         var arguments = [
-            "nmap", "-n", "-Pn", "--send-ip", "-T5", "-e", interface, "-S", "\(source)",
-            // What is lost or late on a busy machine must not look refused. Longer timeouts would
-            // cost more than they wait: nmap seeks an answer's probe among all that are open.
-            "--max-retries", "1", "--min-rtt-timeout", "100ms",
-            "-p", list, "-oX", "-",
+            "nmap", "-n", "-Pn", "--send-ip", "-e", interface, "-S", "\(source)", "-p", list,
+            "-oX", "-", ipProtocol == .tcp ? "-sS" : "-sU",
         ]
         // A kernel answers for 1,000 closed UDP ports a second, in all its namespaces together.
-        arguments +=
-            ipProtocol == .tcp
-            ? ["-sS", "--min-rate", "20000"] : ["-sU", "--min-rate", "800", "--max-rate", "1000"]
+        // Longer timeouts would cost more than they wait: nmap seeks an answer's probe among all
+        // that are open.
+        switch (isPatient, ipProtocol) {
+        case (true, .tcp): arguments += ["-T4", "--max-retries", "6"]
+        case (true, _): arguments += ["-T4", "--max-retries", "6", "--max-rate", "300"]
+        case (false, .tcp):
+            arguments += [
+                "-T5", "--max-retries", "1", "--min-rtt-timeout", "100ms", "--min-rate", "20000",
+            ]
+        case (false, _):
+            arguments += [
+                "-T5", "--max-retries", "1", "--min-rtt-timeout", "100ms", "--min-rate", "800",
+                "--max-rate", "1000",
+            ]
+        }
         if source.family == .ipv6 { arguments.append("-6") }
         if let sourcePort { arguments += ["-g", "\(sourcePort)"] }
         let result = try namespace.run(

@@ -104,7 +104,7 @@ struct ScanTests {
             let scan = PortScan(
                 source: scanners[0].addresses[0], ipProtocol: ipProtocol,
                 ports: [22...22, 443...443, 5060...5061, 9100...9100],
-                interface: try outerInterface(topology))
+                interface: try outerInterface(topology), isPatient: true)
             let found = try scan.run(in: topology.outside, of: [node[0]])
             let filtered = found[node[0]]?.filter { $0.key != .open && $0.key != .closed }
             #expect(filtered == [:], "\(ipProtocol.name) without an agent: \(found)")
@@ -130,25 +130,36 @@ struct ScanTests {
             let started = ContinuousClock.now
             let found = try scan.run(in: topology.outside, of: hosts)
             for host in hosts {
-                let states = found[host] ?? [:]
-                let answering = (states[.open] ?? []).union(states[.closed] ?? [])
                 let opened = try table.ports(of: ipProtocol, of: host, for: scan)
                     .intersection(ports)
+                var states = found[host] ?? [:]
+                // A busy machine loses packets of a fast scan. A rule refuses them every time.
+                let silent = opened.subtracting(states.answering)
+                if !silent.isEmpty {
+                    var again = scan
+                    again.ports = silent
+                    again.isPatient = true
+                    states.merge(try again.run(in: topology.outside, of: [host])[host] ?? [:]) {
+                        $0.union($1)
+                    }
+                }
                 let what =
                     "\(ipProtocol.name) of \(host) scanned by \(scanner.name), \(source), seed \(seed)"
                 #expect(
-                    answering == opened,
-                    """
-                    \(what): show ports opens \(opened.intervals), but these answer: \
-                    \(answering.intervals)
-                    """)
+                    opened.subtracting(states.answering) == [],
+                    "\(what): these should answer, since show ports says that a row opens them")
+                #expect(
+                    states.answering.subtracting(opened) == [],
+                    "\(what): these should be silent, since show ports has no row that opens them")
                 if ipProtocol == .tcp {
                     let services = PortSet([443...443, 5061...5061, 8080...8080])
                     #expect(
                         states[.open] ?? [] == services.intersection(opened),
                         "\(what): services of opened ports should be open, and no others")
                 }
-                print("\(what): \(ports.count) ports, \(answering.count) answer")
+                print(
+                    "\(what): \(ports.count) ports, \(states.answering.count) answer, \(silent.count) asked again"
+                )
             }
             print("  in \(ContinuousClock.now - started)")
         }
@@ -205,6 +216,12 @@ extension PortTable {
 
 extension PortSet {
     fileprivate var count: Int { intervals.reduce(0) { $0 + $1.count } }
+
+    fileprivate func subtracting(_ other: PortSet) -> PortSet { intersection(other.complement) }
+}
+
+extension [PortScan.State: PortSet] {
+    fileprivate var answering: PortSet { (self[.open] ?? []).union(self[.closed] ?? []) }
 }
 
 extension UInt16 {
