@@ -43,6 +43,16 @@ import Testing
         #expect(compile(text, host: [Self.other]).diagnostics == [])
     }
 
+    @Test func aGatewayIsWarnedOfItsOwnAddressesAndOfNoOthers() {
+        let text = Self.two + "placement: gateway\n"
+        #expect(compile(text, host: [Self.elsewhere]).diagnostics == [])
+        let itself = compile(text, host: [Self.elsewhere, Self.other])
+        #expect(itself.target?.nodes.map(\.name) == ["a", "b"])
+        #expect(itself.diagnostics.map(\.severity) == [.warning])
+        #expect(
+            itself.diagnostics.first?.message.contains("node b (10.0.0.22) is this host") == true)
+    }
+
     @Test func anyNodeCanBeCompiledByName() {
         let loaded = LoadedConfiguration(parsing: [
             ConfigurationSource(path: "a.yaml", text: Self.two)

@@ -8,9 +8,12 @@ package func requireRoot() throws {
     guard geteuid() == 0 else {
         throw TestSupportError("the kernel tests need root: run `swift test` as root")
     }
-    for (program, package) in [("ip", "iproute2"), ("nft", "nftables")] {
-        guard ChildProcess.locate(program) != nil else {
-            throw TestSupportError("`\(program)` is missing: apt-get install \(package)")
-        }
+    try requirePrograms([("ip", "iproute2"), ("nft", "nftables")])
+}
+
+/// Throws, and says which of Debian's packages is missing, unless all the programs can be run.
+package func requirePrograms(_ needed: [(program: String, package: String)]) throws {
+    for (program, package) in needed where ChildProcess.locate(program) == nil {
+        throw TestSupportError("`\(program)` is missing: apt-get install \(package)")
     }
 }
