@@ -25,6 +25,16 @@ struct VerifiedKernel: Sendable {
     ///
     /// - Parameter observed: our tables as they are now.
     func put(_ wanted: Ruleset, from observed: [ObservedTable]) async throws(ApplyFailure) {
+        let names = Ruleset(tables: observed.map { Table(name: $0.name) })
+        var observed = observed
+        if let transition = wanted.transition(from: observed) {
+            do {
+                try await kernel.commit(Transaction(from: observed, to: transition))
+            } catch {
+                throw ApplyFailure("\(error)")
+            }
+            observed = try await tables(knownFrom: [names, wanted])
+        }
         let transaction = Transaction(from: observed, to: wanted)
         if transaction.isEmpty { return }
         var refusal: (any Error)?
@@ -34,7 +44,6 @@ struct VerifiedKernel: Sendable {
             // Whether it was applied all the same shows below.
             refusal = error
         }
-        let names = Ruleset(tables: observed.map { Table(name: $0.name) })
         let differences = try await tables(knownFrom: [names, wanted]).differences(from: wanted)
         guard let first = differences.first else { return }
         if let refusal { throw ApplyFailure("\(refusal)") }

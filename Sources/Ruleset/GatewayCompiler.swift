@@ -33,12 +33,15 @@ package struct PolicyClass: Hashable, Sendable {
     /// for all classes.
     struct Shape: Hashable, Sendable {
         let role: NodeRole
-        /// The families in which the nodes have a secondary address.
+        /// The families in which the nodes have addresses, and those in which secondary ones: with
+        /// them equal, the rules of a class do not depend on which nodes are in it.
+        let families: Set<AddressFamily>
         let secondaryFamilies: Set<AddressFamily>
         let permits: [Permit]
 
         init(_ policy: Policy) {
             role = policy.node.role
+            families = Set(policy.node.allAddresses.map(\.family))
             secondaryFamilies = Set(policy.node.secondaryAddresses.map(\.family))
             permits = policy.permits.map {
                 var permit = $0
@@ -49,7 +52,7 @@ package struct PolicyClass: Hashable, Sendable {
         }
     }
 
-    /// `<role>_<eight digits>`: the same policy has the same name in every generation, so that its
+    /// `<role>_<sixteen digits>`: the same policy has the same name in every generation, so that its
     /// chains and counters stay when other classes come and go.
     package let name: String
     /// Of the nodes in the class.
@@ -62,15 +65,17 @@ package struct PolicyClass: Hashable, Sendable {
             uniqueKeysWithValues: Plane.allCases.map { plane in
                 (plane, AddressSet(policies.flatMap { $0.node.addresses(of: plane) }))
             })
-        let families = shape.secondaryFamilies.map(\.rawValue).sorted()
+        let families =
+            shape.families.map(\.rawValue).sorted()
+            + shape.secondaryFamilies.map { "secondary \($0.rawValue)" }.sorted()
         // FNV-1a over everything that the shape holds.
         var hash: UInt64 = 0xcbf2_9ce4_8422_2325
         for byte in (families + shape.permits.map(\.canonicalText)).joined(separator: "\n").utf8 {
             hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3
         }
-        let digits = String(UInt32(truncatingIfNeeded: hash ^ (hash >> 32)), radix: 16)
+        let digits = String(hash, radix: 16)
         name =
-            "\(shape.role.rawValue)_\(String(repeating: "0", count: 8 - digits.count))\(digits)"
+            "\(shape.role.rawValue)_\(String(repeating: "0", count: 16 - digits.count))\(digits)"
     }
 
     /// What all nodes of the class are permitted, but for their addresses.

@@ -22,6 +22,20 @@ package struct ObservedTable: Hashable, Sendable {
     }
 }
 
+extension ObservedTable {
+    /// The table with all counters at zero, to compare what others than packets changed.
+    package var withoutCounts: ObservedTable {
+        var table = self
+        table.counters = counters.mapValues { _ in CounterValue() }
+        for index in table.sets.indices {
+            table.sets[index].counters = table.sets[index].counters.mapValues { _ in
+                CounterValue()
+            }
+        }
+        return table
+    }
+}
+
 /// A named counter's value.
 package struct CounterValue: Hashable, Sendable, Codable {
     package var packets: UInt64

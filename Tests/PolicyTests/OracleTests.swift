@@ -65,6 +65,50 @@ struct OracleTests {
         }
     }
 
+    /// While nodes change class, what passes is what passes before and afterwards; nothing in between
+    /// is judged by no class.
+    @Test("a transition lets pass what both ends of it do", arguments: seeds.prefix(4))
+    func transition(seed: UInt64) throws {
+        var generator = DeploymentGenerator(seed: seed)
+        var transitions = 0
+        for round in 0..<Self.deploymentsPerSeed {
+            var before = generator.deployment(placement: .gateway)
+            before.mode = .enforce
+            var after = before
+            for index in after.nodes.indices where generator.random.chance(50) {
+                after.nodes[index].features.formSymmetricDifference([.ssh, .sipUDP, .snmp])
+            }
+            let (old, new) = (
+                GatewayPolicy(of: before.nodes, in: before).compile(),
+                GatewayPolicy(of: after.nodes, in: after).compile()
+            )
+            guard
+                let both = Ruleset(tables: [new]).transition(from: [ObservedTable(old)])?.tables
+                    .first
+            else {
+                #expect(before == after || old == new, "seed \(seed), deployment \(round)")
+                continue
+            }
+            transitions += 1
+            let evaluators = [old, new, both].map { TableEvaluator($0) }
+            var packets = PacketGenerator(
+                before, GatewayPolicy(of: before.nodes, in: before).policies,
+                seed: seed << 32 | UInt64(round))
+            for _ in 0..<Self.packetsPerDeployment {
+                let packet = packets.packet()
+                let verdicts = evaluators.map { $0.evaluateForwarded(packet).verdict }
+                let expected: Verdict = verdicts[..<2].contains(.drop) ? .drop : .accept
+                guard verdicts[2] == expected else {
+                    Issue.record(
+                        "seed \(seed), deployment \(round): \(packet)\n\(evaluators[2].evaluateForwarded(packet))"
+                    )
+                    return
+                }
+            }
+        }
+        #expect(transitions > 10)
+    }
+
     /// Same verdict; each end's row counted as far as the packet came; a translated packet between
     /// nodes counted whatever becomes of it.
     private func agrees(
@@ -122,5 +166,21 @@ struct OracleTests {
             return evaluation.verdict == (mode == .enforce ? .drop : .accept)
                 && counters == [expected]
         }
+    }
+}
+
+extension ObservedTable {
+    /// A table as the kernel would list it.
+    fileprivate init(_ table: Table) {
+        self.init(
+            name: table.name,
+            counters: Dictionary(
+                table.counters.map { ($0, CounterValue()) }, uniquingKeysWith: { $1 }),
+            sets: table.sets.map { ObservedSet(name: $0.name, set: $0) },
+            chains: table.chains.map {
+                ObservedChain(
+                    name: $0.name, attachment: ObservedChain.Attachment($0.hook),
+                    rules: $0.rules.map(ObservedRule.known))
+            })
     }
 }
