@@ -51,6 +51,8 @@ final class NetlinkSocket {
         while true {
             var isDone = false
             try receive { message in
+                // What an earlier request that failed left behind.
+                if message.sequence != sequence { return }
                 switch message.kind {
                 case .done: isDone = true
                 case .acknowledgement: isDone = true
@@ -154,6 +156,9 @@ struct NetlinkMessage: ~Copyable {
         default: .message
         }
     }
+
+    /// The request's number that this answers; 0 for notifications.
+    var sequence: UInt32 { header.pointee.nlmsg_seq }
 
     /// The `errno` of an error message; nil for an acknowledgement and everything else.
     fileprivate var errorCode: Int32? {

@@ -39,22 +39,29 @@ package actor NftablesKernel {
         where isOurs: @Sendable (String) -> Bool
     ) throws(NftablesError) -> Observation {
         // A listing is several requests; a foreign transaction may come between any two of them.
-        for _ in 0..<8 {
+        // Where others never rest, two equal listings in a row are as good as one undisturbed.
+        var last: [ObservedTable]?
+        for _ in 0..<Self.readings {
             let before = try generationID()
             let tables: [ObservedTable]
             do {
                 tables = try readTables(where: isOurs)
             } catch {
                 if try generationID() == before { throw error }
+                last = nil
                 continue
             }
-            if try generationID() == before {
+            let structure = tables.map(\.withoutCounts)
+            if try generationID() == before || structure == last {
                 return Observation(generationID: before, tables: tables)
             }
+            last = structure
         }
         throw NftablesError(
-            .unsettled, "the ruleset changed during each of 8 attempts to read it")
+            .unsettled, "our tables changed during each of \(Self.readings) attempts to read them")
     }
+
+    private static let readings = 16
 
     private func readTables(
         where isOurs: (String) -> Bool
