@@ -117,9 +117,14 @@ enum AgentEvent: Sendable {
     /// ``HeardChanges`` holds something.
     case ruleset
     case signal(Signal)
-    case command(Command, reply: CheckedContinuation<ApplyReport, Never>)
+    /// To be carried out before the instant, or not at all: a client that gave up must not be
+    /// surprised later.
+    case command(
+        Command, before: ContinuousClock.Instant, reply: CheckedContinuation<ApplyReport, Never>)
     /// Compare the kernel with the generation in force.
     case check
+    /// Try a configuration again that could not be put in force.
+    case retry
     case watchdog
     /// A source of events ended, without which the agent would be blind.
     case failure(String)
@@ -188,9 +193,28 @@ private struct AgentLoop: Sendable {
     let queue: AsyncStream<AgentEvent>.Continuation
     let notifier: ServiceNotifier
     let heard: HeardChanges
+    /// The configuration as it was read last, whole files only.
+    private let loaded = Shared<LoadedConfiguration?>(nil)
+    private let checks = PendingTimer()
+    private let retries = PendingTimer()
+    private let retryPace = RetryPace()
+
+    init(
+        options: AgentOptions, log: Logger, kernel: NftablesKernel, reconciler: Reconciler,
+        queue: AsyncStream<AgentEvent>.Continuation, notifier: ServiceNotifier,
+        heard: HeardChanges
+    ) {
+        self.options = options
+        self.log = log
+        self.kernel = kernel
+        self.reconciler = reconciler
+        self.queue = queue
+        self.notifier = notifier
+        self.heard = heard
+    }
 
     func start() async {
-        await reconciler.start(load())
+        await reconciler.start(reload())
         await checkAgainIfNeeded()
     }
 
@@ -218,29 +242,36 @@ private struct AgentLoop: Sendable {
     func run(_ events: AsyncStream<AgentEvent>) async throws {
         for await event in events {
             switch event {
+            case .retry:
+                if await reconciler.hasFailedApply { await takeUpConfiguration(reload()) }
             case .directory(let changes):
                 for case .failed(let error) in changes {
                     throw AgentFailure(
                         description: "the configuration directory can't be watched: \(error)")
                 }
-                await takeUpConfiguration()
+                await takeUpConfiguration(reload())
             case .addresses:
-                await takeUpConfiguration()
+                // The files as they were read last: they may be half written now.
+                await takeUpConfiguration(compile(loaded.value ?? read()))
             case .ruleset:
                 try await takeUpChanges()
             case .check:
                 await check(after: nil)
             case .signal(.hangUp):
                 tell { () throws(SystemError) in try notifier.reloading() }
-                _ = await reconciler.apply(load(), origin: .command)
-                await checkAgainIfNeeded()
+                await takeUpConfiguration(reload())
                 await tellReady()
             case .signal(let signal):
                 log.notice("\(signal): ending; the rules stay in force")
                 tell { () throws(SystemError) in try notifier.stopping() }
                 return
-            case .command(let command, let reply):
-                reply.resume(returning: await carryOut(command, load()))
+            case .command(let command, let deadline, let reply):
+                reply.resume(
+                    returning: deadline < .now
+                        ? ApplyReport(
+                            outcome: .failed, generation: nil,
+                            problem: "the agent was busy for too long; nothing was done")
+                        : await carryOut(command, reload()))
                 await checkAgainIfNeeded()
                 await tellStatus()
             case .watchdog:
@@ -251,8 +282,16 @@ private struct AgentLoop: Sendable {
         }
     }
 
-    private func load() -> Compilation {
-        let loaded = ConfigurationDirectory(options.configurationDirectory).load()
+    /// Reads the directory and compiles it for this host.
+    private func reload() -> Compilation { compile(read()) }
+
+    private func read() -> LoadedConfiguration {
+        let read = ConfigurationDirectory(options.configurationDirectory).load()
+        loaded.value = read
+        return read
+    }
+
+    private func compile(_ loaded: LoadedConfiguration) -> Compilation {
         do throws(Errno) {
             return Compilation(
                 loaded, hostAddresses: try HostAddresses.current(), routes: routes)
@@ -274,8 +313,8 @@ private struct AgentLoop: Sendable {
         }
     }
 
-    private func takeUpConfiguration() async {
-        await reconciler.configurationChanged(load(), origin: .directory)
+    private func takeUpConfiguration(_ compilation: Compilation) async {
+        await reconciler.configurationChanged(compilation, origin: .directory)
         await checkAgainIfNeeded()
         await tellStatus()
     }
@@ -314,15 +353,17 @@ private struct AgentLoop: Sendable {
     }
 
     private func checkAgain(in delay: Duration) {
-        Task {
-            try await Task.sleep(for: delay)
-            queue.yield(.check)
-        }
+        checks.schedule(after: delay) { queue.yield(.check) }
     }
 
-    /// After an operation that may have left the kernel behind.
+    /// After an operation that may have left the kernel behind, or a configuration out of force.
     private func checkAgainIfNeeded() async {
         if await reconciler.isOutOfSync { checkAgain(in: .seconds(1)) }
+        if await reconciler.hasFailedApply {
+            retries.schedule(after: retryPace.next()) { queue.yield(.retry) }
+        } else {
+            retryPace.reset()
+        }
     }
 }
 

@@ -15,6 +15,9 @@ struct ControlService: Sendable {
         "Status", "Rules", "Generations", "Ports", "Explain",
     ]
 
+    /// How long a command may wait for its turn: less than clients wait for their answer.
+    private static let commandTime = Duration.seconds(20)
+
     let reconciler: Reconciler
     let commands: AsyncStream<AgentEvent>.Continuation
 
@@ -146,7 +149,8 @@ struct ControlService: Sendable {
 
     private func carryOut(_ command: AgentEvent.Command) async throws -> JSONValue {
         let report = await withCheckedContinuation { reply in
-            commands.yield(.command(command, reply: reply))
+            commands.yield(
+                .command(command, before: .now + Self.commandTime, reply: reply))
         }
         return try .object(["report": JSONValue(encoding: report)])
     }

@@ -3,7 +3,7 @@ internal import PortModel
 
 /// Whether this host forwards packets.
 enum Forwarding {
-    /// The families that it forwards.
+    /// The families that it forwards, or may forward: a sandbox may hide the settings.
     static var families: Set<AddressFamily> { Set(AddressFamily.allCases.filter(isOn)) }
 
     private static func isOn(_ family: AddressFamily) -> Bool {
@@ -13,7 +13,7 @@ enum Forwarding {
         do throws(SystemError) {
             return try AtomicFile.read(path, limit: 16).first != UInt8(ascii: "0")
         } catch {
-            return false  // a kernel without the family forwards nothing of it
+            return true  // hidden, so nothing is known
         }
     }
 }

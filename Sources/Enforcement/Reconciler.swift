@@ -296,6 +296,10 @@ package actor Reconciler {
         do throws(ApplyFailure) {
             let observed = try await kernel.tables(knownFrom: [current?.ruleset, failed])
             guard let current else {
+                if observed.map(\.withoutCounts) == before.map(\.withoutCounts) {
+                    return before.isEmpty
+                        ? "nothing is enforced, as before" : "the kernel was not changed"
+                }
                 // Nothing that the state directory knows; but the kernel may hold something.
                 try await kernel.put(try Ruleset(restoring: before), from: observed)
                 return before.isEmpty
@@ -473,6 +477,10 @@ package actor Reconciler {
     /// again soon.
     package var isOutOfSync: Bool { kernelProblem != nil }
 
+    /// Whether a configuration that is correct could not be put in force, so that it should be tried
+    /// again.
+    package var hasFailedApply: Bool { failedApply != nil }
+
     /// The counters of our tables; empty where they can't be read.
     package func counters() async -> [String: StatusReport.CounterReport] {
         do {
@@ -492,7 +500,8 @@ package actor Reconciler {
             unreadable = "\(error)"
         }
         // Nothing waits from here on, so that what is told belongs together.
-        let failure = kernelProblem ?? failedApply ?? unreadable
+        let problems = [failedApply, kernelProblem, unreadable].compactMap { $0 }
+        let failure = problems.isEmpty ? nil : problems.joined(separator: "; ")
         let damage = ledger.problem
         let state = StatusReport.State(
             StatusReport.State.Facts(

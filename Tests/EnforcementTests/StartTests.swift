@@ -182,13 +182,17 @@ import Testing
         #expect(status.problem?.contains("pexip_fw_conf") == true)
 
         // A failed apply leaves it as well.
-        for fault in [
-            FakeKernel.CommitFault.refuse, .tamper { $0.tables["pexip_fw_conf"]?.chains = [:] },
+        for (fault, words) in [
+            (FakeKernel.CommitFault.refuse, "the kernel was not changed"),
+            (
+                .tamper { $0.tables["pexip_fw_conf"]?.chains = [:] },
+                "what the kernel held before is in force"
+            ),
         ] {
             await bench.kernel.failCommits(fault)
             let report = await next.reconciler.apply(configuration(2), origin: .directory)
             #expect(report.outcome == .failed)
-            #expect(report.problem?.hasSuffix("what the kernel held before is in force") == true)
+            #expect(report.problem?.hasSuffix(words) == true)
             #expect(await bench.kernel.state == before)
         }
         await next.apply(2)
