@@ -19,9 +19,9 @@ package struct Generation: Hashable, Sendable, Codable {
 
     /// What made the agent apply it.
     package enum Origin: String, Hashable, Sendable, Codable {
-        /// The directory changed.
+        /// The directory changed, or SIGHUP or new addresses of the host asked for another look.
         case directory
-        /// `pexip-fwctl apply`, or SIGHUP.
+        /// `pexip-fwctl apply`.
         case command
         /// The agent started.
         case start
