@@ -310,7 +310,7 @@ struct AgentTests {
             let rollback = try scene.agent.control("rollback")
             #expect(rollback.status == .exited(0))
             #expect(
-                rollback.standardOutput.contains("closed\tpexip_fw_conf_1\tconferencing.in.ssh"))
+                rollback.standardOutput.contains("closed\tconf-1\tconferencing.in.ssh"))
             #expect(try !scene.connects(to: 22))
             #expect(try scene.agent.status().state == .pinned)
             #expect(try scene.agent.control("status").status == .exited(0))
