@@ -10,6 +10,8 @@ package enum ConfigurationLimits {
     package static let yamlNodes = 500_000
     /// Address ranges that all uses of groups add up to. One group that is used alone is shared.
     package static let expandedRanges = 2_000_000
+    /// Ports that a row can be given in place of the documented ones, for each node.
+    package static let portsOfRow = 64
     /// Pairs of a range of source ports and one of destination ports of one rule, each of which
     /// becomes a rule of its own in the kernel.
     package static let portPairsOfRule = 1_024

@@ -137,6 +137,13 @@ import Testing
             ])
     }
 
+    @Test(arguments: [64, 65]) func portsOfARow(count: Int) {
+        let loaded = load(node + "ports: {psom: \(Self.separatePorts(count))}\n")
+        let expected =
+            "a.yaml:2:15: error: ports.psom names 65 ports; 64 are the most: write a rule of your own with a range"
+        #expect(loaded.diagnostics.map(\.description) == (count > 64 ? [expected] : []))
+    }
+
     @Test func manyDiagnosticsAreCounted() {
         let loaded = load("nodes: {" + (0..<10_005).map { "n\($0): 1, " }.joined() + "}")
         #expect(loaded.diagnostics.count == ConfigurationLimits.diagnostics + 1)
