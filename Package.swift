@@ -133,7 +133,8 @@ let package = Package(
             name: "EnforcementTests",
             dependencies: [
                 "DeploymentGenerator",
-                "Deployment", "Enforcement", "KernelFake", "PortModel", "Ruleset", logging,
+                "Deployment", "Enforcement", "KernelFake", "Policy", "PortModel", "Ruleset",
+                logging,
             ],
             swiftSettings: strict),
         .testTarget(

@@ -138,7 +138,7 @@ struct ControlService: Sendable {
         }
         return ExplainReport(
             packet, by: generation.ruleset, nodes: generation.nodes,
-            counters: await reconciler.counters())
+            deployment: generation.deployment, counters: await reconciler.counters())
     }
 
     private static func refusal(_ message: String) -> VarlinkError {

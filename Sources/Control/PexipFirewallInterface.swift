@@ -57,7 +57,7 @@ package enum PexipFirewallInterface {
           agent: Agent
         )
 
-        type RowChange (kind: (opened, closed, changed), table: string, row: string)
+        type RowChange (kind: (opened, closed, changed), node: string, row: string)
 
         # outcome is one of unchanged, applied, would-apply, rejected, failed.
         type Report (

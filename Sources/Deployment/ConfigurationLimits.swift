@@ -10,8 +10,14 @@ package enum ConfigurationLimits {
     package static let yamlNodes = 500_000
     /// Address ranges that all uses of groups add up to. One group that is used alone is shared.
     package static let expandedRanges = 2_000_000
-    /// Nodes that all rules together are for: 1,000 nodes with 1,000 rules for all of them.
-    package static let nodesOfRules = 1_000_000
+    /// Ports that a row can be given in place of the documented ones, for each node.
+    package static let portsOfRow = 64
+    /// Pairs of a range of source ports and one of destination ports of one rule, each of which
+    /// becomes a rule of its own in the kernel.
+    package static let portPairsOfRule = 1_024
+    /// Such pairs of all rules, each for every node that its rule is for: 1,000 nodes with 100 rules
+    /// of one port for all of them.
+    package static let portPairsOfNodes = 100_000
     /// Diagnostics that are kept; the others are counted.
     package static let diagnostics = 10_000
 }

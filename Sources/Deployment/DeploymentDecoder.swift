@@ -18,7 +18,7 @@ struct DeploymentDecoder {
     /// How many names may still be compared with unknown ones.
     var suggestionBudget = 200_000
     var expansionBudget = ConfigurationLimits.expandedRanges
-    var ruleNodeBudget = ConfigurationLimits.nodesOfRules
+    var rulePairBudget = ConfigurationLimits.portPairsOfNodes
 
     init(findings: Findings, isComplete: Bool) {
         self.findings = findings

@@ -60,6 +60,13 @@ extension DeploymentDecoder {
             findings.error(node.location, "\(what) is empty: name at least one port")
             return nil
         }
+        guard nodes.count <= ConfigurationLimits.portsOfRow else {
+            findings.error(
+                node.location,
+                "\(what) names \(nodes.count) ports; \(ConfigurationLimits.portsOfRow) are the most: write a rule of your own with a range"
+            )
+            return nil
+        }
         var ports: [UInt16] = []
         var seen: Set<UInt16> = []
         var isUsable = true

@@ -98,11 +98,52 @@ extension DeploymentDecoder {
                 }
             }
         }
-        guard let name, let nodes, let direction, let ipProtocol else { return nil }
+        let portsAreFew = checkPortPairs(
+            ports, nodes: nodes?.count ?? 0,
+            at: (entries[.destinationPorts] ?? entries[.sourcePorts])?.value.location, what)
+        guard let name, let nodes, let direction, let ipProtocol, portsAreFew else { return nil }
         return SiteRule(
             name: name, nodes: nodes, direction: direction, protocol: ipProtocol,
             sourcePorts: ports[.sourcePorts] ?? .all,
             destinationPorts: ports[.destinationPorts] ?? .all, peers: peers)
+    }
+
+    /// Reports a rule whose ports become too many rules in the kernel: one for each range of source
+    /// ports with each of destination ports.
+    private mutating func checkPortPairs(
+        _ ports: [RuleKey: PortSet], nodes: Int, at location: SourceLocation?, _ what: String
+    ) -> Bool {
+        let sources = ports[.sourcePorts]?.intervals.count ?? 1
+        let destinations = ports[.destinationPorts]?.intervals.count ?? 1
+        let limit = ConfigurationLimits.portPairsOfRule
+        guard sources * destinations <= limit else {
+            let product =
+                sources > 1 && destinations > 1
+                ? "\(sources) separate source ports with \(destinations) separate destination ports, \(sources * destinations) pairs; \(limit)"
+                : "\(sources * destinations) separate ports; \(limit)"
+            findings.error(
+                location,
+                "\(what) names \(product) are the most: join ports into ranges, or split the rule"
+            )
+            return false
+        }
+        guard let location else { return true }
+        return takePortPairs(sources * destinations - 1, forNodes: nodes, at: location)
+    }
+
+    /// Takes from what all rules together may come to.
+    private mutating func takePortPairs(
+        _ pairs: Int, forNodes nodes: Int, at location: SourceLocation
+    ) -> Bool {
+        guard pairs * nodes <= rulePairBudget else {
+            findings.error(
+                location,
+                "the rules come to more than \(ConfigurationLimits.portPairsOfNodes) pairs of ports for their nodes together: join ports into ranges, join rules that have the same peers, or name fewer nodes"
+            )
+            return false
+        }
+        rulePairBudget -= pairs * nodes
+        return true
     }
 
     /// The names of the nodes that a rule is for; nil when one is unknown or there are none.
@@ -145,14 +186,8 @@ extension DeploymentDecoder {
             }
             return nil
         }
-        guard result.count <= ruleNodeBudget else {
-            findings.error(
-                node.location,
-                "the rules are for more than \(ConfigurationLimits.nodesOfRules) nodes together: join rules that have the same peers"
-            )
-            return nil
-        }
-        ruleNodeBudget -= result.count
+        // One pair of ports at least; more are counted when the ports are known.
+        guard takePortPairs(1, forNodes: result.count, at: node.location) else { return nil }
         return Array(result)
     }
 }

@@ -19,6 +19,8 @@ package struct Compilation: Sendable {
         package var mode: Mode
         package var nodes: [EnforcedNode]
         package var ruleset: Ruleset
+        /// What it was compiled from.
+        package var deployment: Deployment
     }
 }
 
@@ -92,7 +94,8 @@ extension Compilation.Target {
             self.init(
                 mode: deployment.mode,
                 nodes: policies.map { EnforcedNode($0, table: $0.node.tableName) },
-                ruleset: Ruleset(tables: policies.map { $0.compileLocal() }))
+                ruleset: Ruleset(tables: policies.map { $0.compileLocal() }),
+                deployment: deployment)
         case .gateway:
             let policy = GatewayPolicy(of: nodes, in: deployment)
             let classes = policy.classes
@@ -105,7 +108,7 @@ extension Compilation.Target {
             }
             self.init(
                 mode: deployment.mode, nodes: enforced.sorted { $0.name < $1.name },
-                ruleset: Ruleset(tables: [policy.compile()]))
+                ruleset: Ruleset(tables: [policy.compile()]), deployment: deployment)
         }
     }
 }

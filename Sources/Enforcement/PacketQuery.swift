@@ -1,6 +1,6 @@
-internal import Deployment
+package import Deployment
 package import Policy
-package import PortModel
+internal import PortModel
 package import Ruleset
 
 /// A packet that somebody asks about: `tcp 192.0.2.7 10.0.0.21:443`.
@@ -47,15 +47,28 @@ package struct PacketQuery: Hashable, Sendable, Codable {
                     "neither \(from.address) nor \(to.address) is an address of the node (\(known))"
             )
         }
+        // A host's packets to its own addresses never leave it.
+        let isLoopback =
+            !isGateway
+            && nodes.contains {
+                $0.addresses.contains(from.address) && $0.addresses.contains(to.address)
+            }
         return Packet(
             isNode(to.address) ? .inbound : .outbound, from: from.address, to: to.address,
-            transport)
+            transport, isLoopback: isLoopback)
     }
+
+    /// Names of protocols by the numbers that people may write for them.
+    private static let names: [UInt8: String] = [
+        1: "icmp", 6: "tcp", 17: "udp", 50: "esp", 58: "icmp",
+    ]
 
     private func transport(
         _ source: UInt16?, _ destination: UInt16?, _ family: AddressFamily
     ) throws(Problem) -> Transport {
-        switch `protocol`.lowercased() {
+        let number = UInt8(`protocol`)
+        let name = number.flatMap { Self.names[$0] } ?? `protocol`.lowercased()
+        switch name {
         case "tcp", "udp":
             guard let destination else {
                 throw Problem(
@@ -64,21 +77,35 @@ package struct PacketQuery: Hashable, Sendable, Codable {
                 )
             }
             let source = source ?? Self.commonSourcePort
-            return `protocol`.lowercased() == "tcp"
+            return name == "tcp"
                 ? .tcp(source: source, destination: destination)
                 : .udp(source: source, destination: destination)
-        case "esp": return .esp
+        case "esp":
+            try refusePorts(source, destination)
+            return .esp
         case "icmp", "icmpv6", "ping":
+            try refusePorts(source, destination)
             return .icmp(
                 type: family == .ipv4 ? ICMPTypes.echoRequest4 : ICMPTypes.echoRequest6)
-        case let text:
-            guard let number = UInt8(text) else {
+        default:
+            guard let number else {
                 throw Problem(
                     description:
-                        "\(text) is no protocol: write tcp, udp, esp, icmp or a protocol's number")
+                        "\(`protocol`) is no protocol: write tcp, udp, esp, icmp or a protocol's number"
+                )
             }
+            try refusePorts(source, destination)
             return .other(number)
         }
+    }
+
+    /// For protocols other than TCP and UDP: a port was meant for another one.
+    private func refusePorts(_ source: UInt16?, _ destination: UInt16?) throws(Problem) {
+        guard let port = source ?? destination else { return }
+        throw Problem(
+            description:
+                "only tcp and udp have ports: leave out :\(port), or write tcp or udp for \(`protocol`)"
+        )
     }
 
     /// `ADDRESS`, `ADDRESS:PORT` or `[ADDRESS]:PORT`.
@@ -123,27 +150,21 @@ package struct ExplainReport: Hashable, Sendable, Codable {
     ///
     /// - Parameters:
     ///   - nodes: the nodes that the ruleset enforces.
-    ///   - profile: the documentation that the rows are from.
+    ///   - deployment: what the ruleset was compiled from; nil where that can't be read any more, so
+    ///     that no row can be named as inactive.
     package init(
-        _ packet: Packet, by ruleset: Ruleset, nodes: [EnforcedNode],
-        profile: Profile = .infinity14,
+        _ packet: Packet, by ruleset: Ruleset, nodes: [EnforcedNode], deployment: Deployment?,
         counters: [String: StatusReport.CounterReport] = [:]
     ) {
         explanation = ruleset.explain(packet)
-        let named = explanation.permits + explanation.nearest.map(\.row)
-        var rows: [String: RowText] = [:]
+        inactive =
+            explanation.verdict == .drop
+            ? deployment?.inactiveRows(
+                for: packet, of: nodes, isGateway: ruleset.isGateway) ?? [] : []
+        let named = Set(explanation.permits + explanation.nearest.map(\.row) + inactive)
+        let profile = deployment?.profile ?? .infinity14
+        rows = [:]
         for row in profile.rows where named.contains(row.id) { rows[row.id] = RowText(row) }
-        inactive = []
-        if explanation.verdict == .drop {
-            let known = Set(ruleset.tables.flatMap(\.counters))
-            for row in profile.rows where !known.contains(row.id) {
-                if row.wouldPermit(packet, nodes: nodes) {
-                    inactive.append(row.id)
-                    rows[row.id] = RowText(row)
-                }
-            }
-        }
-        self.rows = rows
         let counted = Set(explanation.rules.compactMap(\.counter))
         self.counters = counters.filter { counted.contains($0.key) }
     }
@@ -156,16 +177,30 @@ extension ExplainReport.RowText {
     }
 }
 
-extension Row {
-    /// Whether the row with its documented ports is about the packet.
-    fileprivate func wouldPermit(_ packet: Packet, nodes: [EnforcedNode]) -> Bool {
-        let end = direction == .inbound ? packet.destination : packet.source
-        guard feature != nil, let ipProtocol = packet.transport.ipProtocol,
-            protocols.contains(ipProtocol),
-            nodes.contains(where: { $0.role == role && $0.addresses.contains(end) }),
-            let ports = packet.transport.ports
-        else { return false }
-        return source.documentedPorts.contains(ports.source)
-            && destination.documentedPorts.contains(ports.destination)
+extension Deployment {
+    /// Rows that would permit a packet if their feature were on for its node, at each end that no
+    /// row permits it.
+    fileprivate func inactiveRows(
+        for packet: Packet, of enforced: [EnforcedNode], isGateway: Bool
+    ) -> [String] {
+        let directions = isGateway ? Direction.allCases : [packet.direction]
+        return directions.flatMap { direction -> [String] in
+            var packet = packet
+            packet.direction = direction
+            guard
+                let name = enforced.first(where: { $0.addresses.contains(packet.nodeAddress) })?
+                    .name,
+                let node = node(named: name),
+                !node.permits(in: self).contains(where: { $0.matches(packet) })
+            else { return [] }
+            var withAll = node
+            withAll.features = Set(Feature.allCases)
+            var ids: [String] = []
+            for permit in withAll.permits(in: self)
+            where permit.matches(packet) && !ids.contains(permit.id) {
+                ids.append(permit.id)
+            }
+            return ids
+        }
     }
 }

@@ -150,7 +150,7 @@ package actor Reconciler {
         guard let target = compilation.target else {
             return report(.rejected, [], compilation)
         }
-        let changes = target.ruleset.changes(from: current?.ruleset)
+        let changes = target.nodeRules.changes(from: current?.nodeRules)
         do {
             let next = try nextGeneration(target, compilation, .command)
             let observed = try await kernel.tables(knownFrom: [current?.ruleset, target.ruleset])
@@ -221,7 +221,7 @@ package actor Reconciler {
     private func install(
         _ target: Compilation.Target, _ compilation: Compilation, _ origin: Generation.Origin
     ) async -> ApplyReport {
-        let changes = target.ruleset.changes(from: current?.ruleset)
+        let changes = target.nodeRules.changes(from: current?.nodeRules)
         do throws(ApplyFailure) {
             let generation: Generation
             do throws(StoreError) {
@@ -414,7 +414,7 @@ package actor Reconciler {
         defer { end() }
         do throws(ApplyFailure) {
             let generation = try rollbackTarget(number)
-            let changes = generation.ruleset.changes(from: current?.ruleset)
+            let changes = generation.nodeRules.changes(from: current?.nodeRules)
             let digest = configuration.digest
             try await putInForce(generation) { ledger throws(StoreError) in
                 try ledger.record(generation.number, pinnedAgainst: digest)

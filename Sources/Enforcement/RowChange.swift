@@ -1,69 +1,246 @@
 internal import PortModel
 internal import Ruleset
 
-/// How one row of one node's table differs between two generations.
+/// How one row of one node differs between two generations.
 package struct RowChange: Hashable, Sendable, Codable {
     package enum Kind: String, Hashable, Sendable, Codable {
         /// The row was not enforced before: its packets pass now.
         case opened
-        /// The row is gone: its packets are refused now.
+        /// The row is gone: its packets are refused now, unless nothing judges the node any more.
         case closed
         /// Its addresses, peers or ports are others.
         case changed
     }
 
     package var kind: Kind
-    package var table: String
+    /// The node's name.
+    package var node: String
     /// The row's or the site rule's id, a `host.` key, or a counter of refusals.
     package var row: String
 }
 
-extension Ruleset {
-    /// What changes for packets from `old` to this ruleset, sorted by table and row.
-    func changes(from old: Ruleset?) -> [RowChange] {
-        let oldTables = Dictionary(
-            (old?.tables ?? []).map { ($0.name, $0.meanings) }, uniquingKeysWith: { $1 })
-        let newTables = Dictionary(
-            tables.map { ($0.name, $0.meanings) }, uniquingKeysWith: { $1 })
+/// Nodes with the rules that enforce them.
+struct NodeRules {
+    let nodes: [EnforcedNode]
+    let ruleset: Ruleset
+}
+
+extension Generation {
+    /// What changes are told from.
+    var nodeRules: NodeRules { NodeRules(nodes: nodes, ruleset: ruleset) }
+}
+
+extension Compilation.Target {
+    /// What changes are told to.
+    var nodeRules: NodeRules { NodeRules(nodes: nodes, ruleset: ruleset) }
+}
+
+extension NodeRules {
+    /// What changes for the nodes' packets from `old` to these rules, sorted by node and row. A
+    /// node that joins has its rows opened, one that leaves has them closed.
+    func changes(from old: NodeRules?) -> [RowChange] {
+        var texts = TextNumbers()
+        let before = NodeMeanings(old ?? NodeRules(nodes: [], ruleset: Ruleset(tables: [])), &texts)
+        let after = NodeMeanings(self, &texts)
         var changes: [RowChange] = []
-        for table in Set(oldTables.keys).union(newTables.keys).sorted() {
-            let before = oldTables[table] ?? [:]
-            let after = newTables[table] ?? [:]
+        for node in Set(before.nodes.keys).union(after.nodes.keys).sorted() {
+            let before = before.rows(of: node)
+            let after = after.rows(of: node)
             for row in Set(before.keys).union(after.keys).sorted() where before[row] != after[row] {
                 let kind: RowChange.Kind =
                     before[row] == nil ? .opened : after[row] == nil ? .closed : .changed
-                // Refusals come and go with their table; a change is one of the mode.
+                // Refusals come and go with their node; a change is one of the mode.
                 if row.hasPrefix(DropCounter.prefix), kind != .changed { continue }
-                changes.append(RowChange(kind: kind, table: table, row: row))
+                changes.append(RowChange(kind: kind, node: node, row: row))
             }
         }
         return changes
     }
 }
 
-extension Table {
-    /// By row, everything that decides which packets the row's rules meet. Other rules, as those for
-    /// loopback and ICMP errors, are the same in every table.
-    fileprivate var meanings: [String: [String]] {
-        let elements = Dictionary(
-            sets.map { ($0.name, $0.addresses.elements.joined(separator: ",")) },
-            uniquingKeysWith: { $1 })
-        var meanings: [String: [String]] = [:]
-        for chain in chains where chain.name != Stamp.chainName {
-            for rule in chain.rules {
-                let peers = rule.matches.compactMap { match -> String? in
-                    switch match {
-                    case .sourceIn(let set, _), .destinationIn(let set, _): elements[set]
-                    default: nil
-                    }
+/// Numbers for texts, so that what a thousand nodes share is compared as a whole once.
+private struct TextNumbers {
+    private var numbers: [String: Int] = [:]
+
+    mutating func number(of text: String) -> Int {
+        if let number = numbers[text] { return number }
+        numbers[text] = numbers.count
+        return numbers.count - 1
+    }
+}
+
+/// Everything of a rule that decides which packets it meets, but for the node's own addresses.
+private struct RuleMeaning {
+    /// The number of its text without names that depend on other nodes.
+    let text: Int
+    /// The families whose packets it can meet.
+    let families: Set<AddressFamily>
+    /// The own addresses of a class's nodes that it is about; nil for all of them.
+    let own: AddressSet?
+}
+
+/// A rule as it concerns one address of a node; nil where the address is no matter.
+private struct RulePart: Equatable {
+    let address: IPAddress?
+    let text: Int
+}
+
+/// What each node's rows mean in one generation.
+private struct NodeMeanings {
+    /// A node's table, and its class where it has one.
+    private struct Group: Hashable {
+        let table: String
+        let policyClass: String?
+    }
+
+    let nodes: [String: EnforcedNode]
+    /// Those of a class once, however many nodes share it.
+    private var groups: [Group: [String: [RuleMeaning]]] = [:]
+
+    init(_ rules: NodeRules, _ texts: inout TextNumbers) {
+        nodes = Dictionary(rules.nodes.map { ($0.name, $0) }, uniquingKeysWith: { $1 })
+        let tables = Dictionary(
+            rules.ruleset.tables.map { ($0.name, TableMeanings($0)) }, uniquingKeysWith: { $1 })
+        for node in rules.nodes {
+            let group = Group(table: node.table, policyClass: node.policyClass)
+            guard groups[group] == nil, let table = tables[node.table] else { continue }
+            groups[group] =
+                node.policyClass.map { table.rows(ofClass: $0, &texts) } ?? table.rows(&texts)
+        }
+    }
+
+    /// By row, the rules that concern a node; empty where the node is not enforced.
+    func rows(of name: String) -> [String: [RulePart]] {
+        guard let node = nodes[name],
+            let rows = groups[Group(table: node.table, policyClass: node.policyClass)]
+        else { return [:] }
+        let addresses = node.addresses.sorted()
+        return rows.compactMapValues { rules in
+            let parts =
+                node.policyClass == nil
+                ? rules.map { RulePart(address: nil, text: $0.text) }
+                : addresses.flatMap { address in
+                    rules.filter {
+                        $0.families.contains(address.family) && $0.own?.contains(address) ?? true
+                    }.map { RulePart(address: address, text: $0.text) }
                 }
-                guard let comment = rule.comment,
-                    counters.contains(comment) || comment.hasPrefix("host.")
-                else { continue }
-                meanings[comment, default: []].append(
-                    ([chain.name, rule.text] + peers).joined(separator: " "))
+            return parts.isEmpty ? nil : parts
+        }.merging(refusals(rows)) { $1 }
+    }
+
+    /// Refusals are about whatever is left, whichever address it is for.
+    private func refusals(_ rows: [String: [RuleMeaning]]) -> [String: [RulePart]] {
+        rows.filter { $0.key.hasPrefix(DropCounter.prefix) }.mapValues {
+            $0.map { RulePart(address: nil, text: $0.text) }
+        }
+    }
+}
+
+/// A table, prepared to tell what its rules mean.
+private struct TableMeanings {
+    private let chains: [String: Chain]
+    private let counters: Set<String>
+    private let sets: [String: NamedSet]
+    private let elements: [String: String]
+
+    init(_ table: Table) {
+        chains = Dictionary(table.chains.map { ($0.name, $0) }, uniquingKeysWith: { $1 })
+        counters = Set(table.counters)
+        sets = Dictionary(table.sets.map { ($0.name, $0) }, uniquingKeysWith: { $1 })
+        elements = sets.mapValues { $0.addresses.elements.joined(separator: ",") }
+    }
+
+    /// By row, the rules of a node's own table. Other rules, as those for loopback and ICMP errors,
+    /// are the same in every table.
+    func rows(_ texts: inout TextNumbers) -> [String: [RuleMeaning]] {
+        var rows: [String: [RuleMeaning]] = [:]
+        for chain in chains.values.sorted(by: { $0.name < $1.name })
+        where chain.name != Stamp.chainName {
+            for rule in chain.rules {
+                guard let row = row(of: rule) else { continue }
+                let peers = rule.matches.compactMap { $0.setName.flatMap { elements[$0] } }
+                let text = ([chain.name, rule.text] + peers).joined(separator: " ")
+                rows[row, default: []].append(
+                    RuleMeaning(
+                        text: texts.number(of: text), families: Set(AddressFamily.allCases),
+                        own: nil))
             }
         }
-        return meanings
+        return rows
+    }
+
+    /// By row, the rules of a class's two chains. The class's name is no part of their meaning: a
+    /// node that gets another feature gets another class, and most of its rows stay.
+    func rows(ofClass name: String, _ texts: inout TextNumbers) -> [String: [RuleMeaning]] {
+        var rows: [String: [RuleMeaning]] = [:]
+        for direction in ["in", "out"] {
+            for rule in chains["\(name)_\(direction)"]?.rules ?? [] {
+                guard let id = row(of: rule) else { continue }
+                // The counters of refusals are named by class.
+                let isOfClass = id.hasPrefix(DropCounter.prefix) && id.hasSuffix(".\(name)")
+                let row = isOfClass ? String(id.dropLast(name.count + 1)) : id
+                rows[row, default: []].append(meaning(of: rule, in: name, direction, &texts))
+            }
+        }
+        return rows
+    }
+
+    private func row(of rule: Rule) -> String? {
+        guard let comment = rule.comment,
+            counters.contains(comment) || comment.hasPrefix("host.")
+        else { return nil }
+        return comment
+    }
+
+    private func meaning(
+        of rule: Rule, in policyClass: String, _ direction: String, _ texts: inout TextNumbers
+    ) -> RuleMeaning {
+        var families = Set(AddressFamily.allCases)
+        var own: AddressSet?
+        var peers: [String] = []
+        var others: [Match] = []
+        for match in rule.matches {
+            if let family = match.family { families.formIntersection([family]) }
+            guard let name = match.setName, let set = sets[name] else {
+                // The family is told apart by the node's addresses.
+                if case .family = match { continue }
+                others.append(match)
+                continue
+            }
+            if set.kind == .addresses, name.hasPrefix("\(policyClass).") {
+                own = set.addresses
+            } else if name.hasPrefix("mesh") {
+                // Each node that joins is a peer of all others: no news of theirs.
+                peers.append(name)
+            } else {
+                peers.append(elements[name] ?? "")
+            }
+        }
+        let text = Rule(others, notrack: rule.isNotrack, rule.verdict).text
+        return RuleMeaning(
+            text: texts.number(of: ([direction, text] + peers).joined(separator: " ")),
+            families: families, own: own)
+    }
+}
+
+extension Match {
+    /// The named set that it looks into.
+    fileprivate var setName: String? {
+        switch self {
+        case .sourceIn(let set, _), .destinationIn(let set, _): set
+        default: nil
+        }
+    }
+
+    /// The only family whose packets can fulfil it; nil where both can.
+    fileprivate var family: AddressFamily? {
+        switch self {
+        case .family(let family), .sourceIn(_, let family), .destinationIn(_, let family),
+            .icmpType(let family, _):
+            family
+        case .source(let address), .destination(let address): address.family
+        case .hopLimit: .ipv6
+        default: nil
+        }
     }
 }

@@ -63,7 +63,7 @@ extension ApplyReport {
     fileprivate func conclude() throws {
         Terminal.complain(diagnostics)
         for change in changes {
-            print("\(change.kind.rawValue)\t\(change.table)\t\(change.row)")
+            print("\(change.kind.rawValue)\t\(change.node)\t\(change.row)")
         }
         let now = generation.map { "generation \($0) is in force" } ?? "nothing is enforced"
         switch outcome {

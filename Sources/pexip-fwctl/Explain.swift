@@ -14,8 +14,11 @@ struct Explain: ParsableCommand {
             10.0.0.21:443 or [2001:db8::21]:443; without a source port, \
             \(PacketQuery.commonSourcePort) is taken. Asks the agent about what is in force; with \
             --config-dir, explains by the configuration there, without an agent. Exit status: 0 \
-            where the packet passes, 1 where it is refused.
+            where the packet passes, 2 where it is refused, 1 where the question can't be answered.
             """)
+
+    /// Tells a packet that is refused from a question that failed.
+    private static let refused = ExitCode(2)
 
     @OptionGroup var connection: ConnectionOptions
     @OptionGroup var source: ConfigurationOption
@@ -51,7 +54,7 @@ struct Explain: ParsableCommand {
                         "destination": .string(query.destination),
                     ], member: "report", as: ExplainReport.self)
             if json { try Terminal.printJSON(report) } else { print(report.text) }
-            if report.explanation.verdict == .drop { throw ExitCode.failure }
+            if report.explanation.verdict == .drop { throw Self.refused }
         }
     }
 
@@ -60,7 +63,8 @@ struct Explain: ParsableCommand {
     ) throws -> ExplainReport {
         do throws(PacketQuery.Problem) {
             let packet = try query.packet(for: target.nodes, isGateway: target.ruleset.isGateway)
-            return ExplainReport(packet, by: target.ruleset, nodes: target.nodes)
+            return ExplainReport(
+                packet, by: target.ruleset, nodes: target.nodes, deployment: target.deployment)
         } catch {
             throw Failure(.failure, error.description)
         }

@@ -8,8 +8,8 @@ struct PexipFirewallControl: ParsableCommand {
         commandName: "pexip-fwctl",
         abstract: "Shows and steers the pexip-fw agent.",
         discussion: """
-            Exit status: 0 done, or healthy; 1 refused, failed, or not healthy; 3 the agent is not \
-            running; 4 not permitted; 64 wrong usage.
+            Exit status: 0 done, or healthy; 1 refused, failed, or not healthy; 2 the explained \
+            packet is refused; 3 the agent is not running; 4 not permitted; 64 wrong usage.
             """,
         version: Version.current,
         subcommands: [

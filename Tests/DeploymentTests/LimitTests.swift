@@ -87,6 +87,63 @@ import Testing
         )
     }
 
+    /// Ports without neighbours, so that each is a range of its own.
+    private static func separatePorts(_ count: Int) -> String {
+        "[" + (1...count).map { "\($0 * 2)" }.joined(separator: ", ") + "]"
+    }
+
+    private static func rule(_ name: Int, _ ports: String) -> String {
+        "  - {name: r\(name), nodes: all, direction: inbound, protocol: tcp, \(ports)}\n"
+    }
+
+    /// A small file that would become 2,250,000 rules in the kernel.
+    @Test(
+        .timeLimit(.minutes(1)),
+        arguments: [
+            (
+                "source_ports: \(separatePorts(1_500)), destination_ports: \(separatePorts(1_500))",
+                "rule r1 names 1500 separate source ports with 1500 separate destination ports, 2250000 pairs; 1024 are the most: join ports into ranges, or split the rule"
+            ),
+            (
+                "source_ports: \(separatePorts(1_025))",
+                "rule r1 names 1025 separate ports; 1024 are the most: join ports into ranges, or split the rule"
+            ),
+            ("source_ports: \(separatePorts(32)), destination_ports: \(separatePorts(32))", nil),
+            ("destination_ports: \(separatePorts(1_024))", nil),
+        ])
+    func pairsOfPortsOfARule(_ ports: String, _ expected: String?) {
+        let loaded = load(node + "rules:\n" + Self.rule(1, ports))
+        #expect(loaded.diagnostics.map(\.message) == (expected.map { [$0] } ?? []))
+        #expect(loaded.diagnostics.allSatisfy { $0.location?.line == 3 })
+        #expect(loaded.hasErrors == (expected != nil))
+    }
+
+    @Test(arguments: [
+        (100, "destination_ports: 80", 1_000), (10, "destination_ports: [80, 82]", 5_000),
+    ])
+    func pairsOfPortsOfAllRules(_ rules: Int, _ ports: String, _ count: Int) {
+        let nodes = (0..<count).map {
+            "  n\($0): {role: conferencing, address: 10.1.\($0 / 250).\($0 % 250)}\n"
+        }
+        func messages(_ rules: Int) -> [String] {
+            let rules = (1...rules).map { Self.rule($0, ports) }.joined()
+            return load("nodes:\n\(nodes.joined())rules:\n\(rules)").diagnostics
+                .filter { $0.severity == .error && $0.location != nil }.map(\.message)
+        }
+        #expect(messages(rules) == [])
+        #expect(
+            messages(rules + 1) == [
+                "the rules come to more than 100000 pairs of ports for their nodes together: join ports into ranges, join rules that have the same peers, or name fewer nodes"
+            ])
+    }
+
+    @Test(arguments: [64, 65]) func portsOfARow(count: Int) {
+        let loaded = load(node + "ports: {psom: \(Self.separatePorts(count))}\n")
+        let expected =
+            "a.yaml:2:15: error: ports.psom names 65 ports; 64 are the most: write a rule of your own with a range"
+        #expect(loaded.diagnostics.map(\.description) == (count > 64 ? [expected] : []))
+    }
+
     @Test func manyDiagnosticsAreCounted() {
         let loaded = load("nodes: {" + (0..<10_005).map { "n\($0): 1, " }.joined() + "}")
         #expect(loaded.diagnostics.count == ConfigurationLimits.diagnostics + 1)

@@ -29,7 +29,7 @@ import Testing
         #expect(report.generation == 2)
         #expect(
             report.changes == [
-                RowChange(kind: .changed, table: Self.table, row: "conferencing.in.ssh")
+                RowChange(kind: .changed, node: "conf", row: "conferencing.in.ssh")
             ])
         #expect(await bench.kernel.commits.count == 1)
         try await bench.expectInForce(2, 2)
@@ -48,6 +48,12 @@ import Testing
                 table.name = "pexip_fw_\(index)"
                 return table
             })
+        compilation.target?.nodes = try variants.indices.map { index in
+            var node = try #require(configuration(1).target?.nodes.first)
+            node.name = "conf-\(index)"
+            node.table = "pexip_fw_\(index)"
+            return node
+        }
         return compilation
     }
 
@@ -58,7 +64,7 @@ import Testing
         let report = await bench.reconciler.apply(try Self.twoNodes(1, 3), origin: .directory)
         #expect(
             report.changes == [
-                RowChange(kind: .changed, table: "pexip_fw_1", row: "conferencing.in.ssh")
+                RowChange(kind: .changed, node: "conf-1", row: "conferencing.in.ssh")
             ])
         let statements = await bench.kernel.commits.flatMap(\.statements).map(\.text)
         #expect(

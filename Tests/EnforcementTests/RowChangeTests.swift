@@ -9,13 +9,13 @@ import Testing
         _ old: String, _ new: String
     ) throws -> [RowChange] {
         let node = "nodes: {conf: {role: conferencing, address: 10.0.0.21}}\n"
-        let before = try #require(compile(node + old).target?.ruleset)
-        let after = try #require(compile(node + new).target?.ruleset)
+        let before = try #require(compile(node + old).target?.nodeRules)
+        let after = try #require(compile(node + new).target?.nodeRules)
         return after.changes(from: before)
     }
 
     static func change(_ kind: RowChange.Kind, _ row: String) -> RowChange {
-        RowChange(kind: kind, table: "pexip_fw_conf", row: row)
+        RowChange(kind: kind, node: "conf", row: row)
     }
 
     static let ssh = "features: {ssh: true}\n"
@@ -48,10 +48,95 @@ import Testing
     }
 
     @Test func fromNothingEveryRowOpensAndNoRefusalIsNamed() throws {
-        let ruleset = try #require(configuration(1).target?.ruleset)
-        let changes = ruleset.changes(from: nil)
+        let rules = try #require(configuration(1).target?.nodeRules)
+        let changes = rules.changes(from: nil)
         #expect(!changes.isEmpty)
         #expect(changes.allSatisfy { $0.kind == .opened && !$0.row.hasPrefix("drop.") })
-        #expect(ruleset.changes(from: ruleset) == [])
+        #expect(rules.changes(from: rules) == [])
+    }
+
+    // MARK: Gateway
+
+    static let a = "  a: {role: conferencing, address: 10.0.0.21}"
+    static let b = "  b: {role: conferencing, address: 10.0.0.22}"
+    static let sshNode = "  b: {role: conferencing, address: 10.0.0.22, features: {ssh: true}}"
+    static let both = #"  b: {role: conferencing, address: [10.0.0.22, "2001:db8::22"]}"#
+    static let dual = #"  a: {role: conferencing, address: [10.0.0.21, "2001:db8::21"]}"#
+
+    static func gateway(_ nodes: [String], _ other: String = "") throws -> NodeRules {
+        let text = "placement: gateway\nnodes:\n\(nodes.joined(separator: "\n"))\n\(other)"
+        return try #require(compile(text).target?.nodeRules)
+    }
+
+    @Test func aNodeOfAnotherClassChangesInWhatDiffers() throws {
+        let before = try Self.gateway([Self.a, Self.b])
+        let after = try Self.gateway([Self.a, Self.sshNode])
+        #expect(Set(after.nodes.map(\.policyClass)).count == 2)
+        let row = "conferencing.in.ssh"
+        #expect(after.changes(from: before) == [RowChange(kind: .opened, node: "b", row: row)])
+        #expect(before.changes(from: after) == [RowChange(kind: .closed, node: "b", row: row)])
+        #expect(after.changes(from: after) == [])
+    }
+
+    @Test(arguments: ["", "enforce: [a]\n"])
+    func aNodeThatJoinsOpensItsRowsAndOneThatLeavesClosesThem(_ enforce: String) throws {
+        // Not configured at first, or configured and not enforced.
+        let before = try Self.gateway(enforce.isEmpty ? [Self.a] : [Self.a, Self.b], enforce)
+        let after = try Self.gateway([Self.a, Self.b])
+        for (changes, kind) in [
+            (after.changes(from: before), RowChange.Kind.opened),
+            (before.changes(from: after), .closed),
+        ] {
+            #expect(changes.allSatisfy { $0.node == "b" && $0.kind == kind })
+            let rows = changes.map(\.row)
+            #expect(rows.contains("conferencing.in.sip"))
+            #expect(rows.contains("conferencing.in.esp"))
+            #expect(rows.allSatisfy { !$0.hasPrefix("drop.") })
+            #expect(rows.count == after.nodes.first { $0.name == "b" }?.rows)
+        }
+    }
+
+    @Test func aNodeOfAnotherFamilyInTheClassIsNoChangeForTheOthers() throws {
+        let peers = #"peers: {endpoints: [192.0.2.0/24, "2001:db8:1::/64"]}"# + "\n"
+        let before = try Self.gateway([Self.a], peers)
+        let after = try Self.gateway([Self.a, Self.both], peers)
+        #expect(Set(after.nodes.map(\.policyClass)).count == 1)
+        #expect(Set(after.changes(from: before).map(\.node)) == ["b"])
+    }
+
+    @Test func anAddressThatJoinsChangesTheRowsOfItsNode() throws {
+        let before = try Self.gateway([Self.a, Self.b])
+        let changes = try Self.gateway([Self.dual, Self.b]).changes(from: before)
+        #expect(Set(changes.map(\.node)) == ["a"])
+        #expect(changes.contains(RowChange(kind: .changed, node: "a", row: "conferencing.in.sip")))
+        #expect(changes.allSatisfy { !$0.row.hasPrefix("drop.") })
+    }
+
+    @Test(arguments: [
+        (peers, peers.replacing("9.0.1", with: "9.0.2"), ["conferencing.in.ssh"]),
+        (site, site.replacing("9100", with: "9101"), ["site.x"]),
+        ("", "host: {ping: true}\n", ["host.ping"]),
+        ("", "mode: observe\n", ["drop.in", "drop.out"]),
+    ])
+    func whatConcernsAllNodesIsToldOfEach(_ old: String, _ new: String, _ rows: [String]) throws {
+        let before = try Self.gateway([Self.a, Self.b], old)
+        let changes = try Self.gateway([Self.a, Self.b], new).changes(from: before)
+        #expect(changes.map(\.node) == rows.map { _ in "a" } + rows.map { _ in "b" })
+        #expect(changes.map(\.row) == rows + rows)
+        let kind: RowChange.Kind = rows == ["host.ping"] ? .opened : .changed
+        #expect(changes.allSatisfy { $0.kind == kind })
+    }
+
+    @Test(.timeLimit(.minutes(1))) func aThousandNodesAreQuick() throws {
+        let nodes = (0..<1_000).map {
+            "  n\($0): {role: conferencing, address: 10.1.\($0 / 250).\($0 % 250 + 1)}"
+        }
+        let before = try Self.gateway(nodes, Self.ssh)
+        let after = try Self.gateway(nodes, Self.peers)
+        let start = ContinuousClock.now
+        let changes = after.changes(from: before)
+        #expect(ContinuousClock.now - start < .seconds(5))
+        #expect(changes.count == 1_000)
+        #expect(changes.allSatisfy { $0.row == "conferencing.in.ssh" && $0.kind == .changed })
     }
 }

@@ -310,7 +310,7 @@ struct AgentTests {
             let rollback = try scene.agent.control("rollback")
             #expect(rollback.status == .exited(0))
             #expect(
-                rollback.standardOutput.contains("closed\tpexip_fw_conf_1\tconferencing.in.ssh"))
+                rollback.standardOutput.contains("closed\tconf-1\tconferencing.in.ssh"))
             #expect(try !scene.connects(to: 22))
             #expect(try scene.agent.status().state == .pinned)
             #expect(try scene.agent.control("status").status == .exited(0))
@@ -430,7 +430,7 @@ struct AgentTests {
         #expect(wrong.status == .exited(64))
     }
 
-    @Test("check and show rules work without an agent")
+    @Test("check, show rules and explain work without an agent")
     func offline() throws {
         let control = try BuiltProducts.path(of: "pexip-fwctl")
         let directory = FileManager.default.temporaryDirectory.appending(
@@ -453,6 +453,15 @@ struct AgentTests {
         ])
         #expect(rules.status == .exited(0))
         #expect(rules.standardOutput.hasPrefix("table inet pexip_fw_conf_2 {"))
+        for (question, status) in [
+            (["tcp", "192.0.2.7", "10.0.0.22:443"], Int32(0)),
+            (["tcp", "192.0.2.7", "10.0.0.22:22"], 2),
+            (["esp", "192.0.2.7", "10.0.0.22:22"], 1),
+        ] {
+            let answer = try ChildProcess.run(
+                [control, "explain", "--config-dir", directory.path, "--node", "conf-2"] + question)
+            #expect(answer.status == .exited(status), "\(question): \(answer)")
+        }
 
         try Data("nodes: {a: {role: confrencing, address: 300.0.0.1}}\nfetures: {}\n".utf8)
             .write(to: file)

@@ -169,7 +169,7 @@ struct ScaleTests {
         #expect(permitted.status == .exited(0), "\(permitted)")
         let refused = try agent.control("explain", "tcp", "192.0.2.7", "10.1.5.6:5060", "--json")
         #expect(
-            refused.status == .exited(1), "SIP belongs to the secondary address: \(refused)")
+            refused.status == .exited(2), "SIP belongs to the secondary address: \(refused)")
         for (result, verdict) in [(permitted, Decision.Verdict.accept), (refused, .drop)] {
             let report = try JSONDecoder().decode(
                 ExplainReport.self, from: Data(result.standardOutput.utf8))
