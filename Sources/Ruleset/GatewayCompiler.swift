@@ -119,6 +119,9 @@ private struct GatewayCompiler {
     let policy: GatewayPolicy
     /// The addresses of all enforced nodes.
     let enforced: AddressSet
+    /// Peers that classes narrow to different addresses, so that each needs a set of its own; the
+    /// others share one, however many classes there are.
+    let differingPeers: Set<PeerOrigin>
     /// Enforcement drops; observation counts the same packets and goes on with the other end.
     let refusal: Verdict
     var builder: TableBuilder
@@ -126,6 +129,15 @@ private struct GatewayCompiler {
     init(_ policy: GatewayPolicy) {
         self.policy = policy
         enforced = AddressSet(policy.policies.flatMap(\.node.allAddresses))
+        var narrowed: [PeerOrigin: Peers] = [:]
+        var differing: Set<PeerOrigin> = []
+        for permit in policy.classes.flatMap(\.permits) where permit.peers != .any {
+            if let other = narrowed[permit.peerOrigin], other != permit.peers {
+                differing.insert(permit.peerOrigin)
+            }
+            narrowed[permit.peerOrigin] = permit.peers
+        }
+        differingPeers = differing
         refusal = policy.mode == .enforce ? .drop : .return
         builder = TableBuilder(mode: policy.mode)
     }
@@ -211,7 +223,8 @@ private struct GatewayCompiler {
             guard let node = nodeMatch(permit, policyClass, family),
                 let peers = builder.peerMatch(
                     permit.peerOrigin, permit.peers, permit.direction, family,
-                    scope: permit.peerOrigin.isShared ? "" : "\(policyClass.name).")
+                    scope: differingPeers.contains(permit.peerOrigin)
+                        ? "\(policyClass.name)." : "")
             else { continue }
             conditions.append((family, node + peers))
         }
@@ -247,16 +260,6 @@ private struct GatewayCompiler {
                 permit.direction == .inbound
                     ? .destinationIn(set: set, family) : .sourceIn(set: set, family)
             ]
-        }
-    }
-}
-
-extension PeerOrigin {
-    /// Whether all classes mean the same addresses by it.
-    fileprivate var isShared: Bool {
-        switch self {
-        case .mesh, .site: true
-        case .devices: false
         }
     }
 }
