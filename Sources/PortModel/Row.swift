@@ -222,16 +222,6 @@ extension Row {
 }
 
 extension PortCell {
-    /// The cell's ports with the documented defaults.
-    package var documentedPorts: PortSet {
-        switch self {
-        case .any, .notApplicable: .all
-        case .configurable(let port): PortSet(port.documentedDefault.map { $0...$0 })
-        case .ports(let numbers, let range):
-            PortSet(numbers.map { $0...$0 } + [range?.documentedDefault].compactMap { $0 })
-        }
-    }
-
     /// The cell as the documentation prints it, without marks.
     package var documentedText: String {
         switch self {

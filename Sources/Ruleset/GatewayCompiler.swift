@@ -124,7 +124,7 @@ private struct GatewayCompiler {
     let differingPeers: Set<PeerOrigin>
     /// Enforcement drops; observation counts the same packets and goes on with the other end.
     let refusal: Verdict
-    var builder: TableBuilder
+    var builder = TableBuilder()
 
     init(_ policy: GatewayPolicy) {
         self.policy = policy
@@ -139,7 +139,6 @@ private struct GatewayCompiler {
         }
         differingPeers = differing
         refusal = policy.mode == .enforce ? .drop : .return
-        builder = TableBuilder(mode: policy.mode)
     }
 
     mutating func table() -> Table {

@@ -34,12 +34,11 @@ private struct LocalCompiler {
     let policy: Policy
     /// Enforcement drops; observation counts the same packets and lets them pass.
     let refusal: Verdict
-    var builder: TableBuilder
+    var builder = TableBuilder()
 
     init(_ policy: Policy) {
         self.policy = policy
         refusal = policy.mode == .enforce ? .drop : .accept
-        builder = TableBuilder(mode: policy.mode)
     }
 
     mutating func table() -> Table {

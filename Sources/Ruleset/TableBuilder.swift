@@ -4,11 +4,8 @@ internal import PortModel
 
 /// Collects the counters and sets of a table while its rules are made.
 struct TableBuilder {
-    let mode: Mode
     private(set) var counters: Set<String> = []
     private(set) var sets: [String: NamedSet] = [:]
-
-    init(mode: Mode) { self.mode = mode }
 
     func table(named name: String, chains: [Chain]) -> Table {
         Table(name: name, counters: Array(counters), sets: Array(sets.values), chains: chains)
