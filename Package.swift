@@ -80,8 +80,8 @@ let package = Package(
         .executableTarget(
             name: "pexip-fwctl",
             dependencies: [
-                "Control", "Deployment", "Enforcement", "JSONValue", "Policy", "PortModel",
-                "Ruleset", argumentParser,
+                "Control", "Deployment", "Enforcement", "JSONValue", "LinuxSystem", "Policy",
+                "PortModel", "Ruleset", argumentParser,
             ],
             swiftSettings: strict),
 

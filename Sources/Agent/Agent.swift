@@ -43,6 +43,7 @@ package struct Agent: Sendable {
         let directory = try DirectoryWatch(path: options.configurationDirectory)
         let reconciler = Reconciler(
             kernel: kernel, store: try GenerationStore(directory: options.stateDirectory),
+            clock: KernelClock(bootID: options.bootID), prober: ConnectionProber(),
             identity: StatusReport.AgentIdentity(
                 version: Version.current, pid: getpid(), started: .now),
             log: log)
@@ -125,13 +126,16 @@ enum AgentEvent: Sendable {
     case check
     /// Try a configuration again that could not be put in force.
     case retry
+    /// The time to confirm in may have passed.
+    case deadline
     case watchdog
     /// A source of events ended, without which the agent would be blind.
     case failure(String)
 
     /// What a client of the control socket wants done.
     enum Command: Sendable {
-        case apply(isDryRun: Bool)
+        case apply(Reconciler.ApplyRequest, isDryRun: Bool)
+        case confirm
         case rollback(generation: Int?)
         case flush
     }
@@ -197,6 +201,7 @@ private struct AgentLoop: Sendable {
     private let loaded = Shared<LoadedConfiguration?>(nil)
     private let checks = PendingTimer()
     private let retries = PendingTimer()
+    private let deadlines = PendingTimer()
     private let retryPace = RetryPace()
 
     init(
@@ -244,6 +249,10 @@ private struct AgentLoop: Sendable {
             switch event {
             case .retry:
                 if await reconciler.hasFailedApply { await takeUpConfiguration(reload()) }
+            case .deadline:
+                await reconciler.keepDeadlines()
+                await checkAgainIfNeeded()
+                await tellStatus()
             case .directory(let changes):
                 for case .failed(let error) in changes {
                     throw AgentFailure(
@@ -323,8 +332,9 @@ private struct AgentLoop: Sendable {
         _ command: AgentEvent.Command, _ compilation: Compilation
     ) async -> ApplyReport {
         switch command {
-        case .apply(isDryRun: true): await reconciler.dryRun(compilation)
-        case .apply(isDryRun: false): await reconciler.apply(compilation, origin: .command)
+        case .apply(let request, isDryRun: true): await reconciler.dryRun(compilation, request)
+        case .apply(let request, isDryRun: false): await reconciler.apply(compilation, request)
+        case .confirm: await reconciler.confirm()
         case .rollback(let generation): await reconciler.rollback(to: generation)
         case .flush: await reconciler.flush()
         }
@@ -359,6 +369,10 @@ private struct AgentLoop: Sendable {
     /// After an operation that may have left the kernel behind, or a configuration out of force.
     private func checkAgainIfNeeded() async {
         if await reconciler.isOutOfSync { checkAgain(in: .seconds(1)) }
+        if let left = await reconciler.timeToNextDeadline {
+            // Again and again where it can't be kept, but not in a busy loop.
+            deadlines.schedule(after: max(left, .seconds(1))) { queue.yield(.deadline) }
+        }
         if await reconciler.hasFailedApply {
             retries.schedule(after: retryPace.next()) { queue.yield(.retry) }
         } else {

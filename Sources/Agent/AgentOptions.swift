@@ -9,14 +9,17 @@ package struct AgentOptions: Hashable, Sendable {
     package var configurationDirectory: String
     package var stateDirectory: String
     package var socketPath: String
+    /// The boot's id where a sandbox hides the kernel's own.
+    package var bootID: String?
 
     package init(
         configurationDirectory: String = defaultConfigurationDirectory,
         stateDirectory: String = defaultStateDirectory,
-        socketPath: String = defaultSocketPath
+        socketPath: String = defaultSocketPath, bootID: String? = nil
     ) {
         self.configurationDirectory = configurationDirectory
         self.stateDirectory = stateDirectory
         self.socketPath = socketPath
+        self.bootID = bootID
     }
 }

@@ -1,4 +1,5 @@
 internal import Control
+internal import Deployment
 internal import Enforcement
 internal import Glibc
 internal import JSONValue
@@ -94,7 +95,10 @@ struct ControlService: Sendable {
             return try .object(["report": JSONValue(encoding: await explain(query))])
         case "Apply":
             let parameters = try call.parameters(as: ApplyParameters.self)
-            return try await carryOut(.apply(isDryRun: parameters.dryRun ?? false))
+            return try await carryOut(
+                .apply(try parameters.request, isDryRun: parameters.dryRun ?? false))
+        case "Confirm":
+            return try await carryOut(.confirm)
         case "Rollback":
             let parameters = try call.parameters(as: RollbackParameters.self)
             return try await carryOut(.rollback(generation: parameters.generation))
@@ -156,6 +160,24 @@ struct ControlService: Sendable {
     }
 
     private struct PortsParameters: Decodable { var node: String? }
-    private struct ApplyParameters: Decodable { var dryRun: Bool? }
+    private struct ApplyParameters: Decodable {
+        var dryRun: Bool?
+        var confirmSeconds: Int?
+        var force: Bool?
+        var session: String?
+
+        var request: Reconciler.ApplyRequest {
+            get throws(VarlinkError) {
+                if let confirmSeconds, !Guard.confirmSeconds.contains(confirmSeconds) {
+                    throw .invalidParameter("confirmSeconds")
+                }
+                let session = session.map(OperatorSession.init(sshConnection:))
+                if session == .some(nil) { throw .invalidParameter("session") }
+                return Reconciler.ApplyRequest(
+                    confirm: confirmSeconds.map { .seconds($0) }, isForced: force ?? false,
+                    session: session ?? nil)
+            }
+        }
+    }
     private struct RollbackParameters: Decodable { var generation: Int? }
 }

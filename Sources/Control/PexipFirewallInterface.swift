@@ -38,13 +38,23 @@ package enum PexipFirewallInterface {
 
         type Agent (version: string, pid: int, started: string)
 
+        # A generation that waits for confirmation: at the deadline it is taken back, and fallback is
+        # in force again, or nothing.
+        type Pending (deadline: string, secondsLeft: int, fallback: ?int)
+
+        # Why something else is in force than what is configured; explanation tells what was taken
+        # back, and why.
+        type Hold (reason: (rollback, flush, unconfirmed, probe), explanation: ?string)
+
         # counters are named by row, by site rule or by reason for dropping; warnings tell what was
-        # seen in the kernel that needs an administrator; state is one of in-sync, pinned, rejected, degraded,
-        # unconfigured, flushed.
+        # seen in the kernel that needs an administrator; state is one of in-sync,
+        # pending-confirmation, pinned, reverted, rejected, degraded, unconfigured, flushed.
         type StatusReport (
           state: string,
           generation: ?int,
           confirmedGeneration: ?int,
+          pending: ?Pending,
+          hold: ?Hold,
           generationCreated: ?string,
           generationOrigin: ?string,
           mode: ?string,
@@ -59,7 +69,7 @@ package enum PexipFirewallInterface {
 
         type RowChange (kind: (opened, closed, changed), node: string, row: string)
 
-        # outcome is one of unchanged, applied, would-apply, rejected, failed.
+        # outcome is one of unchanged, applied, would-apply, rejected, refused, failed.
         type Report (
           outcome: string,
           generation: ?int,
@@ -138,8 +148,19 @@ package enum PexipFirewallInterface {
           destination: string
         ) -> (report: ExplainReport)
 
-        # Loads the configuration now; a dry run says what would change and changes nothing.
-        method Apply(dryRun: ?bool) -> (report: Report)
+        # Loads the configuration now; a dry run says what would change and changes nothing. With
+        # confirmSeconds (10 to 86400) it is taken back unless Confirm is called in time. session is
+        # the caller's SSH_CONNECTION, which the new rules must not cut; with force they may, and no
+        # probe is tried.
+        method Apply(
+          dryRun: ?bool,
+          confirmSeconds: ?int,
+          force: ?bool,
+          session: ?string
+        ) -> (report: Report)
+
+        # Keeps the generation that waits for confirmation.
+        method Confirm() -> (report: Report)
 
         # Puts an older generation in force, by default the one before, until the configuration
         # changes or Apply is called.

@@ -192,6 +192,9 @@ package struct SiteRule: Hashable, Sendable {
 
 /// What guards an apply.
 package struct Guard: Hashable, Sendable {
+    /// The times to confirm in that are neither too short for people nor forgotten: 10 s to 24 h.
+    package static let confirmSeconds = 10...86_400
+
     /// Automatic applies roll back unless confirmed within this time; nil is off.
     package var confirm: Duration?
     package var probes: [Probe] = []
@@ -202,12 +205,17 @@ package struct Guard: Hashable, Sendable {
 }
 
 /// A TCP connection that must succeed after an apply.
-package struct Probe: Hashable, Sendable {
+package struct Probe: Hashable, Sendable, CustomStringConvertible {
     package var address: IPAddress
     package var port: UInt16
 
     package init(address: IPAddress, port: UInt16) {
         self.address = address
         self.port = port
+    }
+
+    /// As it is configured: `tcp://10.0.0.10:443`.
+    package var description: String {
+        address.family == .ipv6 ? "tcp://[\(address)]:\(port)" : "tcp://\(address):\(port)"
     }
 }

@@ -25,17 +25,11 @@ extension DeploymentDecoder {
             "guard.confirm must be a time such as 60s, 5m or 1h, or off"
         guard let text = text(node, expectation) else { return nil }
         if text == "0" || text == "off" { return nil }
-        let units: [(suffix: String, seconds: Int)] = [("s", 1), ("m", 60), ("h", 3_600)]
-        // Six digits are more than a day in any unit, and never overflow.
-        guard let unit = units.first(where: { text.hasSuffix($0.suffix) }),
-            let number = Int(text.dropLast()), text.utf8.count <= 7,
-            text.dropLast().utf8.allSatisfy({ (48...57).contains($0) })
-        else {
+        guard let seconds = Guard.seconds(text) else {
             refuse(node, expectation)
             return nil
         }
-        let seconds = number * unit.seconds
-        guard (10...86_400).contains(seconds) else {
+        guard Guard.confirmSeconds.contains(seconds) else {
             findings.error(
                 node.location,
                 "guard.confirm must be from 10s to 24h, or off, not \(quoted(text))")
@@ -81,5 +75,18 @@ extension DeploymentDecoder {
             return nil
         }
         return Probe(address: address, port: port)
+    }
+}
+
+extension Guard {
+    /// The seconds that a time such as `60s`, `5m` or `1h` stands for; nil where it is none.
+    package static func seconds(_ text: String) -> Int? {
+        let units: [(suffix: String, seconds: Int)] = [("s", 1), ("m", 60), ("h", 3_600)]
+        // Six digits are more than a day in any unit, and never overflow.
+        guard let unit = units.first(where: { text.hasSuffix($0.suffix) }),
+            let number = Int(text.dropLast()), text.utf8.count <= 7,
+            text.dropLast().utf8.allSatisfy({ (48...57).contains($0) })
+        else { return nil }
+        return number * unit.seconds
     }
 }

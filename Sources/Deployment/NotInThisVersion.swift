@@ -5,18 +5,6 @@ extension DeploymentDecoder {
         guard case .mapping(let entries) = root[RootKey.guards.rawValue]?.value.content else {
             return
         }
-        if let confirm = entries[GuardKey.confirm.rawValue]?.value, !confirm.isNull {
-            switch confirm.content {
-            case .scalar("0", _), .scalar("off", _): break
-            default:
-                findings.error(confirm.location, "guard.confirm is not in this version: write off")
-            }
-        }
-        if let probes = entries[GuardKey.probes.rawValue]?.value, !probes.isNull,
-            probes.content != .sequence([])
-        {
-            findings.error(probes.location, "guard.probes is not in this version: remove it")
-        }
         if let revoke = entries[GuardKey.revokeEstablished.rawValue]?.value,
             revoke.content == .scalar("true", isPlain: true)
         {

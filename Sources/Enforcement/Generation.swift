@@ -16,6 +16,9 @@ package struct Generation: Hashable, Sendable, Codable {
     package var nodes: [EnforcedNode]
     /// The compiled tables without stamps.
     package var ruleset: Ruleset
+    /// It was to be confirmed and was not yet: without a record of what is in force, it is not taken
+    /// for that.
+    package var isProvisional = false
 
     /// What made the agent apply it.
     package enum Origin: String, Hashable, Sendable, Codable {

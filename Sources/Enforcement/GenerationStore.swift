@@ -3,29 +3,6 @@ internal import Glibc
 internal import LinuxSystem
 internal import SystemPackage
 
-/// Which of the stored generations is in force.
-package struct Standing: Hashable, Sendable, Codable {
-    /// The generation that the kernel is to hold, or held before a flush.
-    package var generation: Int
-    /// The highest number that was ever in force. A stored generation above it is what an apply
-    /// that was killed or failed left behind.
-    package var newest: Int
-    /// Set while `rollback` holds an older generation, or `flush` none: the digest of the
-    /// configuration that it is held against. Another configuration, or `apply`, ends it.
-    package var pinnedAgainst: String?
-    /// Our tables were taken away by `flush`.
-    package var isFlushed: Bool
-
-    package init(
-        generation: Int, newest: Int, pinnedAgainst: String? = nil, isFlushed: Bool = false
-    ) {
-        self.generation = generation
-        self.newest = newest
-        self.pinnedAgainst = pinnedAgainst
-        self.isFlushed = isFlushed
-    }
-}
-
 /// Something the state directory could not do.
 package struct StoreError: Error, Hashable, Sendable, CustomStringConvertible {
     package let description: String
@@ -107,9 +84,9 @@ package struct GenerationStore: Sendable {
         }
     }
 
-    /// Removes the oldest generations beyond ``kept``, never the one in force.
-    package func prune(keeping current: Int) throws(StoreError) {
-        for number in try numbers().dropLast(Self.kept + 1) where number != current {
+    /// Removes the oldest generations beyond ``kept``, never those in force or to fall back to.
+    package func prune(keeping needed: Set<Int>) throws(StoreError) {
+        for number in try numbers().dropLast(Self.kept + 1) where !needed.contains(number) {
             try remove(number)
         }
     }

@@ -10,6 +10,8 @@ struct Ledger: Sendable {
     /// The highest number that was ever in force; nil while that can't be read.
     private var newest: Int?
     private(set) var problem: Problem?
+    /// What is to be in force is not what the state directory says.
+    private(set) var isUnrecorded = false
 
     /// Damage that was found.
     struct Problem: Hashable, Sendable {
@@ -25,11 +27,11 @@ struct Ledger: Sendable {
 
     // MARK: Reading
 
-    /// Reads which generation is to be in force.
+    /// Reads which generation is to be in force, confirmed or not.
     ///
     /// Where its file is damaged it is the newest older one that is whole; where the record itself
-    /// is, the newest that is whole. A pin stays where it is known: the configuration that somebody
-    /// rolled back from must not come into force because a file broke.
+    /// is, the newest whole one that needs no confirmation. A hold stays where it is known: the
+    /// configuration that somebody rolled back from must not come into force because a file broke.
     ///
     /// - Returns: nil where none is, or after a flush.
     mutating func load() -> Generation? {
@@ -39,22 +41,35 @@ struct Ledger: Sendable {
                 newest = 0
                 return nil
             }
-            newest = max(recorded.newest, recorded.generation)
-            if recorded.isFlushed {
-                standing = recorded
-                return nil
+            newest = max(recorded.newest, recorded.generation ?? 0)
+            standing = recorded
+            guard let number = recorded.generation else { return nil }
+            var candidates = [number]
+            if let pending = recorded.pending {
+                candidates += [pending.fallback].compactMap { $0 }
             }
-            let older = stored.reversed().filter { $0 < recorded.generation }
-            for number in [recorded.generation] + older {
+            let isLost = recorded.pending != nil && recorded.pending?.fallback == nil
+            let last = candidates.last ?? number
+            if !isLost { candidates += stored.reversed().filter { $0 < last } }
+            for candidate in candidates {
                 do throws(StoreError) {
-                    let generation = try store.generation(number)
-                    standing = Standing(
-                        generation: number, newest: recorded.newest,
-                        pinnedAgainst: recorded.pinnedAgainst)
+                    let generation = try store.generation(candidate)
+                    if candidate != number {
+                        if generation.isProvisional { continue }
+                        standing?.generation = candidate
+                        // What was pending can't come back, nor be confirmed.
+                        standing?.endPending()
+                    }
                     return generation
                 } catch {
                     isDamaged(error)
                 }
+            }
+            standing = nil
+            if isLost {
+                standing = recorded
+                standing?.generation = nil
+                standing?.endPending()
             }
         } catch {
             isDamaged(error)
@@ -71,7 +86,20 @@ struct Ledger: Sendable {
             throw StoreError("\(store.directory) does not record which generation is in force")
         } catch {
             isDamaged(error)
-            return stored.last.map { Standing(generation: $0, newest: $0) }
+            guard let last = stored.last else { return nil }
+            return Standing(generation: newestConfirmed(of: stored) ?? last, newest: last)
+        }
+    }
+
+    /// The newest whole generation that needs no confirmation.
+    private func newestConfirmed(of stored: [Int]) -> Int? {
+        stored.reversed().first { number in
+            do throws(StoreError) {
+                return try !store.generation(number).isProvisional
+            } catch {
+                log.error("skipped: \(error)")
+                return false
+            }
         }
     }
 
@@ -151,31 +179,70 @@ struct Ledger: Sendable {
         }
     }
 
-    /// Records what is in force from now on.
-    mutating func record(_ number: Int, pinnedAgainst digest: String? = nil) throws(StoreError) {
+    /// Records what is in force from now on, and why.
+    mutating func record(
+        _ number: Int?, hold: Hold? = nil, pending: Pending? = nil
+    ) throws(StoreError) {
         try write(
             Standing(
-                generation: number, newest: max(try newestNumber(), number), pinnedAgainst: digest))
+                generation: number, newest: max(try newestNumber(), number ?? 0), hold: hold,
+                pending: pending))
     }
 
-    /// Records that nothing is in force.
-    mutating func recordFlush(against digest: String) throws(StoreError) {
-        try write(
-            Standing(
-                generation: standing?.generation ?? 0, newest: try newestNumber(),
-                pinnedAgainst: digest, isFlushed: true))
+    /// Records a generation that was taken back. Where that fails it counts all the same, for as
+    /// long as this process runs, and ``recordAgain()`` is to be called until it succeeds.
+    ///
+    /// - Parameter pending: where what is in force now waits for confirmation itself.
+    mutating func recordTakenBack(to number: Int?, hold: Hold, pending: Pending? = nil) {
+        do throws(StoreError) {
+            try record(number, hold: hold, pending: pending)
+        } catch {
+            standing = Standing(
+                generation: number, newest: newest ?? standing?.newest ?? number ?? 0, hold: hold,
+                pending: pending)
+            isUnrecorded = true
+            isDamaged(error)
+        }
+    }
+
+    /// Writes what could not be written before; does nothing otherwise.
+    mutating func recordAgain() {
+        guard isUnrecorded, let standing else { return }
+        do throws(StoreError) {
+            try write(standing)
+            forgetHealedProblem()
+        } catch {
+            log.error("still not recorded: \(error)")
+        }
+    }
+
+    /// Ends the wait for confirmation: what is pending is in force for good.
+    mutating func confirm(_ generation: Generation) throws(StoreError) {
+        // The generation first: where the record breaks later, it is found to be confirmed.
+        try confirmStored(generation)
+        try record(generation.number)
+    }
+
+    private func confirmStored(_ generation: Generation) throws(StoreError) {
+        guard generation.isProvisional else { return }
+        var confirmed = generation
+        confirmed.isProvisional = false
+        try store.write(confirmed)
     }
 
     private mutating func write(_ new: Standing) throws(StoreError) {
         try store.write(new)
         standing = new
         newest = new.newest
+        isUnrecorded = false
         problem?.isHealed = true
     }
 
-    func prune(keeping number: Int) {
+    /// Removes old generations, but none that is in force or that may come back.
+    func prune() {
         do throws(StoreError) {
-            try store.prune(keeping: number)
+            try store.prune(
+                keeping: Set([standing?.generation, standing?.pending?.fallback].compactMap { $0 }))
         } catch {
             log.warning("old generations stay: \(error)")
         }

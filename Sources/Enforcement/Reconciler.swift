@@ -28,7 +28,8 @@ package actor Reconciler {
     /// Set while the kernel is not known to hold `current`.
     private var kernelProblem: String?
     private var repairs = RepairPace()
-    private let now: @Sendable () -> ContinuousClock.Instant
+    private let clock: any HostClock
+    private let prober: any Prober
     private var isBusy = false
 
     private struct Configuration {
@@ -37,16 +38,16 @@ package actor Reconciler {
         var isEmpty = false
     }
 
-    /// - Parameter now: the clock by which repairs are slowed down.
     package init(
-        kernel: any RulesetKernel, store: GenerationStore, identity: StatusReport.AgentIdentity,
-        log: Logger, now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }
+        kernel: any RulesetKernel, store: GenerationStore, clock: any HostClock,
+        prober: any Prober, identity: StatusReport.AgentIdentity, log: Logger
     ) {
         self.kernel = VerifiedKernel(kernel: kernel)
         ledger = Ledger(store, log: log)
+        self.clock = clock
+        self.prober = prober
         self.identity = identity
         self.log = log
-        self.now = now
     }
 
     /// An actor lets others in wherever it waits; an operation that came in between would see, and
@@ -67,7 +68,9 @@ package actor Reconciler {
         defer { end() }
         current = ledger.load()
         if current == nil, ledger.standing == nil { await adopt() }
-        if let current {
+        if isOverdue {
+            await takeBack()
+        } else if let current {
             // First the last good generation, whatever the configuration says.
             await restore(current, because: "start")
         }
@@ -80,12 +83,10 @@ package actor Reconciler {
         if current == nil, failedApply == nil { await lookForUnknownTables() }
     }
 
-    /// Whether `rollback` or `flush` was said and the configuration is still the same.
+    /// Whether something else is in force than what is configured, and the configuration is still
+    /// the same.
     package func isHeld(against compilation: Compilation) -> Bool {
-        guard let standing = ledger.standing,
-            standing.pinnedAgainst == compilation.configurationDigest
-        else { return false }
-        return current != nil || standing.isFlushed
+        ledger.standing?.hold?.against == compilation.configurationDigest
     }
 
     /// Takes up a stored generation that the kernel holds exactly, where none is recorded: the first
@@ -120,13 +121,31 @@ package actor Reconciler {
 
     // MARK: Apply
 
+    /// How `apply` was said.
+    package struct ApplyRequest: Hashable, Sendable {
+        /// The time to confirm in; nil to put the configuration in force for good.
+        package var confirm: Duration?
+        /// Neither the operator's session nor probes are looked after.
+        package var isForced: Bool
+        /// The SSH session that it was typed in.
+        package var session: OperatorSession?
+
+        package init(
+            confirm: Duration? = nil, isForced: Bool = false, session: OperatorSession? = nil
+        ) {
+            self.confirm = confirm
+            self.isForced = isForced
+            self.session = session
+        }
+    }
+
     /// Puts a configuration in force as a new generation, or says why not.
     package func apply(
-        _ compilation: Compilation, origin: Generation.Origin
+        _ compilation: Compilation, _ request: ApplyRequest = ApplyRequest()
     ) async -> ApplyReport {
         begin()
         defer { end() }
-        return await takeUp(compilation, origin: origin)
+        return await takeUp(compilation, origin: .command, request)
     }
 
     /// Takes up a configuration that may have changed: what `rollback` or `flush` holds stays as it
@@ -143,14 +162,19 @@ package actor Reconciler {
         }
     }
 
-    /// Says what ``apply(_:origin:)`` would do, and lets the kernel check it.
-    package func dryRun(_ compilation: Compilation) async -> ApplyReport {
+    /// Says what ``apply(_:_:)`` would do, and lets the kernel check it.
+    package func dryRun(
+        _ compilation: Compilation, _ request: ApplyRequest = ApplyRequest()
+    ) async -> ApplyReport {
         begin()
         defer { end() }
         guard let target = compilation.target else {
             return report(.rejected, [], compilation)
         }
         let changes = target.nodeRules.changes(from: current?.nodeRules)
+        if let refusal = refusal(of: target, request) {
+            return report(.refused, changes, compilation, problem: refusal)
+        }
         do {
             let next = try nextGeneration(target, compilation, .command)
             let observed = try await kernel.tables(knownFrom: [current?.ruleset, target.ruleset])
@@ -162,18 +186,47 @@ package actor Reconciler {
     }
 
     private func takeUp(
-        _ compilation: Compilation, origin: Generation.Origin
+        _ compilation: Compilation, origin: Generation.Origin,
+        _ request: ApplyRequest = ApplyRequest()
     ) async -> ApplyReport {
         record(compilation)
         guard let target = compilation.target else { return rejected(compilation) }
+        if origin == .command, let refusal = refusal(of: target, request) {
+            log.error("apply refused: \(refusal)", metadata: generationMetadata)
+            return report(.refused, [], compilation, problem: refusal)
+        }
         let report =
             if let current, isInForce(target) {
-                await confirmUnchanged(current, compilation)
+                await confirmUnchanged(current, compilation, origin, request)
             } else {
-                await install(target, compilation, origin)
+                await install(target, compilation, origin, request)
             }
         if origin != .start, report.outcome != .failed { ledger.forgetHealedProblem() }
         return report
+    }
+
+    private func refusal(
+        of target: Compilation.Target, _ request: ApplyRequest
+    ) -> String? {
+        if request.isForced { return nil }
+        let cuts = target.cuts(request.session)
+        if cuts.isEmpty { return nil }
+        return "\(cuts.joined(separator: "; ")): say --force where this is meant"
+    }
+
+    /// What has to be confirmed after an apply, and until when.
+    private func pending(
+        after origin: Generation.Origin, _ request: ApplyRequest, _ target: Compilation.Target,
+        _ compilation: Compilation
+    ) -> Pending? {
+        let time = origin == .command ? request.confirm : target.deployment.guards.confirm
+        // What somebody tries out is not confirmed by a file that changes meanwhile.
+        let present = origin == .command ? nil : ledger.standing?.pending
+        guard let deadline = time.map({ Deadline(after: $0, by: clock) }) ?? present?.deadline
+        else { return nil }
+        return Pending(
+            deadline: deadline, fallback: ledger.standing?.confirmed,
+            configurationDigest: compilation.configurationDigest)
     }
 
     private func isInForce(_ target: Compilation.Target) -> Bool {
@@ -198,14 +251,23 @@ package actor Reconciler {
         return report(.rejected, [], compilation)
     }
 
-    /// The configuration says what is in force: a pin ends, a damaged record is written anew, and a
-    /// kernel that differs is repaired.
+    /// The configuration says what is in force: a hold ends, `apply` confirms or begins the wait
+    /// anew, a damaged record is written anew, and a kernel that differs is repaired.
     private func confirmUnchanged(
-        _ generation: Generation, _ compilation: Compilation
+        _ generation: Generation, _ compilation: Compilation, _ origin: Generation.Origin,
+        _ request: ApplyRequest
     ) async -> ApplyReport {
         do throws(StoreError) {
-            if ledger.standing?.pinnedAgainst != nil || ledger.problem?.isHealed == false {
-                try ledger.record(generation.number)
+            let standing = ledger.standing
+            if var pending = standing?.pending, origin == .command {
+                if let time = request.confirm {
+                    pending.deadline = Deadline(after: time, by: clock)
+                    try ledger.record(generation.number, pending: pending)
+                } else {
+                    try confirm(generation)
+                }
+            } else if standing?.hold != nil || ledger.problem?.isHealed == false {
+                try ledger.record(generation.number, pending: standing?.pending)
             }
         } catch {
             failedApply = error.description
@@ -216,36 +278,60 @@ package actor Reconciler {
         return report(.failed, [], compilation, problem: kernelProblem)
     }
 
-    /// Stores, commits, verifies and records a new generation, in this order, so that a kill at any
-    /// point leaves a kernel that the next start understands.
+    private func confirm(_ generation: Generation) throws(StoreError) {
+        try ledger.confirm(generation)
+        current?.isProvisional = false
+        log.notice("confirmed", metadata: generationMetadata)
+    }
+
+    /// Stores, commits, verifies, probes and records a new generation, in this order, so that a kill
+    /// at any point leaves a kernel that the next start understands.
     private func install(
-        _ target: Compilation.Target, _ compilation: Compilation, _ origin: Generation.Origin
+        _ target: Compilation.Target, _ compilation: Compilation, _ origin: Generation.Origin,
+        _ request: ApplyRequest
     ) async -> ApplyReport {
         let changes = target.nodeRules.changes(from: current?.nodeRules)
+        let pending = pending(after: origin, request, target, compilation)
+        let probes = request.isForced ? [] : target.deployment.guards.probes
         do throws(ApplyFailure) {
-            let generation: Generation
+            var generation: Generation
             do throws(StoreError) {
                 generation = try nextGeneration(target, compilation, origin)
+                generation.isProvisional = pending != nil
                 try ledger.store(generation)
             } catch {
                 throw ApplyFailure("\(error); the kernel was not touched")
             }
             do throws(ApplyFailure) {
-                try await putInForce(generation) { ledger throws(StoreError) in
-                    try ledger.record(generation.number)
+                let number = generation.number
+                try await putInForce(generation, probes: probes) { ledger throws(StoreError) in
+                    try ledger.record(number, pending: pending)
                 }
             } catch {
                 ledger.discard(generation)
                 throw error
             }
-            ledger.prune(keeping: generation.number)
+            ledger.prune()
             log.notice(
                 "applied: \(changes.count.counted("change"))",
                 metadata: generationMetadata.merging(["origin": "\(origin.rawValue)"]) { $1 })
+            if let pending {
+                log.notice(
+                    "to be confirmed until \(pending.deadline.time)", metadata: generationMetadata)
+            }
             return report(.applied, changes, compilation)
         } catch {
-            failedApply = error.description
             log.error("apply failed: \(error)", metadata: generationMetadata)
+            if error.isHeld {
+                // To try again and again would cut and open traffic each time.
+                ledger.recordTakenBack(
+                    to: current?.number,
+                    hold: Hold(
+                        .probe, against: compilation.configurationDigest,
+                        explanation: error.description), pending: ledger.standing?.pending)
+            } else {
+                failedApply = error.description
+            }
             return report(.failed, changes, compilation, problem: error.description)
         }
     }
@@ -266,7 +352,7 @@ package actor Reconciler {
     /// Commits a generation, or none, verifies it, and records it. Where any of that fails, what was
     /// in force before is in force again, and the error says so.
     private func putInForce(
-        _ generation: Generation?,
+        _ generation: Generation?, probes: [Probe] = [],
         recording: @Sendable (inout Ledger) throws(StoreError) -> Void
     ) async throws(ApplyFailure) {
         let wanted = generation?.stamped ?? Ruleset(tables: [])
@@ -278,13 +364,19 @@ package actor Reconciler {
         }
         do throws(ApplyFailure) {
             try await kernel.put(wanted, from: before)
+            let silent = await prober.failures(of: probes)
+            if !silent.isEmpty {
+                throw ApplyFailure(
+                    silent.map(\.description).joined(separator: "; "), isHeld: true)
+            }
             do throws(StoreError) {
                 try recording(&ledger)
             } catch {
                 throw ApplyFailure(error.description)
             }
         } catch {
-            throw ApplyFailure("\(error); \(await goBack(to: before, from: wanted))")
+            let now = await goBack(to: before, from: wanted)
+            throw ApplyFailure("\(error); \(now)", isHeld: error.isHeld)
         }
         current = generation
         isInSync()
@@ -357,7 +449,8 @@ package actor Reconciler {
     package func repair(after writer: Writer?) async -> Duration? {
         begin()
         defer { end() }
-        guard let current else { return nil }
+        // What is to be taken back is not repaired first.
+        guard let current, !isOverdue else { return nil }
         let wanted = current.stamped
         do throws(ApplyFailure) {
             let observed = try await kernel.tables(knownFrom: [wanted])
@@ -372,7 +465,7 @@ package actor Reconciler {
             }
             drift.found(differences, by: writer)
             let who = writer?.process ?? drift.report.last?.process ?? "somebody"
-            if let delay = repairs.delayBeforeRepair(now: now()) {
+            if let delay = repairs.delayBeforeRepair(now: clock.sinceBoot) {
                 kernelProblem =
                     "\(who) keeps changing our tables; the next repair is in \(delay.components.seconds) s"
                 log.error("fight: \(who) keeps changing our tables", metadata: generationMetadata)
@@ -408,21 +501,24 @@ package actor Reconciler {
     /// Puts an older generation in force and holds it until the configuration changes or `apply` is
     /// said.
     ///
-    /// - Parameter number: the generation; nil for the newest one below that in force.
+    /// - Parameter number: the generation; nil for the one that comes back where nobody confirms, or
+    ///   else the newest one below that in force.
     package func rollback(to number: Int?) async -> ApplyReport {
         begin()
         defer { end() }
         do throws(ApplyFailure) {
             let generation = try rollbackTarget(number)
-            let changes = generation.nodeRules.changes(from: current?.nodeRules)
+            let changes =
+                generation?.nodeRules.changes(from: current?.nodeRules) ?? []
             let digest = configuration.digest
             try await putInForce(generation) { ledger throws(StoreError) in
-                try ledger.record(generation.number, pinnedAgainst: digest)
+                try ledger.record(
+                    generation?.number, hold: Hold(.rollback, against: digest))
             }
             ledger.forgetHealedProblem()
             log.notice("rolled back", metadata: generationMetadata)
             return ApplyReport(
-                outcome: .applied, generation: generation.number, changes: changes)
+                outcome: .applied, generation: generation?.number, changes: changes)
         } catch {
             log.error("rollback failed: \(error)", metadata: generationMetadata)
             return ApplyReport(
@@ -430,9 +526,15 @@ package actor Reconciler {
         }
     }
 
-    private func rollbackTarget(_ number: Int?) throws(ApplyFailure) -> Generation {
+    /// nil where nothing was in force before what is pending.
+    private func rollbackTarget(_ number: Int?) throws(ApplyFailure) -> Generation? {
         do throws(StoreError) {
             if let number { return try ledger.generation(number) }
+            if let pending = ledger.standing?.pending {
+                return try pending.fallback.map { number throws(StoreError) in
+                    try ledger.generation(number)
+                }
+            }
             if let found = try ledger.newestGeneration(below: current?.number ?? .max) {
                 return found
             }
@@ -452,7 +554,7 @@ package actor Reconciler {
         let digest = configuration.digest
         do throws(ApplyFailure) {
             try await putInForce(nil) { ledger throws(StoreError) in
-                try ledger.recordFlush(against: digest)
+                try ledger.record(nil, hold: Hold(.flush, against: digest))
             }
             ledger.forgetHealedProblem()
             log.warning("flushed: nothing is enforced")
@@ -462,6 +564,90 @@ package actor Reconciler {
             return ApplyReport(
                 outcome: .failed, generation: current?.number, problem: error.description)
         }
+    }
+
+    // MARK: Confirmation
+
+    /// Keeps the generation that waits for confirmation.
+    package func confirm() async -> ApplyReport {
+        begin()
+        defer { end() }
+        guard let current, ledger.standing?.pending != nil else {
+            return ApplyReport(outcome: .unchanged, generation: current?.number)
+        }
+        do throws(StoreError) {
+            try confirm(current)
+            ledger.prune()
+            return ApplyReport(outcome: .applied, generation: current.number)
+        } catch {
+            log.error("can't confirm: \(error)", metadata: generationMetadata)
+            return ApplyReport(
+                outcome: .failed, generation: current.number, problem: error.description)
+        }
+    }
+
+    /// How long nothing is to be done by ``keepDeadlines()``; nil where nothing is to be done at all.
+    package var timeToNextDeadline: Duration? {
+        ledger.isUnrecorded ? .zero : timeToConfirm
+    }
+
+    /// What is left of the time to confirm in; nil where nothing waits for confirmation.
+    private var timeToConfirm: Duration? {
+        ledger.standing?.pending?.deadline.left(by: clock)
+    }
+
+    private var isOverdue: Bool { timeToConfirm.map { $0 <= .zero } ?? false }
+
+    /// Takes back what was not confirmed in time, and writes what could not be recorded before. To
+    /// be called when ``timeToNextDeadline`` has passed.
+    package func keepDeadlines() async {
+        begin()
+        defer { end() }
+        if isOverdue { await takeBack() }
+        ledger.recordAgain()
+    }
+
+    /// Puts the last confirmed generation in force, or none. Where that fails it is to be tried
+    /// again: what is not confirmed is not to stay, and never put back.
+    private func takeBack() async {
+        guard let pending = ledger.standing?.pending else { return }
+        let unconfirmed = ledger.standing?.generation.map { "generation \($0)" } ?? "nothing"
+        do throws(ApplyFailure) {
+            let fallback = try fallback(of: pending)
+            let wanted = fallback?.stamped ?? Ruleset(tables: [])
+            let observed = try await kernel.tables(knownFrom: [current?.ruleset, wanted])
+            try await kernel.put(wanted, from: observed)
+            current = fallback
+            let now = fallback.map { "generation \($0.number) is in force again" }
+            let explanation =
+                "\(unconfirmed) was not confirmed in time: \(now ?? "nothing is enforced, as before")"
+            ledger.recordTakenBack(
+                to: fallback?.number,
+                hold: Hold(
+                    .unconfirmed, against: pending.configurationDigest, explanation: explanation))
+            isInSync()
+            log.error("\(explanation)", metadata: generationMetadata)
+        } catch {
+            fellOutOfSync(
+                "\(unconfirmed) was not confirmed in time and can't be taken back: \(error)")
+            log.error("\(kernelProblem ?? "")", metadata: generationMetadata)
+        }
+    }
+
+    /// The newest confirmed generation that can be read.
+    private func fallback(of pending: Pending) throws(ApplyFailure) -> Generation? {
+        guard let number = pending.fallback else { return nil }
+        do throws(StoreError) {
+            return try ledger.generation(number)
+        } catch {
+            log.error("\(error); an older one comes back")
+        }
+        do throws(StoreError) {
+            if let older = try ledger.newestGeneration(below: number) { return older }
+        } catch {
+            throw ApplyFailure(error.description)
+        }
+        throw ApplyFailure("no confirmed generation can be read")
     }
 
     // MARK: What is known
@@ -503,17 +689,25 @@ package actor Reconciler {
         let problems = [failedApply, kernelProblem, unreadable].compactMap { $0 }
         let failure = problems.isEmpty ? nil : problems.joined(separator: "; ")
         let damage = ledger.problem
+        let standing = ledger.standing
         let state = StatusReport.State(
             StatusReport.State.Facts(
                 hasGeneration: current != nil,
-                hasProblem: failure != nil || damage?.isHealed == false,
-                isFlushed: ledger.standing?.isFlushed == true,
-                isPinned: ledger.standing?.pinnedAgainst != nil,
+                hasProblem: failure != nil || damage?.isHealed == false || ledger.isUnrecorded,
+                isPending: standing?.pending != nil, hold: standing?.hold?.reason,
                 isWrong: configuration.diagnostics.contains { $0.severity == .error },
                 isEmpty: configuration.isEmpty))
         return StatusReport(
             state: state, generation: current?.number,
-            confirmedGeneration: current?.number, generationCreated: current?.created,
+            confirmedGeneration: current == nil
+                ? nil : standing.map(\.confirmed) ?? current?.number,
+            pending: standing?.pending.map {
+                StatusReport.PendingReport(
+                    deadline: $0.deadline.time,
+                    secondsLeft: max(0, Int($0.deadline.left(by: clock).components.seconds)),
+                    fallback: $0.fallback)
+            }, hold: standing?.hold.map(StatusReport.HoldReport.init),
+            generationCreated: current?.created,
             generationOrigin: current?.origin, mode: current?.mode,
             nodes: (current?.nodes ?? []).map {
                 StatusReport.NodeStatus(node: $0, dropped: traffic.dropped($0))

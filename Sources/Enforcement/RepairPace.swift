@@ -6,17 +6,18 @@ struct RepairPace: Sendable {
     static let window = Duration.seconds(10)
     static let longestDelay = Duration.seconds(30)
 
-    private var repairs: [ContinuousClock.Instant] = []
+    /// Times since the host was started.
+    private var repairs: [Duration] = []
     private var failures = 0
 
     /// nil where the repair may be made now, which counts it.
-    mutating func delayBeforeRepair(now: ContinuousClock.Instant) -> Duration? {
-        repairs.removeAll { $0.advanced(by: Self.window) < now }
+    mutating func delayBeforeRepair(now: Duration) -> Duration? {
+        repairs.removeAll { $0 + Self.window < now }
         guard repairs.count >= Self.burst else {
             repairs.append(now)
             return nil
         }
-        return repairs[0].advanced(by: Self.window) - now + .seconds(1)
+        return repairs[0] + Self.window - now + .seconds(1)
     }
 
     /// 1, 2, 4 … 30 seconds.

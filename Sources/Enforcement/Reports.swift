@@ -10,6 +10,10 @@ package struct StatusReport: Hashable, Sendable, Codable {
     package var generation: Int?
     /// The newest generation that a boot would restore.
     package var confirmedGeneration: Int?
+    /// Set while the generation in force waits for confirmation.
+    package var pending: PendingReport?
+    /// Why something else than what is configured is in force; nil where it is not.
+    package var hold: HoldReport?
     /// When the generation in force was made, and by what.
     package var generationCreated: Timestamp?
     package var generationOrigin: Generation.Origin?
@@ -31,8 +35,14 @@ package struct StatusReport: Hashable, Sendable, Codable {
     package enum State: String, Hashable, Sendable, Codable {
         /// The kernel holds what the configuration says.
         case inSync = "in-sync"
+        /// The kernel holds what the configuration says, but only until the deadline, where nobody
+        /// confirms.
+        case pendingConfirmation = "pending-confirmation"
         /// The kernel holds an older generation because `rollback` was said.
         case pinned
+        /// What the configuration says was in force and was taken back: nobody confirmed in time, or
+        /// a probe did not connect.
+        case reverted
         /// The configuration is wrong; the last good generation is in force.
         case rejected
         /// The kernel could not be brought to, or kept at, the generation that is to be in force, or
@@ -45,9 +55,28 @@ package struct StatusReport: Hashable, Sendable, Codable {
 
         package var isHealthy: Bool {
             switch self {
-            case .inSync, .pinned: true
-            case .rejected, .degraded, .unconfigured, .flushed: false
+            case .inSync, .pendingConfirmation, .pinned: true
+            case .reverted, .rejected, .degraded, .unconfigured, .flushed: false
             }
+        }
+    }
+
+    package struct PendingReport: Hashable, Sendable, Codable {
+        /// When it is taken back.
+        package var deadline: Timestamp
+        package var secondsLeft: Int
+        /// The generation that comes back; nil for none.
+        package var fallback: Int?
+    }
+
+    package struct HoldReport: Hashable, Sendable, Codable {
+        package var reason: Hold.Reason
+        /// What was taken back, and why; nil for what was commanded.
+        package var explanation: String?
+
+        init(_ hold: Hold) {
+            reason = hold.reason
+            explanation = hold.explanation
         }
     }
 
@@ -110,6 +139,8 @@ package struct ApplyReport: Hashable, Sendable, Codable {
         case wouldApply = "would-apply"
         /// The configuration is wrong; nothing was changed.
         case rejected
+        /// It would cut the operator off; nothing was changed.
+        case refused
         /// It could not be put in force; what was in force before still is.
         case failed
     }

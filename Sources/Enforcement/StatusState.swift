@@ -6,8 +6,10 @@ extension StatusReport.State {
         /// The kernel differs, could not be read, or the last apply failed, or the state directory
         /// is damaged.
         var hasProblem = false
-        var isFlushed = false
-        var isPinned = false
+        /// The generation waits for confirmation.
+        var isPending = false
+        /// Why something else than what is configured is in force; nil where it is not.
+        var hold: Hold.Reason?
         /// The configuration has errors.
         var isWrong = false
         /// The directory configures nothing at all.
@@ -20,18 +22,23 @@ extension StatusReport.State {
         self =
             if facts.hasProblem {
                 .degraded
-            } else if facts.isFlushed {
+            } else if facts.isPending {
+                .pendingConfirmation
+            } else if let hold = facts.hold,
+                hold == .flush || hold == .rollback && !facts.hasGeneration
+            {
                 .flushed
             } else if facts.isEmpty, !facts.hasGeneration {
                 .unconfigured
             } else if facts.isWrong || facts.isEmpty {
                 .rejected
-            } else if facts.isPinned {
-                .pinned
-            } else if facts.hasGeneration {
-                .inSync
             } else {
-                .unconfigured
+                switch facts.hold {
+                case .unconfirmed, .probe: .reverted
+                case .rollback: .pinned
+                case .flush: .flushed
+                case nil: facts.hasGeneration ? .inSync : .unconfigured
+                }
             }
     }
 }

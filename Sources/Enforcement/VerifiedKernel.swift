@@ -3,8 +3,13 @@ internal import Ruleset
 /// Why something could not be put in force, and what is in force instead.
 struct ApplyFailure: Error, CustomStringConvertible {
     let description: String
+    /// The same configuration is not to be tried again by itself.
+    let isHeld: Bool
 
-    init(_ description: String) { self.description = description }
+    init(_ description: String, isHeld: Bool = false) {
+        self.description = description
+        self.isHeld = isHeld
+    }
 }
 
 /// The kernel's tables that are ours, changed only by transactions whose result is read back.

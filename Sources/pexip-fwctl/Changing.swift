@@ -13,11 +13,57 @@ struct Apply: ParsableCommand {
     @Flag(help: "Only say what would change, and let the kernel check it.")
     var dryRun = false
 
+    @Option(
+        help: "Take it back after this time, such as 60s or 5m, unless pexip-fwctl confirm is said."
+    )
+    var confirm: ConfirmationTime?
+
+    @Flag(help: "Even where it cuts your SSH session; and without trying the configured probes.")
+    var force = false
+
     func run() throws {
         try Terminal.reporting {
-            try connection.call(
-                "Apply", ["dryRun": .bool(dryRun)], member: "report", as: ApplyReport.self
-            ).conclude()
+            var parameters: [String: JSONValue] = ["dryRun": .bool(dryRun), "force": .bool(force)]
+            if let confirm { parameters["confirmSeconds"] = .integer(Int64(confirm.seconds)) }
+            if let session = OperatorSession.current {
+                parameters["session"] = .string(session.sshConnection)
+            }
+            try connection.call("Apply", parameters, member: "report", as: ApplyReport.self)
+                .conclude()
+            if let confirm, !dryRun {
+                print("say pexip-fwctl confirm within \(confirm.seconds) s, or it is taken back")
+            }
+        }
+    }
+}
+
+/// A time to confirm in, as it is typed.
+struct ConfirmationTime: ExpressibleByArgument {
+    let seconds: Int
+
+    init?(argument: String) {
+        guard let seconds = Guard.seconds(argument), Guard.confirmSeconds.contains(seconds) else {
+            return nil
+        }
+        self.seconds = seconds
+    }
+}
+
+/// `pexip-fwctl confirm`
+struct Confirm: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Keeps the generation that waits for confirmation.")
+
+    @OptionGroup var connection: ConnectionOptions
+
+    func run() throws {
+        try Terminal.reporting {
+            let report = try connection.call("Confirm", member: "report", as: ApplyReport.self)
+            switch report.outcome {
+            case .applied: print("confirmed: generation \(report.generation ?? 0) stays")
+            case .unchanged: throw Failure(.failure, "nothing waits for confirmation")
+            case .wouldApply, .rejected, .refused, .failed: try report.conclude()
+            }
         }
     }
 }
@@ -26,7 +72,10 @@ struct Apply: ParsableCommand {
 struct Rollback: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Puts an older generation in force.",
-        discussion: "It stays until the configuration changes or apply is said.")
+        discussion: """
+            It stays until the configuration changes or apply is said. What waits for confirmation \
+            is taken back at once.
+            """)
 
     @OptionGroup var connection: ConnectionOptions
 
@@ -75,6 +124,8 @@ extension ApplyReport {
             throw Failure(
                 .failure,
                 "the configuration has \(errors.counted("error")); nothing was changed: \(now)")
+        case .refused:
+            throw Failure(.failure, "\(problem ?? "refused"); nothing was changed: \(now)")
         case .failed:
             throw Failure(.failure, problem ?? "failed; \(now)")
         }

@@ -13,7 +13,7 @@ struct PexipFirewallControl: ParsableCommand {
             """,
         version: Version.current,
         subcommands: [
-            Status.self, Apply.self, Rollback.self, Flush.self, Check.self, Show.self,
+            Status.self, Apply.self, Confirm.self, Rollback.self, Flush.self, Check.self, Show.self,
             Explain.self,
         ])
 

@@ -7,7 +7,10 @@ import PortModel
 struct Status: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Shows whether the host is protected, by what, and what went wrong.",
-        discussion: "Exit status: 0 when in sync or pinned, 1 in any other state.")
+        discussion: """
+            Exit status: 0 when in sync, pending confirmation or pinned, 1 in any other \
+            state.
+            """)
 
     @OptionGroup var connection: ConnectionOptions
 
@@ -32,6 +35,15 @@ extension StatusReport {
             lines.append("  " + label.padded(to: 14) + text)
         }
         if let problem { add("problem", problem) }
+        if let pending {
+            let back =
+                pending.fallback.map { "generation \($0) comes back" } ?? "nothing is enforced"
+            add(
+                "confirm",
+                "within \(pending.secondsLeft) s (until \(pending.deadline)), or \(back): pexip-fwctl confirm"
+            )
+        }
+        if let explanation = hold?.explanation { add("reverted", explanation) }
         for diagnostic in diagnostics where diagnostic.severity == .error {
             add("configuration", diagnostic.description)
         }
@@ -95,6 +107,10 @@ extension StatusReport.State {
         case .inSync: "in sync: the kernel holds what the configuration says"
         case .pinned:
             "pinned: an older generation is in force until the configuration changes or apply is said"
+        case .pendingConfirmation:
+            "PENDING CONFIRMATION: the kernel holds what the configuration says, until it is confirmed or taken back"
+        case .reverted:
+            "REVERTED: what the configuration says was taken back, until it changes or apply is said"
         case .rejected: "REJECTED: the configuration is wrong; what was in force before still is"
         case .degraded: "DEGRADED: what should be in force could not be put, or kept, in force"
         case .unconfigured: "UNCONFIGURED: nothing is enforced"

@@ -1,6 +1,7 @@
 import Agent
 import ArgumentParser
 import Enforcement
+import FoundationEssentials
 import LinuxSystem
 import Logging
 
@@ -41,7 +42,8 @@ struct PexipFirewallDaemon: AsyncParsableCommand {
             try await Agent(
                 options: AgentOptions(
                     configurationDirectory: configDir, stateDirectory: stateDir,
-                    socketPath: socket),
+                    socketPath: socket,
+                    bootID: ProcessInfo.processInfo.environment["PEXIP_FW_BOOT_ID"]),
                 log: log
             ).run()
         } catch {

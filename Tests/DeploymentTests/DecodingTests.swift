@@ -3,7 +3,7 @@ import PortModel
 import Testing
 
 @Suite struct DecodingTests {
-    /// The documentation's example, without what is not in this version.
+    /// The documentation's example.
     static let example = """
         version: 1
         profile: infinity-14
@@ -48,6 +48,8 @@ import Testing
             destination_ports: 9100
             peers: ["@office"]
         guard:
+          confirm: 60s
+          probes: ["tcp://10.0.0.10:443"]
           revoke_established: true
 
         """
@@ -62,7 +64,7 @@ import Testing
         let loaded = load(Self.example)
         #expect(
             loaded.diagnostics.map(\.description) == [
-                "a.yaml:44:23: warning: guard.revoke_established is not in this version: established flows that a change no longer permits go on until they end"
+                "a.yaml:46:23: warning: guard.revoke_established is not in this version: established flows that a change no longer permits go on until they end"
             ])
         let office = Peers.only(try Self.set("10.1.0.0/16", "2001:db8:1::/48"))
         let peers: [PeerClass: Peers] = [
@@ -70,6 +72,9 @@ import Testing
         ]
         var host = Host()
         host.ping = true
+        var guards = Guard()
+        guards.confirm = .seconds(60)
+        guards.probes = [Probe(address: try Self.address("10.0.0.10"), port: 443)]
         let expected = Deployment(
             nodes: [
                 Node(
@@ -86,7 +91,7 @@ import Testing
                 SiteRule(
                     name: "node-exporter", nodes: ["conf-lon-1"], direction: .inbound,
                     protocol: .tcp, destinationPorts: [9100...9100], peers: office)
-            ])
+            ], guards: guards)
         #expect(loaded.deployment == expected)
         #expect(
             loaded.deployment?.nodes.map(\.tableName) == ["pexip_fw_conf_lon_1", "pexip_fw_mgmt"])

@@ -312,8 +312,6 @@ extension FaultyFile {
             guard: {confirm: 60s, probes: ["tcp://10.0.0.1:443", "tcp://[::1]:443", "tcp://::1:443", "tcp://[10.0.0.1]:443", "http://a", "tcp://name:443", "tcp://1.1.1.1:0", "tcp:"], revoke_established: no}
             """#,
             says: #"""
-                a.yaml:3:18: error: guard.confirm is not in this version: write off
-                a.yaml:3:31: error: guard.probes is not in this version: remove it
                 a.yaml:3:73: error: the probe "tcp://::1:443" needs brackets around an IPv6 address and none around IPv4
                 a.yaml:3:90: error: the probe "tcp://[10.0.0.1]:443" needs brackets around an IPv6 address and none around IPv4
                 a.yaml:3:114: error: a probe must be tcp://ADDRESS:PORT, as in tcp://10.0.0.1:443 or tcp://[2001:db8::1]:443, not "http://a"
@@ -332,9 +330,7 @@ extension FaultyFile {
             """#,
             says: #"""
                 a.yaml:2:18: error: guard.confirm must be from 10s to 24h, or off, not "5s"
-                a.yaml:2:18: error: guard.confirm is not in this version: write off
                 a.yaml:2:30: error: guard.probes must be a list of probes such as tcp://10.0.0.1:443, not "12"
-                a.yaml:2:30: error: guard.probes is not in this version: remove it
                 a.yaml:3:14: error: host.ping must be true or false: write true, not 1
                 a.yaml:3:17: error: unknown key "dhcp" in host: known are ping and dhcp_client
                 a.yaml:4:22: error: unknown transport "tls": write tcp, which includes TLS
@@ -349,7 +345,6 @@ extension FaultyFile {
             """#,
             says: #"""
                 a.yaml:2:18: error: guard.confirm must be a time such as 60s, 5m or 1h, or off, not "60"
-                a.yaml:2:18: error: guard.confirm is not in this version: write off
                 a.yaml:3:8: error: rules must be a list of rules, not a mapping
                 a.yaml:4:7: error: host must be a mapping of keys, not a list
                 """#),
@@ -366,8 +361,6 @@ extension FaultyFile {
                 a.yaml:2:11: error: unknown node "A" (did you mean "a"?)
                 a.yaml:2:14: error: enforce must list names of nodes, not a list
                 a.yaml:3:18: error: guard.confirm must be from 10s to 24h, or off, not "25h"
-                a.yaml:3:18: error: guard.confirm is not in this version: write off
-                a.yaml:3:31: error: guard.probes is not in this version: remove it
                 a.yaml:3:32: error: a probe must be tcp://ADDRESS:PORT, as in tcp://10.0.0.1:443 or tcp://[2001:db8::1]:443, not a list
                 a.yaml:4:7: error: the mode must be enforce or observe, not a list
                 a.yaml:5:10: error: the profile must be infinity-14, not a mapping

@@ -3,7 +3,6 @@ import Testing
 
 @testable import Deployment
 
-/// What is decoded, though not in this version.
 @Suite struct GuardTests {
     private func decode(_ text: String) throws -> (Deployment?, [Diagnostic]) {
         var findings = Findings()

@@ -10,7 +10,7 @@ import Testing
 
     @Test func anUnchangedConfigurationCommitsNothing() async throws {
         let bench = try await Bench.holding(1)
-        let report = await bench.reconciler.apply(configuration(1), origin: .command)
+        let report = await bench.reconciler.apply(configuration(1))
         #expect(report.outcome == .unchanged)
         #expect(report.generation == 1)
         #expect(report.changes == [])
@@ -24,7 +24,7 @@ import Testing
             $0.tables[Self.table]?.counters["conferencing.in.ssh"] = CounterValue(
                 packets: 7, bytes: 900)
         }
-        let report = await bench.reconciler.apply(configuration(2), origin: .directory)
+        let report = await bench.reconciler.apply(configuration(2))
         #expect(report.outcome == .applied)
         #expect(report.generation == 2)
         #expect(
@@ -35,7 +35,7 @@ import Testing
         try await bench.expectInForce(2, 2)
         let status = await bench.reconciler.status()
         #expect(status.counters["conferencing.in.ssh"]?.packets == 7)
-        #expect(status.generationOrigin == .directory)
+        #expect(status.generationOrigin == .command)
         #expect(try bench.storedNumbers() == [1, 2])
     }
 
@@ -61,7 +61,7 @@ import Testing
         let bench = try Bench()
         await bench.reconciler.start(try Self.twoNodes(1, 2))
         await bench.kernel.forgetCommits()
-        let report = await bench.reconciler.apply(try Self.twoNodes(1, 3), origin: .directory)
+        let report = await bench.reconciler.apply(try Self.twoNodes(1, 3))
         #expect(
             report.changes == [
                 RowChange(kind: .changed, node: "conf-1", row: "conferencing.in.ssh")
@@ -79,7 +79,7 @@ import Testing
         let bench = try await Bench.holding(1)
         let before = await bench.kernel.state
         let record = try bench.directory.bytes(of: "standing.json")
-        let report = await bench.reconciler.apply(wrongConfiguration, origin: .command)
+        let report = await bench.reconciler.apply(wrongConfiguration)
         #expect(report.outcome == .rejected)
         #expect(report.generation == 1)
         #expect(await bench.kernel.state == before)
@@ -113,7 +113,7 @@ import Testing
     ) async throws {
         let bench = try await Bench.holding(1)
         await bench.kernel.failCommits(fault)
-        let report = await bench.reconciler.apply(configuration(2), origin: .directory)
+        let report = await bench.reconciler.apply(configuration(2))
         #expect(report.outcome == .failed)
         #expect(report.generation == 1)
         #expect(report.problem?.hasSuffix("; generation 1 is in force") == true)
@@ -154,7 +154,7 @@ import Testing
     @Test func aVerificationThatFindsSomethingElseSaysWhat() async throws {
         let bench = try await Bench.holding(1)
         await bench.kernel.failCommits(.tamper { $0.tables[Self.table]?.sets = [:] })
-        let report = await bench.reconciler.apply(configuration(2), origin: .directory)
+        let report = await bench.reconciler.apply(configuration(2))
         #expect(report.problem?.contains("verification failed") == true)
         #expect(report.problem?.contains("set peers.ssh_clients.v4 is missing") == true)
     }
@@ -171,7 +171,7 @@ import Testing
     ) async throws {
         let bench = try await Bench.holding(1)
         await bench.kernel.failObservations(faults)
-        let report = await bench.reconciler.apply(configuration(2), origin: .directory)
+        let report = await bench.reconciler.apply(configuration(2))
         #expect(report.outcome == .failed)
         #expect(report.problem?.contains(words) == true)
         await bench.expectKernel(try generation(kernelVariant, kernelVariant).stamped)
@@ -187,7 +187,7 @@ import Testing
     @Test func whereGoingBackFailsTooTheNextCheckRepairs() async throws {
         let bench = try await Bench.holding(1)
         await bench.kernel.failCommits(.tamper { $0 = NfTables() }, .refuse, .refuse)
-        let report = await bench.reconciler.apply(configuration(2), origin: .directory)
+        let report = await bench.reconciler.apply(configuration(2))
         #expect(report.problem?.contains("the previous state can't be restored") == true)
         #expect(await bench.state() == .degraded)
         #expect(await bench.reconciler.repair(after: nil) == .seconds(1))
@@ -201,7 +201,7 @@ import Testing
         let small = try SmallFileSystem(kibibytes: 512)
         let bench = try await Bench.holding(1, in: small.directory)
         try small.fill()
-        let report = await bench.reconciler.apply(configuration(2), origin: .directory)
+        let report = await bench.reconciler.apply(configuration(2))
         #expect(report.outcome == .failed)
         #expect(report.problem?.contains("No space left on device") == true)
         #expect(report.problem?.hasSuffix("the kernel was not touched") == true)
@@ -219,7 +219,7 @@ import Testing
         await bench.kernel.onCommit { moment in
             if case .before = moment { try small.fill() }
         }
-        let report = await bench.reconciler.apply(configuration(2), origin: .directory)
+        let report = await bench.reconciler.apply(configuration(2))
         #expect(report.outcome == .failed)
         #expect(report.problem?.contains("No space left on device") == true)
         #expect(await bench.kernel.commits.count == 2)
@@ -236,7 +236,7 @@ import Testing
         let bench = try await Bench.holding(1, in: small.directory)
         await bench.kernel.failCommits(.refuse)
         await bench.kernel.onCommit { _ in try small.setReadOnly(true) }
-        _ = await bench.reconciler.apply(configuration(2), origin: .directory)
+        _ = await bench.reconciler.apply(configuration(2))
         try small.setReadOnly(false)
         await bench.kernel.onCommit { _ in }
         #expect(try bench.storedNumbers() == [1, 2])
@@ -290,12 +290,12 @@ import Testing
         await #expect(processExitsWith: .failure) { [path = path as String] in
             let bench = try await Bench.holding(1, in: TemporaryDirectory(adopting: path))
             await bench.kernel.onObserve { _ = await bench.reconciler.flush() }
-            _ = await bench.reconciler.apply(configuration(2), origin: .command)
+            _ = await bench.reconciler.apply(configuration(2))
         }
         await #expect(processExitsWith: .success) {
             let bench = try await Bench.holding(1)
             _ = await bench.reconciler.flush()
-            _ = await bench.reconciler.apply(configuration(2), origin: .command)
+            _ = await bench.reconciler.apply(configuration(2))
         }
     }
 }

@@ -33,7 +33,7 @@ import Testing
             let before = await bench.kernel.commits.count
             let old = await bench.kernel.state
             let report = await bench.reconciler.apply(
-                Self.configuration(features), origin: .directory)
+                Self.configuration(features))
             #expect(report.outcome == .applied)
             let commits = await bench.kernel.commits.dropFirst(before)
             try #require(commits.count == 2)
@@ -58,7 +58,7 @@ import Testing
             """)
         for configuration in [joined, Self.configuration("")] {
             let before = await bench.kernel.commits.count
-            _ = await bench.reconciler.apply(configuration, origin: .directory)
+            _ = await bench.reconciler.apply(configuration)
             #expect(await bench.kernel.commits.count == before + 1)
         }
     }

@@ -1,7 +1,8 @@
 import DeploymentGenerator
-import Enforcement
 import Glibc
 import Testing
+
+@testable import Enforcement
 
 @Suite struct GenerationStoreTests {
     let directory: TemporaryDirectory
@@ -18,7 +19,11 @@ import Testing
         let generation = try generation(3)
         try store.write(generation)
         #expect(try store.generation(3) == generation)
-        let standing = Standing(generation: 3, newest: 5, pinnedAgainst: "d", isFlushed: true)
+        let standing = Standing(
+            generation: 3, newest: 5, hold: Hold(.probe, against: "d", explanation: "e"),
+            pending: Pending(
+                deadline: Deadline(after: .seconds(60), by: ManualClock()), fallback: 2,
+                configurationDigest: "d"))
         try store.write(standing)
         #expect(try GenerationStore(directory: directory.path).standing() == standing)
         try store.remove(3)
@@ -41,10 +46,10 @@ import Testing
         #expect(error?.description.contains("holds generation 1") == true)
     }
 
-    @Test func prunesTheOldestAndNeverTheCurrentOne() throws {
+    @Test func prunesTheOldestAndNeverThoseNeeded() throws {
         for number in 1...25 { try store.write(try generation(number)) }
-        try store.prune(keeping: 2)
-        #expect(try store.numbers() == [2] + Array(5...25))
+        try store.prune(keeping: [1, 2])
+        #expect(try store.numbers() == [1, 2] + Array(5...25))
         #expect(GenerationStore.kept == 20)
     }
 
@@ -58,7 +63,7 @@ import Testing
     }
 
     @Test func everyPrefixOfTheRecordIsRefused() throws {
-        try store.write(Standing(generation: 3, newest: 5, pinnedAgainst: "d"))
+        try store.write(Standing(generation: 3, newest: 5, hold: Hold(.rollback, against: "d")))
         let whole = try directory.bytes(of: "standing.json")
         for length in 0..<whole.count {
             try directory.write(Array(whole[..<length]), to: "standing.json")

@@ -3,7 +3,7 @@ import Testing
 @testable import Enforcement
 
 @Suite struct RepairPaceTests {
-    let start = ContinuousClock.now
+    let start = Duration.seconds(77)
 
     @Test func aBurstIsRepairedAtOnceAndAFightWaits() {
         var pace = RepairPace()
@@ -20,7 +20,7 @@ import Testing
     @Test func anEndlessFightIsBounded() {
         var pace = RepairPace()
         var now = start
-        var repairs: [ContinuousClock.Instant] = []
+        var repairs: [Duration] = []
         for _ in 0..<10_000 {
             if let delay = pace.delayBeforeRepair(now: now) {
                 #expect(delay >= .seconds(1))
@@ -60,15 +60,22 @@ import Testing
             (Facts(isWrong: true), .rejected), (Facts(isWrong: true, isEmpty: true), .unconfigured),
             (Facts(hasGeneration: true), .inSync),
             (Facts(hasGeneration: true, isWrong: true, isEmpty: true), .rejected),
-            (Facts(hasGeneration: true, isPinned: true), .pinned),
-            (Facts(hasGeneration: true, isPinned: true, isWrong: true), .rejected),
-            (Facts(isFlushed: true, isPinned: true), .flushed),
-            (Facts(isFlushed: true, isPinned: true, isWrong: true, isEmpty: true), .flushed),
+            (Facts(hasGeneration: true, hold: .rollback), .pinned),
+            (Facts(hasGeneration: true, hold: .rollback, isWrong: true), .rejected),
+            (Facts(hold: .flush), .flushed),
+            (Facts(hold: .flush, isWrong: true, isEmpty: true), .flushed),
             (
-                Facts(hasGeneration: true, hasProblem: true, isPinned: true, isWrong: true),
+                Facts(hasGeneration: true, hasProblem: true, hold: .rollback, isWrong: true),
                 .degraded
             ),
-            (Facts(hasProblem: true, isFlushed: true), .degraded),
+            (Facts(hasProblem: true, hold: .flush), .degraded),
+            (Facts(hasProblem: true, isPending: true), .degraded),
+            (Facts(hasGeneration: true, isPending: true), .pendingConfirmation),
+            (Facts(hasGeneration: true, isPending: true, isWrong: true), .pendingConfirmation),
+            (Facts(hasGeneration: true, hold: .unconfirmed), .reverted),
+            (Facts(hold: .unconfirmed), .reverted), (Facts(hold: .rollback), .flushed),
+            (Facts(hasGeneration: true, hold: .probe), .reverted),
+            (Facts(hasGeneration: true, hold: .probe, isWrong: true), .rejected),
         ] as [(Facts, StatusReport.State)])
     func theWorstIsTold(_ facts: Facts, _ state: StatusReport.State) {
         #expect(StatusReport.State(facts) == state)
@@ -76,8 +83,9 @@ import Testing
 
     @Test func onlyWhatWasAskedForIsHealthy() {
         let all: [StatusReport.State] = [
-            .inSync, .pinned, .rejected, .degraded, .unconfigured, .flushed,
+            .inSync, .pendingConfirmation, .pinned, .reverted, .rejected, .degraded,
+            .unconfigured, .flushed,
         ]
-        #expect(all.filter(\.isHealthy) == [.inSync, .pinned])
+        #expect(all.filter(\.isHealthy) == [.inSync, .pendingConfirmation, .pinned])
     }
 }

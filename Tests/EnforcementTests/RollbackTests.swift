@@ -46,7 +46,7 @@ import Testing
         try await bench.expectInForce(3, 2)
         // Also where the configuration says what is pinned.
         _ = await bench.reconciler.rollback(to: 1)
-        let report = await bench.reconciler.apply(configuration(1), origin: .command)
+        let report = await bench.reconciler.apply(configuration(1))
         #expect(report.outcome == .unchanged)
         try await bench.expectInForce(1, 1)
         await bench.apply(7)
@@ -67,7 +67,7 @@ import Testing
 
     @Test func oneCanRollBackWhileTheConfigurationIsWrong() async throws {
         let bench = try await Bench.holding(1, 2)
-        _ = await bench.reconciler.apply(wrongConfiguration, origin: .directory)
+        _ = await bench.reconciler.apply(wrongConfiguration)
         _ = await bench.reconciler.rollback(to: nil)
         try await bench.expectInForce(1, 1, .rejected)
         await bench.reconciler.configurationChanged(configuration(2), origin: .directory)
@@ -214,7 +214,7 @@ import Testing
         #expect(await bench.reconciler.rollback(to: 1).outcome == .failed)
         try await expectFlushed(bench)
         #expect(
-            await bench.reconciler.apply(configuration(2), origin: .command).outcome == .failed)
+            await bench.reconciler.apply(configuration(2)).outcome == .failed)
         #expect(await bench.state() == .degraded)
         #expect(await bench.kernel.state == NfTables())
     }

@@ -118,7 +118,7 @@ import Testing
         await next.reconciler.start(configuration(2))
         try await next.expectInForce(3, 2)
         #expect(await next.reconciler.status().problem?.contains("2.json is damaged") == true)
-        _ = await next.reconciler.apply(configuration(2), origin: .command)
+        _ = await next.reconciler.apply(configuration(2))
         #expect(await next.reconciler.status().problem == nil)
     }
 
@@ -190,7 +190,7 @@ import Testing
             ),
         ] {
             await bench.kernel.failCommits(fault)
-            let report = await next.reconciler.apply(configuration(2), origin: .directory)
+            let report = await next.reconciler.apply(configuration(2))
             #expect(report.outcome == .failed)
             #expect(report.problem?.hasSuffix(words) == true)
             #expect(await bench.kernel.state == before)

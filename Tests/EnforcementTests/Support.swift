@@ -97,11 +97,53 @@ final class SmallFileSystem: Sendable {
 struct StoreFault: Error { let reason: String }
 
 /// A clock that stands until it is moved.
-final class ManualClock: Sendable {
-    private let instant = Mutex(ContinuousClock.now)
+final class ManualClock: HostClock {
+    private struct Time {
+        var bootID = "first"
+        var sinceBoot = Duration.seconds(100)
+        var now = Timestamp(seconds: 1_800_000_000)
+    }
 
-    var now: ContinuousClock.Instant { instant.withLock { $0 } }
-    func advance(by duration: Duration) { instant.withLock { $0 += duration } }
+    private let time = Mutex(Time())
+
+    var bootID: String { time.withLock { $0.bootID } }
+    var sinceBoot: Duration { time.withLock { $0.sinceBoot } }
+    var now: Timestamp { time.withLock { $0.now } }
+
+    func advance(by duration: Duration) {
+        time.withLock { time in
+            time.sinceBoot += duration
+            time.now = Timestamp(seconds: time.now.seconds + duration.components.seconds)
+        }
+    }
+
+    /// Somebody sets the wall clock.
+    func set(_ now: Timestamp) { time.withLock { $0.now = now } }
+
+    func reboot() {
+        time.withLock { time in
+            time.bootID += "'"
+            time.sinceBoot = .seconds(5)
+        }
+    }
+}
+
+/// Probes that fail as the test says, and how often they were asked for.
+final class ScriptedProber: Prober {
+    private let script = Mutex<(failing: Set<UInt16>, asked: [[Probe]])>(([], []))
+
+    var asked: [[Probe]] { script.withLock { $0.asked } }
+    /// - Parameter ports: of the probes that do not connect from now on.
+    func fail(_ ports: Set<UInt16>) { script.withLock { $0.failing = ports } }
+
+    func failures(of probes: [Probe]) async -> [ProbeFailure] {
+        script.withLock { script in
+            if !probes.isEmpty { script.asked.append(probes) }
+            return probes.filter { script.failing.contains($0.port) }.map {
+                ProbeFailure(probe: $0, reason: "as scripted")
+            }
+        }
+    }
 }
 
 // MARK: Configurations
@@ -143,19 +185,25 @@ func generation(_ number: Int, _ variant: Int = 1) throws -> Generation {
 struct Bench: Sendable {
     let directory: TemporaryDirectory
     let kernel: FakeKernel
-    let clock = ManualClock()
+    let clock: ManualClock
+    let prober = ScriptedProber()
     let reconciler: Reconciler
 
-    init(_ directory: TemporaryDirectory? = nil, kernel: FakeKernel = FakeKernel()) throws {
+    init(
+        _ directory: TemporaryDirectory? = nil, kernel: FakeKernel = FakeKernel(),
+        clock: ManualClock = ManualClock()
+    ) throws {
+        self.clock = clock
         self.directory = try directory ?? TemporaryDirectory()
         self.kernel = kernel
         var log = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         log.logLevel = .critical
         reconciler = Reconciler(
             kernel: kernel, store: try GenerationStore(directory: self.directory.path),
+            clock: clock, prober: prober,
             identity: StatusReport.AgentIdentity(
                 version: "0", pid: 1, started: Timestamp(seconds: 0)),
-            log: log, now: { [clock] in clock.now })
+            log: log)
     }
 
     /// Started, with the variants in force one after another.
@@ -170,10 +218,10 @@ struct Bench: Sendable {
     }
 
     /// Another agent on the same state directory and kernel.
-    func restarted() throws -> Bench { try Bench(directory, kernel: kernel) }
+    func restarted() throws -> Bench { try Bench(directory, kernel: kernel, clock: clock) }
 
     func apply(_ variant: Int) async {
-        let report = await reconciler.apply(configuration(variant), origin: .directory)
+        let report = await reconciler.apply(configuration(variant))
         #expect(report.outcome == .applied)
     }
 
@@ -188,7 +236,9 @@ struct Bench: Sendable {
         let status = await reconciler.status()
         #expect(status.state == state, sourceLocation: sourceLocation)
         #expect(status.generation == number, sourceLocation: sourceLocation)
-        #expect(status.confirmedGeneration == number, sourceLocation: sourceLocation)
+        if state != .pendingConfirmation {
+            #expect(status.confirmedGeneration == number, sourceLocation: sourceLocation)
+        }
         let expected = try generation(number, variant)
         await expectKernel(expected.stamped, sourceLocation: sourceLocation)
         let store = try GenerationStore(directory: directory.path)

@@ -1,0 +1,100 @@
+/// What is to be in force, and why: the part of the agent's state that outlives it.
+///
+///     configured ──apply with a time to confirm──▶ pending ──confirm──▶ configured
+///         │                                          │ deadline, reboot
+///         │ rollback, flush, failed probe            ▼
+///         └────────────────────────────────────────▶ held ──apply, another configuration──▶ …
+package struct Standing: Hashable, Sendable, Codable {
+    /// The generation that the kernel is to hold; nil for none.
+    package var generation: Int?
+    /// The highest number that was ever in force. A stored generation above it is what an apply
+    /// that was killed or failed left behind.
+    package var newest: Int
+    /// Why it is not what the configuration says; nil where it is.
+    package var hold: Hold?
+    /// Set while the generation waits for confirmation.
+    package var pending: Pending?
+
+    package init(generation: Int?, newest: Int, hold: Hold? = nil, pending: Pending? = nil) {
+        self.generation = generation
+        self.newest = newest
+        self.hold = hold
+        self.pending = pending
+    }
+
+    /// What a boot restores, and what is in force where nobody confirms.
+    package var confirmed: Int? { pending.map(\.fallback) ?? generation }
+
+    /// What was pending is lost, and what is in force now is held against it.
+    mutating func endPending() {
+        guard let pending else { return }
+        hold = Hold(
+            .unconfirmed, against: pending.configurationDigest,
+            explanation: "the generation that waited for confirmation is damaged")
+        self.pending = nil
+    }
+}
+
+/// Something else than what is configured is in force, until the configuration changes or `apply` is
+/// said.
+package struct Hold: Hashable, Sendable, Codable {
+    package enum Reason: String, Hashable, Sendable, Codable {
+        /// `rollback` put an older generation in force.
+        case rollback
+        /// `flush` took our tables away.
+        case flush
+        /// Nobody confirmed in time, or before the host was started anew.
+        case unconfirmed
+        /// A probe did not connect.
+        case probe
+    }
+
+    package var reason: Reason
+    /// Digest of the configuration that is not in force.
+    package var against: String
+    /// For people: what was taken back, and why; nil for what was commanded.
+    package var explanation: String?
+
+    package init(_ reason: Reason, against: String, explanation: String? = nil) {
+        self.reason = reason
+        self.against = against
+        self.explanation = explanation
+    }
+}
+
+/// A generation that is taken back unless somebody confirms it.
+package struct Pending: Hashable, Sendable, Codable {
+    package var deadline: Deadline
+    /// The generation that comes back; nil for none.
+    package var fallback: Int?
+    /// Digest of the configuration that is pending.
+    package var configurationDigest: String
+}
+
+/// A moment that a restart of the agent, or of the host, does not move.
+package struct Deadline: Hashable, Sendable, Codable {
+    /// The boot that ``sinceBoot`` counts from: once it has ended, so has the time.
+    package var bootID: String
+    /// Milliseconds from the host's start.
+    package var milliseconds: Int64
+    /// By the wall clock as it was, for people.
+    package var time: Timestamp
+
+    package init(after duration: Duration, by clock: some HostClock) {
+        bootID = clock.bootID
+        milliseconds = (clock.sinceBoot + duration).milliseconds
+        time = Timestamp(seconds: clock.now.seconds + duration.components.seconds)
+    }
+
+    /// What is left of the time; zero or less where it has passed.
+    package func left(by clock: some HostClock) -> Duration {
+        guard clock.bootID == bootID else { return .zero }
+        return .milliseconds(milliseconds) - clock.sinceBoot
+    }
+}
+
+extension Duration {
+    fileprivate var milliseconds: Int64 {
+        components.seconds * 1_000 + components.attoseconds / 1_000_000_000_000_000
+    }
+}

@@ -1,0 +1,74 @@
+import Glibc
+import LinuxSystem
+import SystemPackage
+import Testing
+
+@Suite struct ConnectionTests {
+    /// A socket bound to a port of its own at 127.0.0.1, listening or not.
+    private static func bound(listening: Bool) throws -> (socket: Int32, port: UInt16) {
+        let raw = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        try #require(raw >= 0)
+        var name = sockaddr_in()
+        name.sin_family = sa_family_t(AF_INET)
+        name.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let results = withUnsafeMutablePointer(to: &name) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                (bind(raw, $0, length), getsockname(raw, $0, &length))
+            }
+        }
+        try #require(results == (0, 0))
+        if listening { try #require(listen(raw, 1) == 0) }
+        return (raw, UInt16(bigEndian: name.sin_port))
+    }
+
+    @Test func aListenerIsReached() async throws {
+        let (socket, port) = try Self.bound(listening: true)
+        defer { close(socket) }
+        let result = await TCPConnection.attempt(
+            to: [127, 0, 0, 1], port: port, limit: .seconds(5))
+        try result.get()
+    }
+
+    @Test func whereNobodyListensTheReasonIsTold() async throws {
+        let (socket, port) = try Self.bound(listening: false)
+        defer { close(socket) }
+        let result = await TCPConnection.attempt(
+            to: [127, 0, 0, 1], port: port, limit: .seconds(5))
+        let error = #expect(throws: SystemError.self) { try result.get() }
+        #expect(error?.errno == .connectionRefused)
+    }
+
+    @Test func bothFamiliesAreTried() async throws {
+        let result = await TCPConnection.attempt(
+            to: [UInt8](repeating: 0, count: 15) + [1], port: 1, limit: .seconds(5))
+        let error = #expect(throws: SystemError.self) { try result.get() }
+        #expect(error?.errno == .connectionRefused || error?.errno == .addressNotAvailable)
+    }
+
+    /// A listener whose queue is full answers nothing.
+    @Test func silenceEndsAtTheLimit() async throws {
+        let (socket, port) = try Self.bound(listening: true)
+        defer { close(socket) }
+        var results: [Result<Void, SystemError>] = []
+        for _ in 0..<8 {
+            results.append(
+                await TCPConnection.attempt(
+                    to: [127, 0, 0, 1], port: port, limit: .milliseconds(200)))
+        }
+        let errors = results.compactMap { result -> Errno? in
+            if case .failure(let error) = result { error.errno } else { nil }
+        }
+        #expect(errors.count >= 1)
+        #expect(Set(errors) == [.timedOut])
+    }
+
+    @Test func ancestorsAndTheirEnvironmentsAreFound() throws {
+        let parent = try #require(ProcessAncestry.parent(of: ProcessAncestry.own))
+        #expect(parent == getppid())
+        let path = try #require(getenv("PATH").map { String(cString: $0) })
+        #expect(ProcessAncestry.environment(of: ProcessAncestry.own)["PATH"] == path)
+        #expect(ProcessAncestry.parent(of: -1) == nil)
+        #expect(ProcessAncestry.environment(of: -1) == [:])
+    }
+}
