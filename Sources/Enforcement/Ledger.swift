@@ -161,6 +161,25 @@ struct Ledger: Sendable {
         return nil
     }
 
+    /// The generation that comes back where nobody confirms, or the newest older one that can be read;
+    /// nil for none.
+    ///
+    /// - Throws: where there should be one and none can be read.
+    mutating func fallback(of pending: Pending) throws(ApplyFailure) -> Generation? {
+        guard let number = pending.fallback else { return nil }
+        do throws(StoreError) {
+            return try generation(number)
+        } catch {
+            log.error("\(error); an older one comes back")
+        }
+        do throws(StoreError) {
+            if let older = try newestGeneration(below: number) { return older }
+        } catch {
+            throw ApplyFailure(error.description)
+        }
+        throw ApplyFailure("no confirmed generation can be read")
+    }
+
     // MARK: Writing
 
     /// The number of the next generation.

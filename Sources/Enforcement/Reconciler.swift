@@ -465,7 +465,9 @@ package actor Reconciler {
             }
             drift.found(differences, by: writer)
             let who = writer?.process ?? drift.report.last?.process ?? "somebody"
-            if let delay = repairs.delayBeforeRepair(now: clock.sinceBoot) {
+            if let delay = repairs.delayBeforeRepair(
+                of: differences, now: clock.sinceBoot)
+            {
                 kernelProblem =
                     "\(who) keeps changing our tables; the next repair is in \(delay.components.seconds) s"
                 log.error("fight: \(who) keeps changing our tables", metadata: generationMetadata)
@@ -613,7 +615,7 @@ package actor Reconciler {
         guard let pending = ledger.standing?.pending else { return }
         let unconfirmed = ledger.standing?.generation.map { "generation \($0)" } ?? "nothing"
         do throws(ApplyFailure) {
-            let fallback = try fallback(of: pending)
+            let fallback = try ledger.fallback(of: pending)
             let wanted = fallback?.stamped ?? Ruleset(tables: [])
             let observed = try await kernel.tables(knownFrom: [current?.ruleset, wanted])
             try await kernel.put(wanted, from: observed)
@@ -632,22 +634,6 @@ package actor Reconciler {
                 "\(unconfirmed) was not confirmed in time and can't be taken back: \(error)")
             log.error("\(kernelProblem ?? "")", metadata: generationMetadata)
         }
-    }
-
-    /// The newest confirmed generation that can be read.
-    private func fallback(of pending: Pending) throws(ApplyFailure) -> Generation? {
-        guard let number = pending.fallback else { return nil }
-        do throws(StoreError) {
-            return try ledger.generation(number)
-        } catch {
-            log.error("\(error); an older one comes back")
-        }
-        do throws(StoreError) {
-            if let older = try ledger.newestGeneration(below: number) { return older }
-        } catch {
-            throw ApplyFailure(error.description)
-        }
-        throw ApplyFailure("no confirmed generation can be read")
     }
 
     // MARK: What is known

@@ -1,23 +1,34 @@
+internal import Ruleset
+
 /// Slows repairs down where somebody makes the same change again and again, so that a fight never
-/// becomes a busy loop.
+/// becomes a busy loop. Changes that differ are repaired at once, however many there are.
 struct RepairPace: Sendable {
-    /// So many repairs within ``window`` are made at once.
+    /// So many repairs within ``window``, all of the same few changes, are a fight.
     static let burst = 20
     static let window = Duration.seconds(10)
+    /// Two tools may take turns, and a tool may have a few steps.
+    static let fewChanges = 3
     static let longestDelay = Duration.seconds(30)
 
-    /// Times since the host was started.
-    private var repairs: [Duration] = []
+    private struct Repair {
+        /// Since the host was started.
+        var time: Duration
+        var change: Int
+    }
+
+    /// The last ``burst`` ones.
+    private var repairs: [Repair] = []
     private var failures = 0
 
     /// nil where the repair may be made now, which counts it.
-    mutating func delayBeforeRepair(now: Duration) -> Duration? {
-        repairs.removeAll { $0 + Self.window < now }
-        guard repairs.count >= Self.burst else {
-            repairs.append(now)
-            return nil
-        }
-        return repairs[0] + Self.window - now + .seconds(1)
+    mutating func delayBeforeRepair(of differences: [Difference], now: Duration) -> Duration? {
+        repairs.removeAll { $0.time + Self.window < now }
+        let isFight =
+            repairs.count == Self.burst && Set(repairs.map(\.change)).count <= Self.fewChanges
+        if isFight { return repairs[0].time + Self.window - now + .seconds(1) }
+        if repairs.count == Self.burst { repairs.removeFirst() }
+        repairs.append(Repair(time: now, change: Set(differences).hashValue))
+        return nil
     }
 
     /// 1, 2, 4 … 30 seconds.

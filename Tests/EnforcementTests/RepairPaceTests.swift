@@ -1,19 +1,23 @@
+import Ruleset
 import Testing
 
 @testable import Enforcement
 
 @Suite struct RepairPaceTests {
+    static let same = [Difference("chain input is missing")]
     let start = Duration.seconds(77)
 
     @Test func aBurstIsRepairedAtOnceAndAFightWaits() {
         var pace = RepairPace()
         for second in 0..<RepairPace.burst {
-            #expect(pace.delayBeforeRepair(now: start + .milliseconds(100 * second)) == nil)
+            #expect(
+                pace.delayBeforeRepair(of: Self.same, now: start + .milliseconds(100 * second))
+                    == nil)
         }
         // Until the first has left the window.
-        #expect(pace.delayBeforeRepair(now: start + .seconds(4)) == .seconds(7))
-        #expect(pace.delayBeforeRepair(now: start + .seconds(9)) == .seconds(2))
-        #expect(pace.delayBeforeRepair(now: start + .seconds(11)) == nil)
+        #expect(pace.delayBeforeRepair(of: Self.same, now: start + .seconds(4)) == .seconds(7))
+        #expect(pace.delayBeforeRepair(of: Self.same, now: start + .seconds(9)) == .seconds(2))
+        #expect(pace.delayBeforeRepair(of: Self.same, now: start + .seconds(11)) == nil)
     }
 
     /// However long somebody fights, there are never more than so many repairs in a window.
@@ -22,7 +26,7 @@ import Testing
         var now = start
         var repairs: [Duration] = []
         for _ in 0..<10_000 {
-            if let delay = pace.delayBeforeRepair(now: now) {
+            if let delay = pace.delayBeforeRepair(of: Self.same, now: now) {
                 #expect(delay >= .seconds(1))
                 #expect(delay <= RepairPace.window + .seconds(1))
                 now += delay
@@ -38,8 +42,28 @@ import Testing
     @Test func seldomRepairsAreNeverDelayed() {
         var pace = RepairPace()
         for second in 0..<1000 {
-            #expect(pace.delayBeforeRepair(now: start + .seconds(second)) == nil)
+            #expect(pace.delayBeforeRepair(of: Self.same, now: start + .seconds(second)) == nil)
         }
+    }
+
+    /// A change that is seldom the same again is repaired at once, however often.
+    @Test func differentChangesAreNoFight() {
+        var pace = RepairPace()
+        for number in 0..<10_000 {
+            let changes = [Difference("rule \(number % 5) is missing")]
+            let now = start + .milliseconds(10 * number)
+            #expect(pace.delayBeforeRepair(of: changes, now: now) == nil)
+        }
+    }
+
+    /// Two tools that take turns fight all the same.
+    @Test func aFewChangesInTurnAreAFight() {
+        var pace = RepairPace()
+        for number in 0..<RepairPace.burst {
+            let changes = [Difference("rule \(number % RepairPace.fewChanges) is missing")]
+            #expect(pace.delayBeforeRepair(of: changes, now: start) == nil)
+        }
+        #expect(pace.delayBeforeRepair(of: Self.same, now: start) == .seconds(11))
     }
 
     @Test func failuresDoubleTheDelayUpToALimit() {
