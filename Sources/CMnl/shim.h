@@ -3,6 +3,8 @@
 // Message types, groups and attributes of nf_tables notifications.
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nf_tables.h>
+// Message types and attributes of connection tracking.
+#include <linux/netfilter/nfnetlink_conntrack.h>
 // NFPROTO_INET, the family of our tables; glibc's addresses first, which the kernel's headers then
 // do not define again.
 #include <netinet/in.h>

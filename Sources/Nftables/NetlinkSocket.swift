@@ -45,33 +45,46 @@ final class NetlinkSocket {
     func request(
         _ type: nf_tables_msg_types, flags: Int32, _ body: (borrowing NetlinkMessage) -> Void
     ) throws(NftablesError) {
+        let message = NetfilterMessage(
+            subsystem: NFNL_SUBSYS_NFTABLES, type: type.rawValue, family: Int32(NFPROTO_INET))
+        try request(message, flags: flags) {
+            body($0)
+            return true
+        }
+    }
+
+    /// Sends a netfilter request and hands every answer to `body`.
+    ///
+    /// - Parameters:
+    ///   - attributes: adds the request's attributes, of at most 200 bytes, to its header.
+    ///   - body: false where nothing more is wanted; the socket is of no use afterwards.
+    func request(
+        _ type: NetfilterMessage, flags: Int32,
+        attributes: (UnsafeMutablePointer<nlmsghdr>) -> Void = { _ in },
+        _ body: (borrowing NetlinkMessage) -> Bool
+    ) throws(NftablesError) {
         sequence &+= 1
-        try send(type, flags: flags)
+        try send { header in
+            header.pointee.nlmsg_type = UInt16(type.subsystem) << 8 | UInt16(type.type)
+            header.pointee.nlmsg_flags = UInt16(NLM_F_REQUEST | flags)
+            mnl_nlmsg_put_extra_header(header, MemoryLayout<nfgenmsg>.size)?.storeBytes(
+                of: nfgenmsg(nfgen_family: UInt8(type.family), version: 0, res_id: 0),
+                as: nfgenmsg.self)
+            attributes(header)
+        }
         let isDump = flags & NLM_F_DUMP == NLM_F_DUMP
         while true {
             var isDone = false
             try receive { message in
                 // What an earlier request that failed left behind.
-                if message.sequence != sequence { return }
+                if message.sequence != sequence || isDone { return }
                 switch message.kind {
                 case .done: isDone = true
                 case .acknowledgement: isDone = true
-                case .message:
-                    body(message)
-                    if !isDump { isDone = true }
+                case .message: isDone = !body(message) || !isDump
                 }
             }
             if isDone { return }
-        }
-    }
-
-    private func send(_ type: nf_tables_msg_types, flags: Int32) throws(NftablesError) {
-        try send { header in
-            header.pointee.nlmsg_type = UInt16(NFNL_SUBSYS_NFTABLES) << 8 | UInt16(type.rawValue)
-            header.pointee.nlmsg_flags = UInt16(NLM_F_REQUEST | flags)
-            mnl_nlmsg_put_extra_header(header, MemoryLayout<nfgenmsg>.size)?.storeBytes(
-                of: nfgenmsg(nfgen_family: UInt8(NFPROTO_INET), version: 0, res_id: 0),
-                as: nfgenmsg.self)
         }
     }
 
@@ -139,6 +152,14 @@ final class NetlinkSocket {
     }
 }
 
+/// Names a message of one of netfilter's subsystems, about objects of a family.
+struct NetfilterMessage {
+    var subsystem: Int32
+    var type: UInt32
+    /// An `NFPROTO_` or `AF_` number.
+    var family: Int32
+}
+
 /// One message, valid only while the buffer that it lies in is.
 struct NetlinkMessage: ~Copyable {
     enum Kind {
@@ -160,13 +181,15 @@ struct NetlinkMessage: ~Copyable {
     /// The request's number that this answers; 0 for notifications.
     var sequence: UInt32 { header.pointee.nlmsg_seq }
 
-    /// The `errno` of an error message; nil for an acknowledgement and everything else.
+    /// The `errno` of an error message, or of the end of a dump that failed on its way; nil for an
+    /// acknowledgement and everything else.
     fileprivate var errorCode: Int32? {
-        guard Int32(header.pointee.nlmsg_type) == NLMSG_ERROR,
+        guard [NLMSG_ERROR, NLMSG_DONE].contains(Int32(header.pointee.nlmsg_type)),
+            mnl_nlmsg_get_payload_len(header) >= MemoryLayout<Int32>.size,
             let payload = mnl_nlmsg_get_payload(header)
         else { return nil }
-        let code = payload.load(as: nlmsgerr.self).error
-        return code == 0 ? nil : -code
+        let code = payload.load(as: Int32.self)
+        return code < 0 ? -code : nil
     }
 
     /// The nf_tables message type, or nil for messages of other subsystems.
@@ -202,6 +225,17 @@ struct NetlinkMessage: ~Copyable {
         }
     }
 
+    /// All attributes at the top level, behind a netfilter header.
+    var attributes: NetlinkAttributes {
+        let length = mnl_nlmsg_get_payload_len(header)
+        guard length >= MemoryLayout<nfgenmsg>.size, let payload = mnl_nlmsg_get_payload(header)
+        else { return NetlinkAttributes(UnsafeRawBufferPointer(start: nil, count: 0)) }
+        return NetlinkAttributes(
+            UnsafeRawBufferPointer(
+                rebasing: UnsafeRawBufferPointer(start: payload, count: length)[
+                    MemoryLayout<nfgenmsg>.size...]))
+    }
+
     private func attribute(_ type: Int) -> UnsafePointer<nlattr>? {
         guard let end = mnl_nlmsg_get_payload_tail(header) else { return nil }
         var next = mnl_nlmsg_get_payload_offset(header, MemoryLayout<nfgenmsg>.size)?
@@ -227,6 +261,8 @@ extension NftablesError {
         // ENOSPC is libmnl's word for a datagram that was cut off.
         case ENOBUFS, ENOSPC:
             return NftablesError(.overflow, "can't \(doing): \(text)")
+        case ENOENT:
+            return NftablesError(.missing, "can't \(doing): \(text)")
         case ENETUNREACH, EHOSTUNREACH, EACCES:
             return NftablesError(.unreachable, "can't \(doing): \(text)")
         default:

@@ -13,6 +13,8 @@ package struct NftablesError: Error, Hashable, Sendable, CustomStringConvertible
         case unsettled
         /// Notifications came faster than they were read, and some are lost.
         case overflow
+        /// What was named is not there, or not any more.
+        case missing
         /// There is no route to the address that was asked about.
         case unreachable
     }

@@ -48,20 +48,28 @@ package struct TableEvaluator: Sendable {
 
     /// Takes a packet of this host through the base chains that it passes in local placement:
     /// prerouting and input, or output.
-    package func evaluate(_ packet: Packet) -> Evaluation {
-        evaluate(packet, through: packet.direction == .inbound ? inbound : outbound)
+    ///
+    /// - Parameter arriving: the packet as it is before destination NAT, where there is any.
+    package func evaluate(_ packet: Packet, arriving: Packet? = nil) -> Evaluation {
+        evaluate(
+            packet, arriving: arriving ?? packet,
+            through: packet.direction == .inbound ? inbound : outbound)
     }
 
     /// Takes a packet that this host forwards through the base chains that it passes.
     package func evaluateForwarded(_ packet: Packet) -> Evaluation {
-        evaluate(packet, through: forwarded)
+        evaluate(packet, arriving: packet, through: forwarded)
     }
 
     /// A verdict of accept ends a base chain, not the packet's way; drop ends both.
-    private func evaluate(_ packet: Packet, through path: [Chain]) -> Evaluation {
-        var passage = Passage(chains: chains, sets: sets, packet: packet)
+    private func evaluate(
+        _ packet: Packet, arriving: Packet, through path: [Chain]
+    ) -> Evaluation {
+        var passage = Passage(chains: chains, sets: sets, packet: arriving)
         var verdict = Verdict.accept
         for chain in path {
+            // NAT comes between the two priorities, and needs connection tracking.
+            if chain.hook?.priority == .filter, !passage.isUntracked { passage.packet = packet }
             verdict = passage.run(chain) ?? chain.hook?.policy ?? .accept
             if verdict == .drop { break }
         }
@@ -79,7 +87,7 @@ package struct TableEvaluator: Sendable {
 private struct Passage {
     let chains: [String: Chain]
     let sets: [String: NamedSet]
-    let packet: Packet
+    var packet: Packet
     var matched: [Evaluation.Step] = []
     var isUntracked = false
 

@@ -13,23 +13,6 @@ import Testing
 /// never loaded into the machine's.
 @Suite("nf_tables", .serialized)
 struct NftablesKernelTests {
-    /// Tunnels that their modules add to every namespace.
-    private static let fallbackDevices: Set<Substring> = [
-        "lo", "tunl0", "sit0", "ip6tnl0", "gre0", "gretap0", "erspan0", "ip_vti0", "ip6_vti0",
-        "ip6gre0",
-    ]
-
-    /// A namespace that was just made has the loopback interface alone; a machine has others.
-    private static func requireOwnNamespace() throws {
-        let devices = try String(contentsOfFile: "/proc/self/net/dev", encoding: .utf8)
-            .split(separator: "\n").compactMap { line in
-                line.contains(":") ? line.split(separator: ":")[0].drop { $0 == " " } : nil
-            }
-        try #require(
-            fallbackDevices.isSuperset(of: devices),
-            "these tests load rules into the network namespace they run in: run packaging/test")
-    }
-
     private static func isOurs(_ name: String) -> Bool { name.hasPrefix("pexip_fw_") }
 
     private static func compile(_ deployment: Deployment) -> Table {
@@ -48,7 +31,7 @@ struct NftablesKernelTests {
         "what is committed is what is listed, and any table can become any other in place",
         arguments: Placement.allCases)
     func roundTrip(placement: Placement) async throws {
-        try Self.requireOwnNamespace()
+        try OwnNamespace.require()
         let kernel = try NftablesKernel()
         var generator = DeploymentGenerator(seed: 7)
         for round in 1...25 {
@@ -73,7 +56,7 @@ struct NftablesKernelTests {
 
     @Test("addresses at the edges of their families come back as they were")
     func edges() async throws {
-        try Self.requireOwnNamespace()
+        try OwnNamespace.require()
         let kernel = try NftablesKernel()
         let texts = [
             ["0.0.0.0/0"], ["0.0.0.0", "255.255.255.255"], ["128.0.0.0/1"], ["10.0.0.1-10.0.0.2"],
@@ -106,7 +89,7 @@ struct NftablesKernelTests {
 
     @Test("a refusal names the statement and the row, and changes nothing")
     func refusal() async throws {
-        try Self.requireOwnNamespace()
+        try OwnNamespace.require()
         let kernel = try NftablesKernel()
         // The set that the second rule looks into does not exist.
         let table = Table(
@@ -141,7 +124,7 @@ struct NftablesKernelTests {
 
     @Test("notifications tell our own commits from others', with the tables they touch")
     func notifications() async throws {
-        try Self.requireOwnNamespace()
+        try OwnNamespace.require()
         let kernel = try NftablesKernel()
         let listener = try RulesetListener()
         var events = listener.events.makeAsyncIterator()
@@ -174,7 +157,7 @@ struct NftablesKernelTests {
 
     @Test("a table with flags is told without being listed")
     func dormant() async throws {
-        try Self.requireOwnNamespace()
+        try OwnNamespace.require()
         let kernel = try NftablesKernel()
         let nft = Process()
         nft.executableURL = URL(filePath: "/usr/sbin/nft")
@@ -189,7 +172,7 @@ struct NftablesKernelTests {
 
     @Test("routes are looked up without sending anything")
     func routes() throws {
-        try Self.requireOwnNamespace()
+        try OwnNamespace.require()
         let loopback = try #require(IPAddress("127.0.0.1"))
         let nowhere = try #require(IPAddress("192.0.2.1"))
         let nowhere6 = try #require(IPAddress("2001:db8::1"))

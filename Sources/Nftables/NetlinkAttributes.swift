@@ -1,0 +1,46 @@
+/// Netlink attributes that lie one after another (`struct nlattr`), valid only while the buffer that
+/// they lie in is.
+struct NetlinkAttributes {
+    /// The bits of a type that say how the payload is to be understood: `NLA_F_NESTED` and
+    /// `NLA_F_NET_BYTEORDER`.
+    private static let flags: UInt16 = 0xc000
+    private static let header = 4
+
+    private let bytes: UnsafeRawBufferPointer
+
+    init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
+
+    /// Hands every attribute to `body`, up to the first whose length does not fit.
+    ///
+    /// - Returns: whether all fit.
+    @discardableResult
+    func forEach(_ body: (Int, NetlinkPayload) -> Void) -> Bool {
+        var start = 0
+        while start + Self.header <= bytes.count {
+            let length = Int(bytes.loadUnaligned(fromByteOffset: start, as: UInt16.self))
+            let type = bytes.loadUnaligned(fromByteOffset: start + 2, as: UInt16.self)
+            guard length >= Self.header, length <= bytes.count - start else { return false }
+            body(
+                Int(type & ~Self.flags),
+                NetlinkPayload(
+                    bytes: UnsafeRawBufferPointer(
+                        rebasing: bytes[(start + Self.header)..<(start + length)])))
+            // Each begins at a multiple of four.
+            start += (length + 3) & ~3
+        }
+        return start >= bytes.count
+    }
+}
+
+/// What an attribute holds.
+struct NetlinkPayload {
+    let bytes: UnsafeRawBufferPointer
+
+    var nested: NetlinkAttributes { NetlinkAttributes(bytes) }
+
+    /// A number in network order, of this type's size; nil where the payload is of another.
+    func number<Number: FixedWidthInteger>(_: Number.Type = Number.self) -> Number? {
+        guard bytes.count == MemoryLayout<Number>.size else { return nil }
+        return Number(bigEndian: bytes.loadUnaligned(as: Number.self))
+    }
+}
