@@ -69,12 +69,15 @@ package enum PexipFirewallInterface {
 
         type RowChange (kind: (opened, closed, changed), node: string, row: string)
 
-        # outcome is one of unchanged, applied, would-apply, rejected, refused, failed.
+        # outcome is one of unchanged, applied, would-apply, rejected, refused, failed. endedFlows is
+        # how many established flows were ended because they are not permitted any more; where they
+        # were to be ended and could not, problem says so, and outcome that the rules are in force.
         type Report (
           outcome: string,
           generation: ?int,
           changes: []RowChange,
           diagnostics: []Diagnostic,
+          endedFlows: ?int,
           problem: ?string
         )
 

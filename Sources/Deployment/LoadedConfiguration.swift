@@ -34,7 +34,6 @@ extension LoadedConfiguration {
         }
         var decoder = DeploymentDecoder(findings: findings, isComplete: isComplete)
         let deployment = decoder.deployment(from: merged)
-        decoder.refuseWhatIsNotInThisVersion(merged)
         self.init(
             deployment: decoder.findings.hasErrors ? nil : deployment,
             diagnostics: decoder.findings.sorted(), sources: sources)

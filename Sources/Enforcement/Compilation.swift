@@ -21,6 +21,9 @@ package struct Compilation: Sendable {
         package var ruleset: Ruleset
         /// What it was compiled from.
         package var deployment: Deployment
+
+        /// Whether established flows that it does not permit are ended.
+        package var revokesEstablished: Bool { deployment.guards.revokeEstablished }
     }
 }
 

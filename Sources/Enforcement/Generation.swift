@@ -13,6 +13,8 @@ package struct Generation: Hashable, Sendable, Codable {
     /// Those files, so that the rows can be told as the site configured them.
     package var configuration: [ConfigurationText]
     package var mode: Mode
+    /// Whether established flows that it does not permit are ended.
+    package var revokesEstablished: Bool
     package var nodes: [EnforcedNode]
     /// The compiled tables without stamps.
     package var ruleset: Ruleset

@@ -1,6 +1,7 @@
 internal import Deployment
 internal import LinuxSystem
 package import Logging
+package import PortModel
 internal import Ruleset
 
 /// Brings the kernel to the generation that is to be in force, and keeps it there.
@@ -10,6 +11,7 @@ internal import Ruleset
 /// what changes nothing may come at any time.
 package actor Reconciler {
     private let kernel: VerifiedKernel
+    private let revoker: Revoker
     private let log: Logger
     private let identity: StatusReport.AgentIdentity
     private let executor = QueueExecutor(label: "reconciler")
@@ -27,6 +29,8 @@ package actor Reconciler {
     private var failedApply: String?
     /// Set while the kernel is not known to hold `current`.
     private var kernelProblem: String?
+    /// Of the flows that `current` does not permit, the last time that they were looked for.
+    private var revocation = Revocation()
     private var repairs = RepairPace()
     private let clock: any HostClock
     private let prober: any Prober
@@ -38,11 +42,16 @@ package actor Reconciler {
         var isEmpty = false
     }
 
+    /// - Parameter hostAddresses: the addresses of this host's interfaces.
     package init(
         kernel: any RulesetKernel, store: GenerationStore, clock: any HostClock,
-        prober: any Prober, identity: StatusReport.AgentIdentity, log: Logger
+        prober: any Prober, identity: StatusReport.AgentIdentity, log: Logger,
+        hostAddresses: @escaping @Sendable () throws -> Set<IPAddress> = {
+            try HostAddresses.current()
+        }
     ) {
         self.kernel = VerifiedKernel(kernel: kernel)
+        revoker = Revoker(kernel: kernel, hostAddresses: hostAddresses, log: log)
         ledger = Ledger(store, log: log)
         self.clock = clock
         self.prober = prober
@@ -231,6 +240,7 @@ package actor Reconciler {
 
     private func isInForce(_ target: Compilation.Target) -> Bool {
         current?.ruleset == target.ruleset && current?.nodes == target.nodes
+            && current?.revokesEstablished == target.revokesEstablished
     }
 
     private func record(_ compilation: Compilation) {
@@ -274,7 +284,7 @@ package actor Reconciler {
             return report(.failed, [], compilation, problem: error.description)
         }
         await restore(generation, because: "apply")
-        guard let kernelProblem else { return report(.unchanged, [], compilation) }
+        guard let kernelProblem else { return report(.unchanged, [], compilation, revocation) }
         return report(.failed, [], compilation, problem: kernelProblem)
     }
 
@@ -319,7 +329,7 @@ package actor Reconciler {
                 log.notice(
                     "to be confirmed until \(pending.deadline.time)", metadata: generationMetadata)
             }
-            return report(.applied, changes, compilation)
+            return report(.applied, changes, compilation, revocation)
         } catch {
             log.error("apply failed: \(error)", metadata: generationMetadata)
             if error.isHeld {
@@ -344,7 +354,8 @@ package actor Reconciler {
             configurationDigest: compilation.configurationDigest,
             configuration: compilation.sources.map {
                 ConfigurationText(path: $0.path, text: String(decoding: $0.bytes, as: UTF8.self))
-            }, mode: target.mode, nodes: target.nodes, ruleset: target.ruleset)
+            }, mode: target.mode, revokesEstablished: target.revokesEstablished,
+            nodes: target.nodes, ruleset: target.ruleset)
     }
 
     // MARK: Kernel
@@ -381,6 +392,7 @@ package actor Reconciler {
         current = generation
         isInSync()
         failedApply = nil
+        await endRefusedFlows()
     }
 
     /// Puts what was in force before a failed operation back; says what is in force now.
@@ -400,6 +412,8 @@ package actor Reconciler {
             }
             try await kernel.put(current.stamped, from: observed)
             isInSync()
+            // Those that came up while the failed one was in force.
+            await endRefusedFlows()
             return "generation \(current.number) is in force"
         } catch {
             let problem = "the previous state can't be restored: \(error)"
@@ -416,6 +430,7 @@ package actor Reconciler {
             let differences = observed.differences(from: wanted)
             try await kernel.put(wanted, from: observed)
             isInSync()
+            await endRefusedFlows()
             if let first = differences.first {
                 log.notice(
                     "restored at \(reason): \(differences.count.counted("difference")), first: \(first)",
@@ -428,6 +443,10 @@ package actor Reconciler {
             log.error("can't restore at \(reason): \(error)", metadata: generationMetadata)
         }
     }
+
+    /// Ends the flows that the generation in force does not permit, or leaves word of it for the
+    /// next check.
+    private func endRefusedFlows() async { revocation = await revoker.carryOut(current) }
 
     private func isInSync() {
         kernelProblem = nil
@@ -456,12 +475,11 @@ package actor Reconciler {
             let observed = try await kernel.tables(knownFrom: [wanted])
             let differences = observed.differences(from: wanted)
             guard let first = differences.first else {
-                if kernelProblem != nil {
-                    log.notice("in sync again", metadata: generationMetadata)
-                }
+                let wasLost = kernelProblem != nil
+                if wasLost { log.notice("in sync again", metadata: generationMetadata) }
                 isInSync()
-                repairs.succeeded()
-                return nil
+                if wasLost || revocation.problem != nil { await endRefusedFlows() }
+                return nextCheck()
             }
             drift.found(differences, by: writer)
             let who = writer?.process ?? drift.report.last?.process ?? "somebody"
@@ -475,16 +493,23 @@ package actor Reconciler {
             }
             try await kernel.put(wanted, from: observed)
             isInSync()
-            repairs.succeeded()
+            await endRefusedFlows()
             log.warning(
                 "repaired: \(differences.count.counted("difference")), first: \(first)",
                 metadata: generationMetadata.merging(["process": "\(who)"]) { $1 })
-            return nil
+            return nextCheck()
         } catch {
             kernelProblem = error.description
             log.error("can't repair: \(error)", metadata: generationMetadata)
             return repairs.delayAfterFailure()
         }
+    }
+
+    /// When to look again after a check that left the kernel as it should be.
+    private func nextCheck() -> Duration? {
+        if revocation.problem != nil { return repairs.delayAfterFailure() }
+        repairs.succeeded()
+        return nil
     }
 
     /// Who made a change.
@@ -520,7 +545,8 @@ package actor Reconciler {
             ledger.forgetHealedProblem()
             log.notice("rolled back", metadata: generationMetadata)
             return ApplyReport(
-                outcome: .applied, generation: generation?.number, changes: changes)
+                outcome: .applied, generation: generation?.number, changes: changes,
+                endedFlows: revocation.ended, problem: revocation.problem)
         } catch {
             log.error("rollback failed: \(error)", metadata: generationMetadata)
             return ApplyReport(
@@ -628,6 +654,7 @@ package actor Reconciler {
                 hold: Hold(
                     .unconfirmed, against: pending.configurationDigest, explanation: explanation))
             isInSync()
+            await endRefusedFlows()
             log.error("\(explanation)", metadata: generationMetadata)
         } catch {
             fellOutOfSync(
@@ -645,9 +672,9 @@ package actor Reconciler {
     /// The generation in force.
     package var generationInForce: Generation? { current }
 
-    /// Whether the kernel is not known to hold what is to be in force, so that it should be checked
-    /// again soon.
-    package var isOutOfSync: Bool { kernelProblem != nil }
+    /// Whether the kernel is not known to hold what is to be in force, or flows may go on that it
+    /// does not permit, so that it should be checked again soon.
+    package var isOutOfSync: Bool { kernelProblem != nil || revocation.problem != nil }
 
     /// Whether a configuration that is correct could not be put in force, so that it should be tried
     /// again.
@@ -672,7 +699,9 @@ package actor Reconciler {
             unreadable = "\(error)"
         }
         // Nothing waits from here on, so that what is told belongs together.
-        let problems = [failedApply, kernelProblem, unreadable].compactMap { $0 }
+        let problems = [failedApply, kernelProblem, revocation.problem, unreadable].compactMap {
+            $0
+        }
         let failure = problems.isEmpty ? nil : problems.joined(separator: "; ")
         let damage = ledger.problem
         let standing = ledger.standing
@@ -709,11 +738,12 @@ package actor Reconciler {
 
     private func report(
         _ outcome: ApplyReport.Outcome, _ changes: [RowChange], _ compilation: Compilation,
-        problem: String? = nil
+        _ revocation: Revocation? = nil, problem: String? = nil
     ) -> ApplyReport {
         ApplyReport(
             outcome: outcome, generation: current?.number, changes: changes,
-            diagnostics: compilation.diagnostics, problem: problem)
+            diagnostics: compilation.diagnostics, endedFlows: revocation?.ended,
+            problem: problem ?? revocation?.problem)
     }
 }
 

@@ -46,7 +46,7 @@ package struct StatusReport: Hashable, Sendable, Codable {
         /// The configuration is wrong; the last good generation is in force.
         case rejected
         /// The kernel could not be brought to, or kept at, the generation that is to be in force, or
-        /// the state directory is damaged.
+        /// flows go on that it does not permit, or the state directory is damaged.
         case degraded
         /// Nothing was ever configured: nothing is enforced.
         case unconfigured
@@ -151,17 +151,22 @@ package struct ApplyReport: Hashable, Sendable, Codable {
     /// What changed, or would, in the port model's words.
     package var changes: [RowChange]
     package var diagnostics: [Diagnostic]
-    /// Why it failed, and what that leaves in force.
+    /// How many established flows were ended because they are not permitted any more; nil where
+    /// none was looked for.
+    package var endedFlows: Int?
+    /// Why it failed, and what that leaves in force; or, where it did not, why flows go on that
+    /// are not permitted any more.
     package var problem: String?
 
     package init(
         outcome: Outcome, generation: Int?, changes: [RowChange] = [],
-        diagnostics: [Diagnostic] = [], problem: String? = nil
+        diagnostics: [Diagnostic] = [], endedFlows: Int? = nil, problem: String? = nil
     ) {
         self.outcome = outcome
         self.generation = generation
         self.changes = changes
         self.diagnostics = diagnostics
+        self.endedFlows = endedFlows
         self.problem = problem
     }
 }

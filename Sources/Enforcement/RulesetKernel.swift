@@ -1,6 +1,7 @@
+package import PortModel
 package import Ruleset
 
-/// The kernel's nf_tables as the reconciler needs it.
+/// The kernel's nf_tables and connection tracking as the reconciler needs them.
 package protocol RulesetKernel: Sendable {
     /// Every table whose name could be one of ours, as one consistent state.
     func observe() async throws -> [ObservedTable]
@@ -8,6 +9,14 @@ package protocol RulesetKernel: Sendable {
     func commit(_ transaction: Transaction) async throws
     /// Asks whether the transaction would be taken; changes nothing.
     func check(_ transaction: Transaction) async throws
+    /// Tracked flows whose first packet is from or to one of the addresses, once destination NAT is
+    /// done, and that `isWanted` takes; at most `limit` of them.
+    func flows(
+        touching addresses: Set<IPAddress>, atMost limit: Int,
+        where isWanted: @escaping @Sendable (Flow) -> Bool
+    ) async throws -> [Flow]
+    /// Ends exactly these flows, as far as they are still there.
+    func end(_ flows: [Flow]) async throws -> EndedFlows
 }
 
 extension ObservedTable {

@@ -3,8 +3,8 @@ extension StatusReport.State {
     struct Facts: Hashable, Sendable {
         /// The generation that is to be in force; nil before the first and after a flush.
         var hasGeneration = false
-        /// The kernel differs, could not be read, or the last apply failed, or the state directory
-        /// is damaged.
+        /// The kernel differs, could not be read, or has flows that should have ended, or the last
+        /// apply failed, or the state directory is damaged.
         var hasProblem = false
         /// The generation waits for confirmation.
         var isPending = false

@@ -28,11 +28,11 @@ struct Apply: ParsableCommand {
             if let session = OperatorSession.current {
                 parameters["session"] = .string(session.sshConnection)
             }
-            try connection.call("Apply", parameters, member: "report", as: ApplyReport.self)
-                .conclude()
-            if let confirm, !dryRun {
-                print("say pexip-fwctl confirm within \(confirm.seconds) s, or it is taken back")
+            let note = confirm.map {
+                "say pexip-fwctl confirm within \($0.seconds) s, or it is taken back"
             }
+            try connection.call("Apply", parameters, member: "report", as: ApplyReport.self)
+                .conclude(note)
         }
     }
 }
@@ -108,16 +108,23 @@ struct Flush: ParsableCommand {
 }
 
 extension ApplyReport {
-    /// Prints the report, and fails where nothing was put in force.
-    fileprivate func conclude() throws {
+    /// Prints the report, and fails where nothing was put in force, or not all that goes with it
+    /// was done.
+    ///
+    /// - Parameter note: what else is to be said where it was put in force.
+    fileprivate func conclude(_ note: String? = nil) throws {
         Terminal.complain(diagnostics)
         for change in changes {
             print("\(change.kind.rawValue)\t\(change.node)\t\(change.row)")
         }
         let now = generation.map { "generation \($0) is in force" } ?? "nothing is enforced"
         switch outcome {
-        case .unchanged: print("unchanged: \(now)")
-        case .applied: print("applied: \(now)")
+        case .unchanged, .applied:
+            let ended = endedFlows ?? 0
+            let flows = ended == 0 ? "" : "; ended \(ended.counted("established flow"))"
+            print("\(outcome.rawValue): \(now)\(flows)")
+            if let note { print(note) }
+            if let problem { throw Failure(.failure, problem) }
         case .wouldApply: print("would apply \(changes.count.counted("change")); now \(now)")
         case .rejected:
             let errors = diagnostics.count { $0.severity == .error }

@@ -1,4 +1,5 @@
 internal import Enforcement
+package import PortModel
 package import Ruleset
 
 /// A kernel in memory, which fails as it is told.
@@ -13,12 +14,25 @@ package actor FakeKernel: RulesetKernel {
         case tamper(@Sendable (inout NfTables) -> Void)
     }
 
+    /// What becomes of ending flows.
+    package enum FlowFault: Sendable {
+        /// They can't be listed.
+        case list
+        /// They are listed, and none can be ended.
+        case end
+        /// All but one are ended.
+        case leaveOne
+    }
+
     package private(set) var state: NfTables
+    /// How often flows were listed.
+    package private(set) var flowListings = 0
     /// Every transaction that was handed in, refused ones too.
     package private(set) var commits: [Transaction] = []
     package private(set) var checks: [Transaction] = []
     private var commitFaults: [CommitFault?] = []
     private var observationFaults: [Bool] = []
+    private var flowFaults: [FlowFault?] = []
     private var onCommit: (@Sendable (Moment) throws -> Void)?
     private var onObserve: (@Sendable () async -> Void)?
 
@@ -43,6 +57,9 @@ package actor FakeKernel: RulesetKernel {
     package func failObservations(times: Int) {
         observationFaults = Array(repeating: true, count: times)
     }
+
+    /// The faults of the next times that flows are looked for, one after another; nil is none.
+    package func failFlows(_ faults: FlowFault?...) { flowFaults = faults }
 
     /// Calls `body` before and after each commit; an error of it is the commit's.
     package func onCommit(_ body: @escaping @Sendable (Moment) throws -> Void) { onCommit = body }
@@ -79,6 +96,37 @@ package actor FakeKernel: RulesetKernel {
         case nil: state = next
         }
         try onCommit?(.after(state))
+    }
+
+    package func flows(
+        touching addresses: Set<IPAddress>, atMost limit: Int,
+        where isWanted: @escaping @Sendable (Flow) -> Bool
+    ) async throws -> [Flow] {
+        flowListings += 1
+        if case .list = flowFaults.first ?? nil {
+            flowFaults.removeFirst()
+            throw FakeKernelError("the flows' listing fails as scripted")
+        }
+        let touching = state.flows.filter {
+            addresses.contains($0.original.source) || addresses.contains($0.destination)
+        }
+        return Array(touching.filter(isWanted).prefix(limit))
+    }
+
+    package func end(_ flows: [Flow]) async throws -> EndedFlows {
+        let fault = flowFaults.isEmpty ? nil : flowFaults.removeFirst()
+        if case .end = fault { throw FakeKernelError("ending flows fails as scripted") }
+        var ended = EndedFlows()
+        for flow in flows {
+            if case .leaveOne = fault, ended.left == 0 {
+                ended.left = 1
+                ended.failure = "\(flow): busy as scripted"
+            } else if let index = state.flows.firstIndex(of: flow) {
+                state.flows.remove(at: index)
+                ended.count += 1
+            }
+        }
+        return ended
     }
 
     package func check(_ transaction: Transaction) async throws {

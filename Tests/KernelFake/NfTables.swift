@@ -29,6 +29,8 @@ package struct NfTables: Hashable, Sendable {
     }
 
     package var tables: [String: Contents] = [:]
+    /// What connection tracking knows, in the order of its table.
+    package var flows: [Flow] = []
 
     package init() {}
 

@@ -1,0 +1,74 @@
+internal import Policy
+internal import PortModel
+internal import Ruleset
+
+/// Tells which tracked flows a generation no longer permits: those whose first packet it would
+/// refuse now. Prepared for many of them.
+struct FlowJudge: Sendable {
+    /// Of the generation's nodes: what flows are looked at for.
+    let addresses: Set<IPAddress>
+    private let hostAddresses: Set<IPAddress>
+    private let isGateway: Bool
+    private let evaluators: [TableEvaluator]
+
+    /// - Parameter hostAddresses: those of this host's interfaces. Packets between them are loopback
+    ///   traffic, and a gateway's own are not forwarded.
+    init(_ generation: Generation, hostAddresses: Set<IPAddress>) {
+        addresses = Set(generation.nodes.flatMap(\.addresses))
+        self.hostAddresses = hostAddresses
+        isGateway = generation.ruleset.isGateway
+        evaluators = generation.ruleset.tables.map { TableEvaluator($0) }
+    }
+
+    /// Whether the flow must end.
+    ///
+    /// One that a helper expected stays with the flow that announced it, which is judged by its
+    /// tuple before NAT, since nothing else is known of it: where that was sent to a node by
+    /// destination NAT it is no node's flow, and what it announced stays.
+    func refuses(_ flow: Flow) -> Bool {
+        guard isRefused(flow) else { return false }
+        guard let master = flow.master else { return true }
+        return isRefused(Flow(id: 0, original: master))
+    }
+
+    private func isRefused(_ flow: Flow) -> Bool {
+        let (source, destination) = (flow.original.source, flow.destination)
+        let direction: Direction
+        if isGateway {
+            guard !isHere(source), !isHere(destination) else { return false }
+            direction = addresses.contains(destination) ? .inbound : .outbound
+            guard direction == .inbound || addresses.contains(source) else { return false }
+        } else if addresses.contains(source) {
+            // The interface is chosen before NAT of what the host sends.
+            guard !isHere(flow.original.destination) else { return false }
+            direction = .outbound
+        } else if addresses.contains(destination) {
+            guard !isHere(source) else { return false }
+            direction = .inbound
+        } else {
+            // Forwarded by this host for others.
+            return false
+        }
+        let packet = Packet(direction, from: source, to: destination, flow.transport)
+        let arriving = Packet(
+            direction, from: source, to: flow.original.destination, flow.arrivingTransport)
+        return evaluators.contains {
+            let evaluation =
+                isGateway
+                ? $0.evaluateForwarded(packet) : $0.evaluate(packet, arriving: arriving)
+            return evaluation.verdict == .drop
+        }
+    }
+
+    private func isHere(_ address: IPAddress) -> Bool {
+        hostAddresses.contains(address) || (!isGateway && addresses.contains(address))
+            || address.isLoopback
+    }
+}
+
+extension IPAddress {
+    /// 127.0.0.0/8 or ::1.
+    fileprivate var isLoopback: Bool {
+        family == .ipv4 ? value >> 24 == 127 : value == 1
+    }
+}
