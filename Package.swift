@@ -113,11 +113,12 @@ let package = Package(
         .testTarget(
             name: "KernelTests",
             dependencies: [
-                "Deployment", "DeploymentGenerator", "Enforcement", "Policy", "PortModel",
+                "Control", "JSONValue", "Deployment", "DeploymentGenerator", "Enforcement",
+                "Policy", "PortModel",
                 "Ruleset",
                 "TestSupport", "packet-probe", "pexip-fwctl", "pexip-fwd",
             ],
-            swiftSettings: strict),
+            exclude: ["tamper.py"], swiftSettings: strict),
         .testTarget(name: "PortModelTests", dependencies: ["PortModel"], swiftSettings: strict),
         .testTarget(
             name: "DeploymentTests",

@@ -3,6 +3,9 @@ internal import Foundation
 /// The executables that were built together with the running tests.
 package enum BuiltProducts {
     /// The path of an executable of this package, such as `packet-probe` or `pexip-fwd`.
+    ///
+    /// `PEXIP_FW_PROGRAMS` names a directory whose programs are used instead, such as those of a
+    /// release.
     package static func path(of name: String) throws -> String {
         for directory in candidates {
             let path = directory.appendingPathComponent(name).path
@@ -17,7 +20,11 @@ package enum BuiltProducts {
     private static var candidates: [URL] {
         let executable = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
         let arguments = CommandLine.arguments.filter { $0.hasSuffix(".xctest") }
-        return ([executable] + arguments.map { URL(fileURLWithPath: $0) })
+        let chosen = ProcessInfo.processInfo.environment["PEXIP_FW_PROGRAMS"].map {
+            URL(fileURLWithPath: $0, isDirectory: true)
+        }
+        return [chosen].compactMap { $0 }
+            + ([executable] + arguments.map { URL(fileURLWithPath: $0) })
             .map { $0.deletingLastPathComponent() }
     }
 }
