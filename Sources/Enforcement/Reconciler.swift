@@ -32,6 +32,8 @@ package actor Reconciler {
     /// Of the flows that `current` does not permit, the last time that they were looked for.
     private var revocation = Revocation()
     private var repairs = RepairPace()
+    /// The last repair failed, so that to do the same again may fail again.
+    private var mustRebuild = false
     private let clock: any HostClock
     private let prober: any Prober
     private var isBusy = false
@@ -450,6 +452,7 @@ package actor Reconciler {
 
     private func isInSync() {
         kernelProblem = nil
+        mustRebuild = false
         drift.isInSync()
     }
 
@@ -491,7 +494,7 @@ package actor Reconciler {
                 log.error("fight: \(who) keeps changing our tables", metadata: generationMetadata)
                 return delay
             }
-            try await kernel.put(wanted, from: observed)
+            try await kernel.put(wanted, from: observed, isRebuild: mustRebuild)
             isInSync()
             await endRefusedFlows()
             log.warning(
@@ -500,6 +503,7 @@ package actor Reconciler {
             return nextCheck()
         } catch {
             kernelProblem = error.description
+            mustRebuild = true
             log.error("can't repair: \(error)", metadata: generationMetadata)
             return repairs.delayAfterFailure()
         }

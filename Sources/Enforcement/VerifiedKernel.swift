@@ -28,11 +28,16 @@ struct VerifiedKernel: Sendable {
 
     /// Makes the kernel hold exactly `wanted`, and proves it by reading back.
     ///
-    /// - Parameter observed: our tables as they are now.
-    func put(_ wanted: Ruleset, from observed: [ObservedTable]) async throws(ApplyFailure) {
+    /// - Parameters:
+    ///   - observed: our tables as they are now.
+    ///   - isRebuild: replaces tables that differ instead of changing them in place, since that
+    ///     failed.
+    func put(
+        _ wanted: Ruleset, from observed: [ObservedTable], isRebuild: Bool = false
+    ) async throws(ApplyFailure) {
         let names = Ruleset(tables: observed.map { Table(name: $0.name) })
         var observed = observed
-        if let transition = wanted.transition(from: observed) {
+        if !isRebuild, let transition = wanted.transition(from: observed) {
             do {
                 try await kernel.commit(Transaction(from: observed, to: transition))
             } catch {
@@ -40,7 +45,7 @@ struct VerifiedKernel: Sendable {
             }
             observed = try await tables(knownFrom: [names, wanted])
         }
-        let transaction = Transaction(from: observed, to: wanted)
+        let transaction = Transaction(from: observed, to: wanted, isRebuild: isRebuild)
         if transaction.isEmpty { return }
         var refusal: (any Error)?
         do {

@@ -33,7 +33,9 @@ package struct Transaction: Hashable, Sendable {
     ///   - observed: our tables as the kernel holds them now; others must not be among them.
     ///   - wanted: the tables that are to be in force, stamped; observed tables that are not among
     ///     them are deleted.
-    package init(from observed: [ObservedTable], to wanted: Ruleset) {
+    ///   - isRebuild: replaces what differs even where it could be changed in place, for when that
+    ///     failed. Its counters start at zero.
+    package init(from observed: [ObservedTable], to wanted: Ruleset, isRebuild: Bool = false) {
         let observedByName = Dictionary(
             observed.map { ($0.name, $0) }, uniquingKeysWith: { $1 })
         for table in wanted.tables {
@@ -42,7 +44,7 @@ package struct Transaction: Hashable, Sendable {
                 continue
             }
             if old.differences(from: table).isEmpty { continue }
-            if old.canChangeInPlace(to: table) {
+            if !isRebuild, old.canChangeInPlace(to: table) {
                 change(old, to: table)
             } else {
                 add("delete table inet \(table.name)", table.name)

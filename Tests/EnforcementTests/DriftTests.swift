@@ -121,6 +121,27 @@ import Testing
         #expect(drift.last?.pid == nil)
     }
 
+    /// What could not be changed in place is made anew.
+    @Test func aRepairAfterAFailedOneRebuilds() async throws {
+        let bench = try await Bench.holding(1)
+        func tamper() async {
+            await bench.kernel.tamper { $0.tables[Self.table]?.chains["input"]?.rules = [] }
+        }
+        await tamper()
+        await bench.kernel.failCommits(.refuse)
+        #expect(await bench.reconciler.repair(after: Self.writer) == .seconds(1))
+        #expect(await bench.reconciler.repair(after: nil) == nil)
+        try await bench.expectInForce(1, 1)
+        await tamper()
+        #expect(await bench.reconciler.repair(after: Self.writer) == nil)
+        let first = await bench.kernel.commits.map { $0.statements[0].text }
+        #expect(
+            first == [
+                "add table inet \(Self.table)", "delete table inet \(Self.table)",
+                "add table inet \(Self.table)",
+            ])
+    }
+
     /// Trying again is not another foreign change, and does not make its writer unknown.
     @Test func failingRepairsAreTriedAgainEverLater() async throws {
         let bench = try await Bench.holding(1)

@@ -164,6 +164,21 @@ import Testing
         #expect(transaction.statements.first?.text == "delete table inet pexip_fw_a")
     }
 
+    /// Where a change in place failed: what differs is made anew, what does not is left alone.
+    @Test func aRebuildReplacesWhatDiffers() throws {
+        var kernel = try Self.kernel(holding: Self.table(), Self.table("pexip_fw_b"))
+        let wanted = Ruleset(tables: [Self.table(peers: [0x0a00_0003]), Self.table("pexip_fw_b")])
+        let transaction = Transaction(from: kernel.observed, to: wanted, isRebuild: true)
+        #expect(transaction.statements.first?.text == "delete table inet pexip_fw_a")
+        #expect(!transaction.text.contains("pexip_fw_b"))
+        try kernel.apply(transaction)
+        for table in wanted.tables {
+            let observed = kernel.observed.first { $0.name == table.name }
+            #expect(observed?.differences(from: table) == [])
+        }
+        #expect(Transaction(from: kernel.observed, to: wanted, isRebuild: true).isEmpty)
+    }
+
     @Test func statementsNameWhatTheyAreFor() throws {
         let transaction = Transaction(from: [], to: Ruleset(tables: [Self.table()]))
         for statement in transaction.statements where statement.text.contains("add rule") {
