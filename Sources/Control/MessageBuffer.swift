@@ -14,6 +14,9 @@ struct MessageBuffer {
     /// Whether the last message has begun but not ended.
     var endsInPart: Bool { tail < bytes.count }
 
+    /// Whether a whole message waits to be taken.
+    var hasMessage: Bool { tail > start }
+
     /// True where a message ends in `received`.
     mutating func append(_ received: ArraySlice<UInt8>) -> Bool {
         let end = received.lastIndex(of: 0)

@@ -13,13 +13,15 @@ package struct VarlinkCall: Sendable {
     package let wantsMore: Bool
 
     private let send: @Sendable (JSONValue) async -> Bool
+    private let drain: @Sendable () async -> Bool
     private let disconnection: AsyncStream<Never>
 
-    /// `send` takes continuing replies and returns whether the client is still there;
-    /// `disconnection` ends when it has gone.
+    /// `send` takes continuing replies and returns whether the client is still there; `drain` waits
+    /// until the client has taken them; `disconnection` ends when it has gone.
     package init(
         method: String, parameters: JSONValue = .object([:]), credentials: PeerCredentials,
         wantsMore: Bool = false, disconnection: AsyncStream<Never> = AsyncStream { _ in },
+        drain: @escaping @Sendable () async -> Bool = { true },
         send: @escaping @Sendable (JSONValue) async -> Bool = { _ in false }
     ) {
         self.method = method
@@ -27,6 +29,7 @@ package struct VarlinkCall: Sendable {
         self.credentials = credentials
         self.wantsMore = wantsMore
         self.disconnection = disconnection
+        self.drain = drain
         self.send = send
     }
 
@@ -54,6 +57,10 @@ package struct VarlinkCall: Sendable {
         guard wantsMore else { throw .expectedMore }
         return await send(parameters)
     }
+
+    /// Waits until no reply waits for the client to read it: for streams that would rather leave
+    /// something out than keep it. False where the client has gone.
+    package func drained() async -> Bool { await drain() }
 
     /// Runs what has no purpose without the client, such as waiting for events to send: cancelled
     /// when the client disconnects, and then throws `CancellationError`.

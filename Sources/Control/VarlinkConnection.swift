@@ -17,12 +17,19 @@ final class VarlinkConnection {
     var call: Int?
     /// That call takes several replies.
     var callIsStream = false
+    var isStreaming: Bool { call != nil && callIsStream }
     /// Ended when the connection is.
     var disconnection: AsyncStream<Never>.Continuation?
     /// When the message that has begun must have ended.
     var messageDeadline: ContinuousClock.Instant?
     /// When the client must have read something.
     var drainDeadline: ContinuousClock.Instant?
+    /// Until when its next call waits because its user calls too often.
+    var heldUntil: ContinuousClock.Instant?
+    /// Whether its user has paid for the connection itself.
+    var isAdmitted = false
+    /// Handlers that wait until the client has read everything.
+    var drainWaiters: [CheckedContinuation<Bool, Never>] = []
 
     init(
         id: Int, socket: UnixSocket, credentials: PeerCredentials, reading: DescriptorSource,

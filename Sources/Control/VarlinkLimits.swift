@@ -13,10 +13,28 @@ package struct VarlinkLimits: Hashable, Sendable {
     /// Bytes of replies to one call that wait for the client to read them. A client that lets
     /// another reply make them more is disconnected; a single one may be longer.
     package var outgoing = 4 << 20
+    /// Calls of one user other than root, all connections together. Further ones are not refused:
+    /// they wait, and nothing more is read from that user's connection until it is their turn.
+    package var calls = Rate(burst: 50, perSecond: 20)
+    package var callsOfRoot = Rate(burst: 1000, perSecond: 500)
+    /// New connections of one user other than root. Further ones wait as calls do.
+    package var connections = Rate(burst: 50, perSecond: 10)
+    package var connectionsOfRoot = Rate(burst: 1000, perSecond: 500)
     /// From a message's first byte to its last.
     package var messageTime = Duration.seconds(10)
     /// How long nothing of the waiting replies is read.
     package var drainTime = Duration.seconds(10)
+
+    /// So many at once, and then so many in each second.
+    package struct Rate: Hashable, Sendable {
+        package var burst: Int
+        package var perSecond: Double
+
+        package init(burst: Int, perSecond: Double) {
+            self.burst = burst
+            self.perSecond = perSecond
+        }
+    }
 
     package init() {}
 

@@ -23,6 +23,10 @@ package actor VarlinkServer {
     /// Resumes accepting after descriptors ran out.
     private var retry: DeadlineTimer?
     private var connections: [Int: VarlinkConnection] = [:]
+    private var rates: UserRates
+    /// Those who wait for the streams' end.
+    private var streamWaiters: [CheckedContinuation<Void, Never>] = []
+    private var streamTimer: DeadlineTimer?
     /// The last number given to a connection or a call.
     private var lastNumber = 0
     private var scratch = [UInt8](repeating: 0, count: 65536)
@@ -36,6 +40,7 @@ package actor VarlinkServer {
         service = VarlinkService(
             identity: identity, interfaces: interfaces, authorize: authorize, logger: logger)
         self.limits = limits
+        rates = UserRates(limits)
         self.logger = logger
     }
 
@@ -62,12 +67,39 @@ package actor VarlinkServer {
         for connection in connections.values { close(connection, because: "the server stops") }
     }
 
+    /// Waits until no call is answered by several replies any more, or the time has passed.
+    package func waitForStreams(atMost time: Duration) async {
+        guard connections.values.contains(where: \.isStreaming) else { return }
+        let timer = DeadlineTimer(queue: executor.queue) { [weak self] in
+            self?.assumeIsolated { $0.endStreamWait() }
+        }
+        streamTimer = timer
+        timer.set(.now + time)
+        await withCheckedContinuation { streamWaiters.append($0) }
+    }
+
+    private func streamEnded() {
+        if !connections.values.contains(where: \.isStreaming) { endStreamWait() }
+    }
+
+    private func endStreamWait() {
+        for waiter in streamWaiters { waiter.resume() }
+        streamWaiters = []
+        streamTimer = nil
+    }
+
     // MARK: Connections
+
+    /// Clients that are taken in before those that are there already get their turn.
+    private static let acceptedAtOnce = 16
 
     private func accept() {
         guard let listener else { return }
         do throws(SystemError) {
-            while let socket = try listener.accept() { admit(socket) }
+            for _ in 0..<Self.acceptedAtOnce {
+                guard let socket = try listener.accept() else { break }
+                admit(socket)
+            }
         } catch {
             // Out of descriptors or memory: the client keeps waiting in the queue, and the source
             // would call again at once.
@@ -107,7 +139,7 @@ package actor VarlinkServer {
                 self?.assumeIsolated { $0.timePassed(id) }
             })
         connections[id] = connection
-        connection.reading.resume()
+        proceed(connection)
     }
 
     /// `reason` is nil for the normal end.
@@ -118,6 +150,8 @@ package actor VarlinkServer {
         connection.reading.cancel()
         connection.writing.cancel()
         connection.disconnection?.finish()
+        resumeDrainWaiters(of: connection, isThere: false)
+        if connection.isStreaming { streamEnded() }
         guard let reason else { return }
         logger.log(
             level: level, "client disconnected: \(reason)",
@@ -133,11 +167,18 @@ package actor VarlinkServer {
             close(connection, because: "its message did not end in time")
         } else if let deadline = connection.drainDeadline, deadline <= now {
             close(connection, because: "it does not read its replies", level: .warning)
+        } else if let deadline = connection.heldUntil, deadline <= now {
+            connection.heldUntil = nil
+            proceed(connection)
+        } else {
+            setTimer(of: connection)
         }
     }
 
     private func setTimer(of connection: VarlinkConnection) {
-        let deadlines = [connection.messageDeadline, connection.drainDeadline].compactMap { $0 }
+        let deadlines = [
+            connection.messageDeadline, connection.drainDeadline, connection.heldUntil,
+        ].compactMap { $0 }
         connection.timer.set(deadlines.min())
     }
 
@@ -170,6 +211,7 @@ package actor VarlinkServer {
 
     /// Begins the next call where none is being answered, and decides whether to read on.
     private func proceed(_ connection: VarlinkConnection) {
+        if isHeld(connection) { return }
         // A client that does not read gets no further replies made.
         if connection.call == nil && connection.output.isEmpty {
             if let message = connection.input.next() {
@@ -197,6 +239,29 @@ package actor VarlinkServer {
         setTimer(of: connection)
     }
 
+    /// Whether the connection must wait because its user connects or calls too often; nothing is
+    /// read from it then.
+    private func isHeld(_ connection: VarlinkConnection) -> Bool {
+        if connection.heldUntil == nil {
+            let user = connection.credentials.uid
+            if !connection.isAdmitted {
+                connection.heldUntil = rates.connection(of: user, now: .now)
+                connection.isAdmitted = connection.heldUntil == nil
+            }
+            if connection.isAdmitted, connection.call == nil, connection.output.isEmpty,
+                connection.input.hasMessage
+            {
+                connection.heldUntil = rates.call(of: user, now: .now)
+            }
+        }
+        if connection.heldUntil == nil { return false }
+        // The rest of a message that has begun is not asked for meanwhile.
+        connection.messageDeadline = nil
+        connection.reading.pause()
+        setTimer(of: connection)
+        return true
+    }
+
     private func refuse(_ connection: VarlinkConnection) {
         close(connection, because: "message over \(limits.message) bytes", level: .error)
     }
@@ -220,7 +285,8 @@ package actor VarlinkServer {
             if request.more { await setStreaming(id) }
             let call = VarlinkCall(
                 method: request.method, parameters: request.parameters, credentials: credentials,
-                wantsMore: request.more, disconnection: disconnection
+                wantsMore: request.more, disconnection: disconnection,
+                drain: { await self.drained(id) }
             ) { parameters in
                 let reply = VarlinkReply(parameters: parameters, continues: true)
                 return await self.deliver(reply.serialized, of: number, to: id)
@@ -243,9 +309,11 @@ package actor VarlinkServer {
     private func finish(_ number: Int, on id: Int, reply: [UInt8]?) {
         if let reply { deliver(reply, of: number, to: id) }
         guard let connection = connections[id], connection.call == number else { return }
+        let wasStreaming = connection.isStreaming
         connection.call = nil
         connection.callIsStream = false
         connection.disconnection = nil
+        if wasStreaming { streamEnded() }
         proceed(connection)
     }
 
@@ -268,6 +336,18 @@ package actor VarlinkServer {
             return false
         }
         return true
+    }
+
+    /// Waits until everything has been read. False where the client has gone.
+    private func drained(_ id: Int) async -> Bool {
+        guard let connection = connections[id] else { return false }
+        if connection.output.isEmpty { return true }
+        return await withCheckedContinuation { connection.drainWaiters.append($0) }
+    }
+
+    private func resumeDrainWaiters(of connection: VarlinkConnection, isThere: Bool) {
+        for waiter in connection.drainWaiters { waiter.resume(returning: isThere) }
+        connection.drainWaiters = []
     }
 
     private func resumeSending(_ id: Int) {
@@ -293,6 +373,7 @@ package actor VarlinkServer {
             connection.output = []
             connection.drainDeadline = nil
             connection.writing.pause()
+            resumeDrainWaiters(of: connection, isThere: true)
         } else {
             if connection.drainDeadline == nil {
                 connection.drainDeadline = .now + limits.drainTime

@@ -16,7 +16,9 @@ final class TestService: Sendable {
     /// What handlers have done, apart from their replies.
     let deeds: AsyncStream<String>
 
-    init(limits: VarlinkLimits = VarlinkLimits()) async throws {
+    init(
+        limits: VarlinkLimits = VarlinkLimits(), mode: FilePermissions = .ownerReadWrite
+    ) async throws {
         path = "/tmp/pexip-fw-test-\(UUID().uuidString.prefix(8)).socket"
         let (deeds, done) = AsyncStream.makeStream(of: String.self)
         self.deeds = deeds
@@ -29,7 +31,7 @@ final class TestService: Sendable {
         ) { method, credentials in
             method != "org.example.test.Secret" && credentials.uid == getuid()
         }
-        try await server.start(UnixListener(path: path, mode: .ownerReadWrite))
+        try await server.start(UnixListener(path: path, mode: mode))
     }
 
     /// The service answers a client that behaves.
@@ -62,6 +64,8 @@ extension VarlinkInterface {
                 method Big(bytes: int) -> (text: string)
                 method Slow(milliseconds: int) -> ()
                 method Wait() -> ()
+                method Drip() -> ()
+                method Later() -> (last: bool)
                 method Refuse() -> ()
                 method Crash() -> ()
                 method Secret() -> ()
@@ -108,6 +112,15 @@ extension VarlinkInterface {
                     done.yield("client gone")
                     throw error
                 }
+            case "Drip":
+                let reply: JSONValue = ["text": .string(String(repeating: "x", count: 10_000))]
+                while try await call.reply(continuing: reply), await call.drained() {}
+                done.yield("drip ended")
+                return .null
+            case "Later":
+                try await call.reply(continuing: [:])
+                try await Task.sleep(for: .milliseconds(50))
+                return ["last": .bool(true)]
             case "Refuse":
                 throw VarlinkError(
                     name: "org.example.test.Refused", parameters: ["reason": "because"])
