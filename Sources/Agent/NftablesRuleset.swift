@@ -18,4 +18,8 @@ extension NftablesKernel: RulesetKernel {
     }
 
     package func end(_ flows: [Flow]) throws -> EndedFlows { try FlowTracking.end(flows) }
+
+    package func shadows() throws -> [Shadow] {
+        try ForeignRuleset.shadows { $0.hasPrefix(ObservedTable.namePrefix) }
+    }
 }

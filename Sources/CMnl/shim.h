@@ -5,6 +5,7 @@
 #include <linux/netfilter/nf_tables.h>
 // Message types and attributes of connection tracking.
 #include <linux/netfilter/nfnetlink_conntrack.h>
+#include <linux/netfilter/nf_tables_compat.h>
 // NFPROTO_INET, the family of our tables; glibc's addresses first, which the kernel's headers then
 // do not define again.
 #include <netinet/in.h>

@@ -17,6 +17,8 @@ package protocol RulesetKernel: Sendable {
     ) async throws -> [Flow]
     /// Ends exactly these flows, as far as they are still there.
     func end(_ flows: [Flow]) async throws -> EndedFlows
+    /// The base chains of tables that are not ours which may cut what any hook of ours permits.
+    func shadows() async throws -> [Shadow]
 }
 
 extension ObservedTable {

@@ -30,6 +30,13 @@ struct NetlinkAttributes {
         }
         return start >= bytes.count
     }
+
+    /// The first attribute of this type.
+    subscript(_ type: some RawRepresentable<UInt32>) -> NetlinkPayload? {
+        var found: NetlinkPayload?
+        forEach { if found == nil, $0 == Int(type.rawValue) { found = $1 } }
+        return found
+    }
 }
 
 /// What an attribute holds.
@@ -37,6 +44,9 @@ struct NetlinkPayload {
     let bytes: UnsafeRawBufferPointer
 
     var nested: NetlinkAttributes { NetlinkAttributes(bytes) }
+
+    /// As text, up to a NUL where there is one.
+    var text: String { String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self) }
 
     /// A number in network order, of this type's size; nil where the payload is of another.
     func number<Number: FixedWidthInteger>(_: Number.Type = Number.self) -> Number? {

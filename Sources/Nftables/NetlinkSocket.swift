@@ -42,12 +42,20 @@ final class NetlinkSocket {
     var descriptor: Int32 { mnl_socket_get_fd(socket) }
 
     /// Sends an nf_tables request and hands every answer to `body`.
+    ///
+    /// - Parameters:
+    ///   - family: whose objects are asked for, as an `NFPROTO_` number.
+    ///   - names: attributes of the request, NUL-terminated names of at most 256 bytes.
     func request(
-        _ type: nf_tables_msg_types, flags: Int32, _ body: (borrowing NetlinkMessage) -> Void
+        _ type: nf_tables_msg_types, flags: Int32, family: UInt8 = UInt8(NFPROTO_INET),
+        names: [(type: UInt32, name: String)] = [], _ body: (borrowing NetlinkMessage) -> Void
     ) throws(NftablesError) {
         let message = NetfilterMessage(
-            subsystem: NFNL_SUBSYS_NFTABLES, type: type.rawValue, family: Int32(NFPROTO_INET))
-        try request(message, flags: flags) {
+            subsystem: NFNL_SUBSYS_NFTABLES, type: type.rawValue, family: Int32(family))
+        let attributes: (UnsafeMutablePointer<nlmsghdr>) -> Void = { header in
+            for (type, name) in names { mnl_attr_put_strz(header, UInt16(type), name) }
+        }
+        try request(message, flags: flags, attributes: attributes) {
             body($0)
             return true
         }
@@ -56,7 +64,7 @@ final class NetlinkSocket {
     /// Sends a netfilter request and hands every answer to `body`.
     ///
     /// - Parameters:
-    ///   - attributes: adds the request's attributes, of at most 200 bytes, to its header.
+    ///   - attributes: adds the request's attributes, of at most 900 bytes, to its header.
     ///   - body: false where nothing more is wanted; the socket is of no use afterwards.
     func request(
         _ type: NetfilterMessage, flags: Int32,
@@ -88,11 +96,11 @@ final class NetlinkSocket {
         }
     }
 
-    /// Sends a request of at most 256 bytes.
+    /// Sends a request of at most 1,024 bytes.
     private func send(
         _ build: (UnsafeMutablePointer<nlmsghdr>) -> Void
     ) throws(NftablesError) {
-        var request = [UInt8](repeating: 0, count: 256)
+        var request = [UInt8](repeating: 0, count: 1024)
         let sent = request.withUnsafeMutableBytes { bytes -> Int in
             guard let base = bytes.baseAddress, let header = mnl_nlmsg_put_header(base) else {
                 preconditionFailure("the request's buffer has no address")

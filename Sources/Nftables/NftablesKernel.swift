@@ -24,14 +24,7 @@ package actor NftablesKernel {
 
     /// The ruleset generation: changes with every transaction that anyone commits.
     package func generationID() throws(NftablesError) -> UInt32 {
-        var generation: UInt32?
-        try netlink.request(NFT_MSG_GETGEN, flags: 0) {
-            generation = $0.number(Int(NFTA_GEN_ID.rawValue))
-        }
-        guard let generation else {
-            throw NftablesError(.unreadable, "the kernel does not tell its ruleset generation")
-        }
-        return generation
+        try netlink.rulesetGeneration()
     }
 
     /// Every table of family `inet` that `isOurs` takes by its name, as one consistent state.

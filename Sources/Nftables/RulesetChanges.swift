@@ -23,6 +23,8 @@ package struct RulesetChange: Hashable, Sendable {
     package var writer: Writer
     /// The tables of family `inet` that the transaction touched.
     package var tables: Set<String>
+    /// Whether it touched tables of other families.
+    package var touchesOtherFamilies: Bool
 }
 
 /// What the listener heard.
@@ -71,30 +73,36 @@ package final class RulesetListener: Sendable {
 
 /// Collects a transaction's notifications until the one that ends it.
 private final class TransactionGroup: Sendable {
-    private let touched = Mutex<Set<String>>([])
+    private struct Touched {
+        var tables: Set<String> = []
+        var otherFamilies = false
+    }
 
-    func forget() { touched.withLock { $0 = [] } }
+    private let touched = Mutex(Touched())
+
+    func forget() { touched.withLock { $0 = Touched() } }
 
     /// The whole transaction, where this message ends it.
     func add(_ message: borrowing NetlinkMessage) -> RulesetChange? {
         guard let type = message.type else { return nil }
         if type == NFT_MSG_NEWGEN {
+            let touched = touched.withLock { touched in
+                defer { touched = Touched() }
+                return touched
+            }
             return RulesetChange(
                 generationID: message.number(Int(NFTA_GEN_ID.rawValue)) ?? 0,
                 writer: RulesetChange.Writer(
                     pid: Int32(bitPattern: message.number(Int(NFTA_GEN_PROC_PID.rawValue)) ?? 0),
                     name: message.string(Int(NFTA_GEN_PROC_NAME.rawValue)) ?? ""),
-                tables: touched.withLock { tables in
-                    defer { tables = [] }
-                    return tables
-                })
+                tables: touched.tables, touchesOtherFamilies: touched.otherFamilies)
         }
         // The table's name is attribute 1 of tables, chains, rules, sets, elements and objects
         // alike.
-        if Int32(message.family) == Int32(NFPROTO_INET),
-            let table = message.string(Int(NFTA_TABLE_NAME.rawValue))
-        {
-            touched.withLock { _ = $0.insert(table) }
+        if Int32(message.family) != Int32(NFPROTO_INET) {
+            touched.withLock { $0.otherFamilies = true }
+        } else if let table = message.string(Int(NFTA_TABLE_NAME.rawValue)) {
+            touched.withLock { _ = $0.tables.insert(table) }
         }
         return nil
     }

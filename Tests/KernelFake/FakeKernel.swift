@@ -30,6 +30,9 @@ package actor FakeKernel: RulesetKernel {
     /// Every transaction that was handed in, refused ones too.
     package private(set) var commits: [Transaction] = []
     package private(set) var checks: [Transaction] = []
+    /// What other programs' tables hold.
+    private var foreignChains: [ForeignChain] = []
+    private var failsToReadForeign = false
     private var commitFaults: [CommitFault?] = []
     private var observationFaults: [Bool] = []
     private var flowFaults: [FlowFault?] = []
@@ -67,6 +70,12 @@ package actor FakeKernel: RulesetKernel {
 
     /// A foreign change.
     package func tamper(_ change: @Sendable (inout NfTables) -> Void) { change(&state) }
+
+    /// Other programs' tables from now on.
+    package func setForeign(_ chains: [ForeignChain], isReadable: Bool = true) {
+        foreignChains = chains
+        failsToReadForeign = !isReadable
+    }
 
     package func forgetCommits() { commits = [] }
 
@@ -133,5 +142,10 @@ package actor FakeKernel: RulesetKernel {
         checks.append(transaction)
         var copy = state
         try copy.apply(transaction)
+    }
+
+    package func shadows() async throws -> [Shadow] {
+        if failsToReadForeign { throw FakeKernelError("foreign tables can't be read as scripted") }
+        return foreignChains.shadows
     }
 }

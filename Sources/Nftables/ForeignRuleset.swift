@@ -1,0 +1,291 @@
+internal import CMnl
+internal import Glibc
+internal import LinuxSystem
+package import Ruleset
+
+/// Reads what other programs' tables do at hooks, in this process's network namespace.
+///
+/// By netlink alone: listing all tables through libnftables would let whatever stands in a foreign
+/// one end the process. Nothing of a foreign table is kept but its chains' names and effects.
+package enum ForeignRuleset {
+    /// A reading that others keep disturbing is taken as it is: they cause another one.
+    private static let readings = 3
+
+    /// What shadows tables other than those that `isOurs` takes by their name (of family `inet`).
+    ///
+    /// Blocks for as long as the kernel takes to tell all rules of tables with base chains.
+    package static func shadows(
+        except isOurs: (String) -> Bool
+    ) throws(NftablesError) -> [Shadow] {
+        let socket = try NetlinkSocket()
+        for reading in 1...readings {
+            let isLast = reading == readings
+            let before = try socket.rulesetGeneration()
+            let chains: [ForeignChain]
+            do throws(NftablesError) {
+                chains = try ForeignReading(socket: socket).chains(except: isOurs)
+            } catch {
+                // What was asked about may have gone.
+                if isLast { throw error }
+                let after = try socket.rulesetGeneration()
+                if after == before { throw error }
+                continue
+            }
+            let after = try socket.rulesetGeneration()
+            if isLast || after == before {
+                return (chains.shadows + legacyTables()).sorted()
+            }
+        }
+        return []
+    }
+
+    /// The tables of iptables-legacy that can drop. A table stands in the list from its first use
+    /// on, whether it holds rules or not.
+    private static func legacyTables() -> [Shadow] {
+        let lists: [(String, ForeignChain.Family)] = [
+            ("ip_tables_names", .ip), ("ip6_tables_names", .ip6), ("arp_tables_names", .arp),
+        ]
+        return lists.flatMap { list, family in
+            let text: [UInt8]
+            do throws(SystemError) {
+                text = try AtomicFile.read("/proc/net/\(list)", limit: 4096, truncating: true)
+            } catch {
+                // Without the module there is none; and a list that must not be read tells nothing
+                // that an administrator could act on.
+                return [Shadow]()
+            }
+            return String(decoding: text, as: UTF8.self).split(separator: "\n")
+                .filter { $0 != "nat" }.map { Shadow(legacy: String($0), family: family) }
+        }
+    }
+}
+
+extension NetlinkSocket {
+    /// The ruleset generation: changes with every transaction that anyone commits.
+    func rulesetGeneration() throws(NftablesError) -> UInt32 {
+        var generation: UInt32?
+        try request(NFT_MSG_GETGEN, flags: 0) {
+            generation = $0.number(Int(NFTA_GEN_ID.rawValue))
+        }
+        guard let generation else {
+            throw NftablesError(.unreadable, "the kernel does not tell its ruleset generation")
+        }
+        return generation
+    }
+}
+
+/// One reading of all foreign chains.
+private struct ForeignReading {
+    private struct TableKey: Hashable {
+        var family: UInt8
+        var name: String
+    }
+
+    let socket: NetlinkSocket
+
+    func chains(except isOurs: (String) -> Bool) throws(NftablesError) -> [ForeignChain] {
+        let tables = try tables(except: isOurs)
+        if tables.isEmpty { return [] }
+        var chains: [TableKey: [String: ForeignChain]] = [:]
+        try socket.request(
+            NFT_MSG_GETCHAIN, flags: NLM_F_DUMP, family: UInt8(NFPROTO_UNSPEC)
+        ) { message in
+            guard let chain = ForeignChain(message) else { return }
+            let key = TableKey(family: message.family, name: chain.table)
+            if tables.contains(key) { chains[key, default: [:]][chain.name] = chain }
+        }
+        var found: [ForeignChain] = []
+        // Without a base chain no packet comes by.
+        for (table, var chains) in chains
+        where chains.values.contains(where: { $0.attachment != nil }) {
+            try readRules(of: table, into: &chains)
+            found += chains.values
+        }
+        return found
+    }
+
+    private func tables(except isOurs: (String) -> Bool) throws(NftablesError) -> Set<TableKey> {
+        var tables: Set<TableKey> = []
+        try socket.request(
+            NFT_MSG_GETTABLE, flags: NLM_F_DUMP, family: UInt8(NFPROTO_UNSPEC)
+        ) { message in
+            let attributes = message.attributes
+            guard let name = attributes[NFTA_TABLE_NAME]?.text,
+                message.family != UInt8(NFPROTO_INET) || !isOurs(name)
+            else { return }
+            let flags = attributes[NFTA_TABLE_FLAGS]?.number(UInt32.self) ?? 0
+            // A dormant table's chains are detached.
+            if flags & UInt32(NFT_TABLE_F_DORMANT.rawValue) != 0 { return }
+            tables.insert(TableKey(family: message.family, name: name))
+        }
+        return tables
+    }
+
+    private func readRules(
+        of table: TableKey, into chains: inout [String: ForeignChain]
+    ) throws(NftablesError) {
+        /// The chains that look verdicts up in a map, by the map's name.
+        var lookups: [String: Set<String>] = [:]
+        try socket.request(
+            NFT_MSG_GETRULE, flags: NLM_F_DUMP, family: table.family,
+            names: [(NFTA_RULE_TABLE.rawValue, table.name)]
+        ) { message in
+            let attributes = message.attributes
+            guard attributes[NFTA_RULE_TABLE]?.text == table.name,
+                let chain = attributes[NFTA_RULE_CHAIN]?.text,
+                let expressions = attributes[NFTA_RULE_EXPRESSIONS]?.nested
+            else { return }
+            expressions.forEach { _, expression in
+                switch ExpressionMeaning(expression) {
+                case .nothing: break
+                case .effect(let effect): chains[chain]?.effects.insert(effect)
+                case .leads(let target): chains[chain]?.targets.insert(target)
+                case .looksUp(let map): lookups[map, default: []].insert(chain)
+                }
+            }
+        }
+        for (map, users) in lookups {
+            try readVerdicts(of: map, in: table, for: users, into: &chains)
+        }
+    }
+
+    private func readVerdicts(
+        of map: String, in table: TableKey, for users: Set<String>,
+        into chains: inout [String: ForeignChain]
+    ) throws(NftablesError) {
+        var effects: Set<Shadow.Reason> = []
+        var targets: Set<String> = []
+        try socket.request(
+            NFT_MSG_GETSETELEM, flags: NLM_F_DUMP, family: table.family,
+            names: [
+                (NFTA_SET_ELEM_LIST_TABLE.rawValue, table.name),
+                (NFTA_SET_ELEM_LIST_SET.rawValue, map),
+            ]
+        ) { message in
+            guard let elements = message.attributes[NFTA_SET_ELEM_LIST_ELEMENTS]?.nested else {
+                return
+            }
+            elements.forEach { _, element in
+                guard let data = element.nested[NFTA_SET_ELEM_DATA] else { return }
+                switch ExpressionMeaning(verdictIn: data) {
+                case .effect(let effect): effects.insert(effect)
+                case .leads(let target): targets.insert(target)
+                case .nothing, .looksUp: break
+                }
+            }
+        }
+        for user in users {
+            chains[user]?.effects.formUnion(effects)
+            chains[user]?.targets.formUnion(targets)
+        }
+    }
+}
+
+/// What an expression of a rule may do to a packet.
+enum ExpressionMeaning: Hashable {
+    case nothing
+    case effect(Shadow.Reason)
+    case leads(to: String)
+    case looksUp(String)
+
+    init(_ expression: NetlinkPayload) {
+        let attributes = expression.nested
+        let data = attributes[NFTA_EXPR_DATA]?.nested
+        switch attributes[NFTA_EXPR_NAME]?.text {
+        case "immediate":
+            self = data?[NFTA_IMMEDIATE_DATA].map(Self.init(verdictIn:)) ?? .nothing
+        case "lookup":
+            // Into the register of verdicts; other maps give addresses, marks and the like.
+            if data?[NFTA_LOOKUP_DREG]?.number(UInt32.self) == UInt32(NFT_REG_VERDICT.rawValue),
+                let map = data?[NFTA_LOOKUP_SET]?.text
+            {
+                self = .looksUp(map)
+            } else {
+                self = .nothing
+            }
+        case "reject": self = .effect(.reject)
+        case "queue": self = .effect(.queue)
+        case "flow_offload": self = .effect(.offload)
+        case "fwd", "tproxy": self = .effect(.divert)
+        case "target":
+            // iptables-nft and ebtables-nft, for what nf_tables has no expression of its own.
+            switch data?[NFTA_TARGET_NAME]?.text {
+            case "DROP": self = .effect(.drop)
+            case "REJECT": self = .effect(.reject)
+            case "NFQUEUE": self = .effect(.queue)
+            case "TPROXY": self = .effect(.divert)
+            default: self = .nothing
+            }
+        default: self = .nothing
+        }
+    }
+
+    /// - Parameter data: what is loaded into a register.
+    init(verdictIn data: NetlinkPayload) {
+        guard let verdict = data.nested[NFTA_DATA_VERDICT]?.nested,
+            let code = verdict[NFTA_VERDICT_CODE]?.number(UInt32.self).map(Int32.init(bitPattern:))
+        else {
+            self = .nothing
+            return
+        }
+        let target = verdict[NFTA_VERDICT_CHAIN]?.text
+        switch (code, target) {
+        case (NFT_JUMP.rawValue, let target?), (NFT_GOTO.rawValue, let target?):
+            self = .leads(to: target)
+        case (NF_DROP, _): self = .effect(.drop)
+        // The queue's number stands in the upper half.
+        case (0..., _) where code & 0xff == NF_QUEUE: self = .effect(.queue)
+        default: self = .nothing
+        }
+    }
+}
+
+extension ForeignChain {
+    /// nil for what is no chain that packets of ours could meet.
+    fileprivate init?(_ message: borrowing NetlinkMessage) {
+        let attributes = message.attributes
+        guard let family = Family(number: message.family),
+            let table = attributes[NFTA_CHAIN_TABLE]?.text,
+            let name = attributes[NFTA_CHAIN_NAME]?.text
+        else { return nil }
+        self.init(family, table, name)
+        guard let hook = attributes[NFTA_CHAIN_HOOK]?.nested else { return }
+        guard let number = hook[NFTA_HOOK_HOOKNUM]?.number(UInt32.self),
+            let point = HookPoint(number: Int32(bitPattern: number), of: family)
+        else { return }
+        let priority = hook[NFTA_HOOK_PRIORITY]?.number(UInt32.self) ?? 0
+        attachment = Attachment(
+            point, priority: Int(Int32(bitPattern: priority)),
+            dropsByPolicy: attributes[NFTA_CHAIN_POLICY]?.number(UInt32.self) == UInt32(NF_DROP))
+    }
+}
+
+extension ForeignChain.Family {
+    fileprivate init?(number: UInt8) {
+        switch UInt32(number) {
+        case UInt32(NFPROTO_IPV4): self = .ip
+        case UInt32(NFPROTO_IPV6): self = .ip6
+        case UInt32(NFPROTO_INET): self = .inet
+        case UInt32(NFPROTO_ARP): self = .arp
+        case UInt32(NFPROTO_BRIDGE): self = .bridge
+        case UInt32(NFPROTO_NETDEV): self = .netdev
+        default: return nil
+        }
+    }
+}
+
+extension ForeignChain.HookPoint {
+    /// The kernel's numbers, which mean something else in each kind of family
+    /// (`enum nf_inet_hooks`, `NF_BR_*`, `NF_ARP_*`, `enum nf_dev_hooks`).
+    fileprivate init?(number: Int32, of family: ForeignChain.Family) {
+        let points: [Self] =
+            switch family {
+            case .ip, .ip6, .inet, .bridge:
+                [.prerouting, .input, .forward, .output, .postrouting, .ingress]
+            case .arp: [.input, .output, .forward]
+            case .netdev: [.ingress, .egress]
+            }
+        guard points.indices.contains(Int(number)) else { return nil }
+        self = points[Int(number)]
+    }
+}

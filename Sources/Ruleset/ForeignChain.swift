@@ -1,0 +1,108 @@
+/// A chain of somebody else's table, as far as it matters to our packets.
+package struct ForeignChain: Hashable, Sendable, Codable {
+    /// Which packets a table sees, in nft's words.
+    package enum Family: String, Hashable, Sendable, Codable, CaseIterable {
+        case ip
+        case ip6
+        case inet
+        case arp
+        case bridge
+        case netdev
+    }
+
+    /// Where a base chain hangs, in nft's words.
+    package enum HookPoint: String, Hashable, Sendable, Codable, CaseIterable {
+        case prerouting
+        case input
+        case forward
+        case output
+        case postrouting
+        case ingress
+        case egress
+    }
+
+    package struct Attachment: Hashable, Sendable, Codable {
+        package var point: HookPoint
+        package var priority: Int
+        /// What no rule decides is dropped.
+        package var dropsByPolicy: Bool
+
+        package init(_ point: HookPoint, priority: Int, dropsByPolicy: Bool = false) {
+            self.point = point
+            self.priority = priority
+            self.dropsByPolicy = dropsByPolicy
+        }
+    }
+
+    package var family: Family
+    package var table: String
+    package var name: String
+    /// nil for chains that are only jumped to.
+    package var attachment: Attachment?
+    /// What its rules may do to a packet beside accepting it.
+    package var effects: Set<Shadow.Reason>
+    /// The chains that its rules jump or go to, directly or by a verdict map.
+    package var targets: Set<String>
+
+    package init(
+        _ family: Family, _ table: String, _ name: String, at attachment: Attachment? = nil,
+        effects: Set<Shadow.Reason> = [], targets: Set<String> = []
+    ) {
+        self.family = family
+        self.table = table
+        self.name = name
+        self.attachment = attachment
+        self.effects = effects
+        self.targets = targets
+    }
+}
+
+extension [ForeignChain] {
+    /// The base chains that may cut, or lead past us, what we judge: by their policy, by a rule of
+    /// theirs, or by one of a chain that they lead to.
+    package var shadows: [Shadow] {
+        let chains = Dictionary(map { ($0.key, $0) }, uniquingKeysWith: { first, _ in first })
+        return compactMap { base -> Shadow? in
+            guard let attachment = base.attachment else { return nil }
+            let reached = base.reached(in: chains)
+            let found = reached.filter { !$0.effects.isEmpty }
+            var why = found.reduce(into: Set<Shadow.Reason>()) { $0.formUnion($1.effects) }
+            if attachment.dropsByPolicy { why.insert(.policyDrop) }
+            if why.isEmpty { return nil }
+            return Shadow(
+                family: base.family, table: base.table, chain: base.name, hook: attachment.point,
+                priority: attachment.priority,
+                policy: attachment.dropsByPolicy ? .drop : .accept, why: why.sorted(),
+                within: [String](found.map(\.name).sorted().prefix(Shadow.shownChains)),
+                owner: Shadow.Owner(
+                    table: base.table, family: base.family,
+                    chains: found.map(\.name) + reached.map(\.name)))
+        }.sorted()
+    }
+}
+
+extension ForeignChain {
+    fileprivate struct Key: Hashable {
+        var family: Family
+        var table: String
+        var name: String
+    }
+
+    fileprivate var key: Key { Key(family: family, table: table, name: name) }
+
+    /// This chain and all that it leads to, each once: the kernel allows no cycle, but a reading
+    /// that others disturb may show one.
+    fileprivate func reached(in chains: [Key: ForeignChain]) -> [ForeignChain] {
+        var reached: [ForeignChain] = []
+        var seen: Set<String> = [name]
+        var open = [self]
+        while let next = open.popLast() {
+            reached.append(next)
+            for target in next.targets.sorted() where seen.insert(target).inserted {
+                let key = Key(family: family, table: table, name: target)
+                if let chain = chains[key] { open.append(chain) }
+            }
+        }
+        return reached
+    }
+}

@@ -1,0 +1,148 @@
+package import PortModel
+
+/// A base chain of somebody else's table that may cut what our rules permit, or lead packets past
+/// them. A drop anywhere is final, whatever our priority; an accept elsewhere overrules nothing.
+package struct Shadow: Hashable, Sendable, Codable {
+    /// What the chain may do to a packet.
+    package enum Reason: String, Hashable, Sendable, Codable, CaseIterable {
+        /// It drops what none of its rules accepts.
+        case policyDrop = "policy-drop"
+        case drop
+        case reject
+        /// A program decides about it.
+        case queue
+        /// A flow table takes the flow's later packets past the forward hook.
+        case offload
+        /// It is sent elsewhere before our hooks.
+        case divert
+        /// The rules can't be read (iptables-legacy).
+        case unknown
+    }
+
+    package enum Policy: String, Hashable, Sendable, Codable {
+        case accept
+        case drop
+    }
+
+    /// Whose table it seems to be, guessed from names.
+    package enum Owner: String, Hashable, Sendable, Codable, CaseIterable {
+        case firewalld
+        case docker
+        case libvirt
+        case ufw
+        case kubernetes
+        case fail2ban
+        case iptables
+        case iptablesLegacy = "iptables-legacy"
+    }
+
+    package var family: ForeignChain.Family
+    package var table: String
+    /// The base chain; nil, as are hook, priority and policy, where rules can't be read.
+    package var chain: String?
+    package var hook: ForeignChain.HookPoint?
+    package var priority: Int?
+    package var policy: Policy?
+    package var why: [Reason]
+    /// The chains whose rules do it: the base chain or those that it leads to, at most
+    /// ``shownChains`` of them.
+    package var within: [String]
+    /// nil where the names tell nothing.
+    package var owner: Owner?
+
+    package static let shownChains = 5
+
+    package init(
+        family: ForeignChain.Family, table: String, chain: String?,
+        hook: ForeignChain.HookPoint?, priority: Int?, policy: Policy?, why: [Reason],
+        within: [String] = [], owner: Owner? = nil
+    ) {
+        self.family = family
+        self.table = table
+        self.chain = chain
+        self.hook = hook
+        self.priority = priority
+        self.policy = policy
+        self.why = why
+        self.within = within
+        self.owner = owner
+    }
+
+    /// A table of iptables-legacy, whose rules nf_tables does not know.
+    package init(legacy table: String, family: ForeignChain.Family) {
+        self.init(
+            family: family, table: table, chain: nil, hook: nil, priority: nil, policy: nil,
+            why: [.unknown], owner: .iptablesLegacy)
+    }
+
+    /// Whether packets that the ruleset judges come by the chain.
+    ///
+    /// - Parameter families: of the enforced nodes' addresses.
+    package func concerns(isGateway: Bool, families: Set<AddressFamily>) -> Bool {
+        switch family {
+        case .ip, .arp: if !families.contains(.ipv4) { return false }
+        case .ip6: if !families.contains(.ipv6) { return false }
+        case .inet, .bridge, .netdev: break
+        }
+        return switch hook {
+        case .prerouting, .postrouting, .ingress, .egress: true
+        case .forward: isGateway
+        // Packets that a gateway forwards; its own and the requests of its neighbours pass ARP.
+        case .input, .output: !isGateway || family == .arp
+        // Of a table that can't be read it is not known.
+        case nil: true
+        }
+    }
+
+    /// Whether it is the same finding, wherever in the table the rules stand now.
+    package func isSame(as other: Shadow) -> Bool {
+        var this = self
+        this.within = other.within
+        this.owner = other.owner
+        return this == other
+    }
+}
+
+extension Shadow.Reason: Comparable {
+    package static func < (a: Self, b: Self) -> Bool { a.rank < b.rank }
+    private var rank: Int { Self.allCases.firstIndex(of: self) ?? 0 }
+}
+
+extension Shadow: Comparable {
+    package static func < (a: Self, b: Self) -> Bool { a.order < b.order }
+
+    private var order: (String, String, String, String) {
+        (table, family.rawValue, chain ?? "", hook?.rawValue ?? "")
+    }
+}
+
+extension Shadow.Owner {
+    /// A guess by the names that each program gives; nil where none fits.
+    ///
+    /// - Parameter chains: those that count most first.
+    init?(table: String, family: ForeignChain.Family, chains: [String]) {
+        let byTable: [(String, Self)] = [
+            ("firewalld", .firewalld), ("docker-", .docker), ("libvirt_", .libvirt),
+            ("kube-", .kubernetes), ("f2b-", .fail2ban),
+        ]
+        if let found = byTable.first(where: { table.hasPrefix($0.0) }) {
+            self = found.1
+            return
+        }
+        let byChain: [(String, Self)] = [
+            ("DOCKER", .docker), ("LIBVIRT_", .libvirt), ("ufw-", .ufw), ("ufw6-", .ufw),
+            ("KUBE-", .kubernetes), ("cali-", .kubernetes), ("f2b-", .fail2ban),
+        ]
+        for chain in chains {
+            if let found = byChain.first(where: { chain.hasPrefix($0.0) }) {
+                self = found.1
+                return
+            }
+        }
+        let builtIn: Set<String> = ["PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"]
+        guard [.ip, .ip6].contains(family), chains.contains(where: builtIn.contains) else {
+            return nil
+        }
+        self = .iptables
+    }
+}

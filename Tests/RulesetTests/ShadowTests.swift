@@ -1,0 +1,132 @@
+import PortModel
+import Ruleset
+import Testing
+
+/// Which foreign chains shadow ours, as pure decisions about what was read.
+@Suite("Shadows")
+struct ShadowTests {
+    private static func base(
+        _ name: String = "input", _ point: ForeignChain.HookPoint = .input,
+        family: ForeignChain.Family = .inet, table: String = "theirs", drops: Bool = false,
+        effects: Set<Shadow.Reason> = [], targets: Set<String> = []
+    ) -> ForeignChain {
+        ForeignChain(
+            family, table, name,
+            at: ForeignChain.Attachment(point, priority: 10, dropsByPolicy: drops),
+            effects: effects, targets: targets)
+    }
+
+    @Test("a base chain that only accepts shadows nothing")
+    func accepting() {
+        #expect([Self.base()].shadows.isEmpty)
+        #expect([Self.base(targets: ["gone"])].shadows.isEmpty)
+    }
+
+    @Test("policy and rules are both told")
+    func reasons() {
+        let shadow = [Self.base(drops: true, effects: [.reject, .drop])].shadows
+        #expect(
+            shadow == [
+                Shadow(
+                    family: .inet, table: "theirs", chain: "input", hook: .input, priority: 10,
+                    policy: .drop, why: [.policyDrop, .drop, .reject], within: ["input"])
+            ])
+    }
+
+    @Test("jumps are followed to their end, cycles too, and only within the table")
+    func jumps() {
+        let chains = [
+            Self.base(targets: ["a"]),
+            ForeignChain(.inet, "theirs", "a", targets: ["b"]),
+            ForeignChain(.inet, "theirs", "b", effects: [.queue], targets: ["a", "input"]),
+            ForeignChain(.inet, "theirs", "unreached", effects: [.drop]),
+            // The same names in other tables and families.
+            ForeignChain(.inet, "others", "a", effects: [.drop]),
+            ForeignChain(.ip, "theirs", "a", effects: [.drop]),
+        ]
+        for chains in [chains, chains.reversed()] {
+            #expect(chains.shadows.map(\.why) == [[.queue]])
+            #expect(chains.shadows.map(\.within) == [["b"]])
+        }
+    }
+
+    @Test("a chain without a hook meets no packet")
+    func unhooked() {
+        #expect([ForeignChain(.inet, "theirs", "a", effects: [.drop])].shadows.isEmpty)
+    }
+
+    @Test("the chains that are named are bounded")
+    func boundedNames() {
+        let names = (10..<40).map { "c\($0)" }
+        let chains =
+            [Self.base(targets: Set(names))]
+            + names.map { ForeignChain(.inet, "theirs", $0, effects: [.drop]) }
+        #expect(chains.shadows.first?.within == ["c10", "c11", "c12", "c13", "c14"])
+    }
+
+    @Test("only hooks that our packets pass concern us, in each placement")
+    func hooks() {
+        func concerned(_ isGateway: Bool) -> Set<ForeignChain.HookPoint> {
+            Set(
+                ForeignChain.HookPoint.allCases.filter { point in
+                    [Self.base("c", point, effects: [.drop])].shadows.contains {
+                        $0.concerns(isGateway: isGateway, families: [.ipv4])
+                    }
+                })
+        }
+        #expect(
+            concerned(false) == [
+                .prerouting, .input, .output, .postrouting, .ingress, .egress,
+            ])
+        #expect(concerned(true) == [.prerouting, .forward, .postrouting, .ingress, .egress])
+    }
+
+    @Test("only address families that our nodes have concern us")
+    func families() {
+        func concerned(_ families: Set<AddressFamily>) -> Set<ForeignChain.Family> {
+            Set(
+                ForeignChain.Family.allCases.filter { family in
+                    [Self.base(family: family, effects: [.drop])].shadows.contains {
+                        $0.concerns(isGateway: false, families: families)
+                    }
+                })
+        }
+        #expect(concerned([.ipv4]) == [.ip, .inet, .arp, .bridge, .netdev])
+        #expect(concerned([.ipv6]) == [.ip6, .inet, .bridge, .netdev])
+    }
+
+    @Test(
+        "owners are guessed by the names that they give",
+        arguments: [
+            ("firewalld", "filter_INPUT", ["filter_IN_public"], Shadow.Owner.firewalld),
+            ("filter", "FORWARD", ["DOCKER-USER", "DOCKER"], .docker),
+            ("docker-bridges", "filter-FORWARD", [], .docker),
+            ("libvirt_network", "forward", ["guest_input"], .libvirt),
+            ("filter", "FORWARD", ["LIBVIRT_FWI"], .libvirt),
+            ("filter", "INPUT", ["ufw-user-input"], .ufw),
+            ("filter", "INPUT", ["KUBE-FIREWALL"], .kubernetes),
+            ("f2b-table", "f2b-chain", [], .fail2ban),
+            ("filter", "INPUT", [], .iptables),
+            ("filter", "input", [], nil),
+            ("mine", "INPUT", ["own"], .iptables),
+        ])
+    func owners(table: String, chain: String, jumps: [String], owner: Shadow.Owner?) {
+        let chains =
+            [
+                Self.base(
+                    chain, family: .ip, table: table, drops: jumps.isEmpty, targets: Set(jumps))
+            ] + jumps.map { ForeignChain(.ip, table, $0, effects: [.drop]) }
+        #expect(chains.shadows.map(\.owner) == [owner])
+    }
+
+    @Test("what moved within a table is the same finding; another reason is another one")
+    func sameness() {
+        let a = [Self.base(effects: [.drop])].shadows[0]
+        var b = a
+        b.within = ["elsewhere"]
+        b.owner = .docker
+        #expect(a.isSame(as: b))
+        b.why = [.reject]
+        #expect(!a.isSame(as: b))
+    }
+}
