@@ -19,6 +19,8 @@ package struct Agent: Sendable {
     static let longestSettling = Duration.seconds(2)
     /// How often the kernel is compared without any notification.
     static let checkInterval = Duration.seconds(300)
+    /// How long the end waits until those who watch have heard of it.
+    static let farewell = Duration.seconds(1)
 
     private let options: AgentOptions
     private let log: Logger
@@ -41,20 +43,22 @@ package struct Agent: Sendable {
         let ruleset = try RulesetListener()
         let addresses = try AddressListener()
         let directory = try DirectoryWatch(path: options.configurationDirectory)
+        let journal = Journal(log: log)
         let reconciler = Reconciler(
             kernel: kernel, store: try GenerationStore(directory: options.stateDirectory),
             clock: KernelClock(bootID: options.bootID), prober: ConnectionProber(),
             identity: StatusReport.AgentIdentity(
                 version: Version.current, pid: getpid(), started: .now),
-            log: log)
+            journal: journal)
 
         let (events, queue) = AsyncStream.makeStream(of: AgentEvent.self)
         let notifier = ServiceNotifier()
         let control = ControlService(reconciler: reconciler, commands: queue)
         let heard = HeardChanges()
+        let shadows = ShadowWatch { queue.yield(.shadows) }
         let loop = AgentLoop(
             options: options, log: log, kernel: kernel, reconciler: reconciler, queue: queue,
-            notifier: notifier, heard: heard)
+            notifier: notifier, heard: heard, shadows: shadows)
 
         await loop.start()
         let server = try await control.serve(at: options.socketPath, log: log)
@@ -73,13 +77,17 @@ package struct Agent: Sendable {
             }
             group.addTask {
                 for await event in ruleset.events {
+                    shadows.heard(event)
                     if heard.add(event) { queue.yield(.ruleset) }
                 }
                 queue.yield(.failure("the kernel's ruleset is watched no more"))
             }
             group.addTask { for await signal in signals { queue.yield(.signal(signal)) } }
             group.addTask {
-                for await _ in Ticks(every: Self.checkInterval) { queue.yield(.check) }
+                for await _ in Ticks(every: Self.checkInterval) {
+                    queue.yield(.check)
+                    queue.yield(.shadows)
+                }
             }
             if let interval = notifier.watchdogInterval {
                 group.addTask {
@@ -88,6 +96,8 @@ package struct Agent: Sendable {
                 }
             }
             try await loop.run(events)
+            journal.close()
+            await server.waitForStreams(atMost: Self.farewell)
             await server.stop()
         }
     }
@@ -124,6 +134,8 @@ enum AgentEvent: Sendable {
         Command, before: ContinuousClock.Instant, reply: CheckedContinuation<ApplyReport, Never>)
     /// Compare the kernel with the generation in force.
     case check
+    /// Look at other programs' tables, which changed.
+    case shadows
     /// Try a configuration again that could not be put in force.
     case retry
     /// The time to confirm in may have passed.
@@ -197,6 +209,7 @@ private struct AgentLoop: Sendable {
     let queue: AsyncStream<AgentEvent>.Continuation
     let notifier: ServiceNotifier
     let heard: HeardChanges
+    let shadows: ShadowWatch
     /// The configuration as it was read last, whole files only.
     private let loaded = Shared<LoadedConfiguration?>(nil)
     private let checks = PendingTimer()
@@ -207,7 +220,7 @@ private struct AgentLoop: Sendable {
     init(
         options: AgentOptions, log: Logger, kernel: NftablesKernel, reconciler: Reconciler,
         queue: AsyncStream<AgentEvent>.Continuation, notifier: ServiceNotifier,
-        heard: HeardChanges
+        heard: HeardChanges, shadows: ShadowWatch
     ) {
         self.options = options
         self.log = log
@@ -216,9 +229,12 @@ private struct AgentLoop: Sendable {
         self.queue = queue
         self.notifier = notifier
         self.heard = heard
+        self.shadows = shadows
     }
 
     func start() async {
+        // First, so that the first status tells of them.
+        await reconciler.lookForShadows()
         await reconciler.start(reload())
         await checkAgainIfNeeded()
     }
@@ -266,12 +282,15 @@ private struct AgentLoop: Sendable {
                 try await takeUpChanges()
             case .check:
                 await check(after: nil)
+            case .shadows:
+                await reconciler.lookForShadows()
+                shadows.looked()
             case .signal(.hangUp):
                 tell { () throws(SystemError) in try notifier.reloading() }
                 await takeUpConfiguration(reload())
                 await tellReady()
             case .signal(let signal):
-                log.notice("\(signal): ending; the rules stay in force")
+                await reconciler.announceEnd("\(signal): ending; the rules stay in force")
                 tell { () throws(SystemError) in try notifier.stopping() }
                 return
             case .command(let command, let deadline, let reply):

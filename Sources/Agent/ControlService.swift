@@ -11,11 +11,6 @@ internal import SystemPackage
 
 /// Answers the calls of the agent's Varlink interface, and decides who may call what.
 struct ControlService: Sendable {
-    /// Methods that change nothing.
-    private static let readingMethods: Set<String> = [
-        "Status", "Rules", "Generations", "Ports", "Explain",
-    ]
-
     /// How long a command may wait for its turn: less than clients wait for their answer.
     private static let commandTime = Duration.seconds(20)
 
@@ -48,20 +43,10 @@ struct ControlService: Sendable {
                 }
             ], logger: log
         ) { method, credentials in
-            Self.allows(credentials, to: method, readers: readers)
+            PexipFirewallInterface.allows(credentials, to: method, readers: readers)
         }
         await server.start(listener)
         return server
-    }
-
-    /// Root may call everything, the readers' group what changes nothing.
-    static func allows(
-        _ credentials: PeerCredentials, to method: String, readers: UInt32?
-    ) -> Bool {
-        if credentials.uid == 0 { return true }
-        guard let readers, credentials.isMember(of: readers) else { return false }
-        return method.split(separator: ".").last.map { readingMethods.contains(String($0)) }
-            ?? false
     }
 
     private static func groupID(named name: String) -> UInt32? {
@@ -93,6 +78,8 @@ struct ControlService: Sendable {
         case "Explain":
             let query = try call.parameters(as: PacketQuery.self)
             return try .object(["report": JSONValue(encoding: await explain(query))])
+        case "Monitor":
+            return try await monitor(call)
         case "Apply":
             let parameters = try call.parameters(as: ApplyParameters.self)
             return try await carryOut(
@@ -107,6 +94,31 @@ struct ControlService: Sendable {
         default:
             throw VarlinkError.methodNotFound(call.method)
         }
+    }
+
+    /// Tells events until the client goes, or the agent ends: that event is the final reply.
+    private func monitor(_ call: VarlinkCall) async throws -> JSONValue {
+        // Refused before anything is kept for a client that takes one reply only.
+        guard call.wantsMore else { throw VarlinkError.expectedMore }
+        return try await call.whileConnected {
+            let (present, events) = await reconciler.events()
+            var event = present
+            var following = events.makeAsyncIterator()
+            while event.kind != .stopping {
+                // While the client does not read, the newest events wait in the journal.
+                guard try await call.reply(continuing: Self.reply(event)), await call.drained()
+                else { throw CancellationError() }
+                guard let next = await following.next() else {
+                    throw Self.refusal("the agent is ending")
+                }
+                event = next
+            }
+            return try Self.reply(event)
+        }
+    }
+
+    private static func reply(_ event: Event) throws -> JSONValue {
+        try .object(["event": JSONValue(encoding: event)])
     }
 
     private func inForce() async throws(VarlinkError) -> Generation {

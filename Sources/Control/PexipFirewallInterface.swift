@@ -1,3 +1,5 @@
+package import LinuxSystem
+
 /// The agent's own Varlink interface.
 package enum PexipFirewallInterface {
     package static let name = "org.pexipfw.Control"
@@ -5,11 +7,49 @@ package enum PexipFirewallInterface {
     /// Members may read; root may do everything.
     package static let readersGroup = "pexip-fw"
 
+    /// Who may call a method.
+    enum Access: Hashable, Sendable {
+        /// It changes nothing: root and the readers' group.
+        case readers
+        case root
+    }
+
+    /// Each method of each interface that the agent serves, in full. Nobody may call one that is
+    /// not here.
+    static let access: [String: Access] = [
+        "org.varlink.service.GetInfo": .readers,
+        "org.varlink.service.GetInterfaceDescription": .readers,
+        "\(name).Status": .readers,
+        "\(name).Rules": .readers,
+        "\(name).Generations": .readers,
+        "\(name).Ports": .readers,
+        "\(name).Explain": .readers,
+        "\(name).Monitor": .readers,
+        "\(name).Apply": .root,
+        "\(name).Confirm": .root,
+        "\(name).Rollback": .root,
+        "\(name).Flush": .root,
+    ]
+
+    /// Whether the process at the other end may call a method.
+    ///
+    /// - Parameter readers: the readers' group; nil where this host has none.
+    package static func allows(
+        _ credentials: PeerCredentials, to method: String, readers: UInt32?
+    ) -> Bool {
+        switch access[method] {
+        case nil: false
+        case .root: credentials.uid == 0
+        case .readers:
+            credentials.uid == 0 || readers.map(credentials.isMember(of:)) ?? false
+        }
+    }
+
     /// The interface in Varlink's description language, as `GetInterfaceDescription` tells it.
     package static let description = """
         # The pexip-fw agent: what is in force, and how to change it.
         # Times are RFC 3339 in UTC. Root may call everything; members of the group pexip-fw may
-        # call what changes nothing: Status, Rules, Generations, Ports and Explain.
+        # call what changes nothing: Status, Rules, Generations, Ports, Explain and Monitor.
         interface org.pexipfw.Control
 
         type Location (file: string, line: int, column: int)
@@ -36,6 +76,23 @@ package enum PexipFirewallInterface {
 
         type Drift (count: int, last: ?DriftOccurrence)
 
+        # A base chain of another table that may cut what is permitted, or lead packets past what
+        # is refused. why holds policy-drop, drop, reject, queue, offload, divert or unknown; within
+        # names the chains whose rules do it. chain, hook, priority and policy are missing where
+        # iptables-legacy hides the rules. owner is a guess: firewalld, docker, libvirt, ufw,
+        # kubernetes, fail2ban, iptables or iptables-legacy.
+        type Shadow (
+          family: string,
+          table: string,
+          chain: ?string,
+          hook: ?string,
+          priority: ?int,
+          policy: ?(accept, drop),
+          why: []string,
+          within: []string,
+          owner: ?string
+        )
+
         type Agent (version: string, pid: int, started: string)
 
         # A generation that waits for confirmation: at the deadline it is taken back, and fallback is
@@ -61,6 +118,7 @@ package enum PexipFirewallInterface {
           nodes: []NodeStatus,
           counters: [string]Counter,
           warnings: []string,
+          shadows: []Shadow,
           diagnostics: []Diagnostic,
           problem: ?string,
           drift: Drift,
@@ -150,6 +208,27 @@ package enum PexipFirewallInterface {
           source: string,
           destination: string
         ) -> (report: ExplainReport)
+
+        # kind is one of present, applied, pending, confirmed, reverted, rejected, refused, failed,
+        # probe-failed, rolled-back, flushed, repaired, fight, out-of-sync, in-sync, state,
+        # shadow-found, shadow-gone, stopping. state and generation are
+        # those afterwards. process and pid tell who changed our tables. lost counts the events
+        # before this one that were left out because the client did not read in time.
+        type Event (
+          kind: string,
+          time: string,
+          message: string,
+          state: string,
+          generation: ?int,
+          process: ?string,
+          pid: ?int,
+          shadow: ?Shadow,
+          lost: ?int
+        )
+
+        # How it stands now, and then each event as it happens. To be called with more; ends when
+        # the agent does.
+        method Monitor() -> (event: Event)
 
         # Loads the configuration now; a dry run says what would change and changes nothing. With
         # confirmSeconds (10 to 86400) it is taken back unless Confirm is called in time. session is

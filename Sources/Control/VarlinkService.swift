@@ -17,8 +17,8 @@ package struct VarlinkIdentity: Hashable, Sendable {
     }
 }
 
-/// Whether the process at the other end may call the method, named in full. Asked for every method
-/// but those of `org.varlink.service`, which tell nothing but the descriptions.
+/// Whether the process at the other end may call the method, named in full. Asked for every method,
+/// those of `org.varlink.service` too.
 package typealias VarlinkAuthorization =
     @Sendable (_ method: String, _ credentials: PeerCredentials) -> Bool
 
@@ -44,8 +44,7 @@ struct VarlinkService: Sendable {
     func reply(to call: VarlinkCall, upgrade: Bool) async -> VarlinkReply {
         do throws(VarlinkError) {
             let interface = try interface(of: call.method)
-            let isIntrospection = interface.name == VarlinkInterface.serviceName
-            guard isIntrospection || authorize(call.method, call.credentials) else {
+            guard authorize(call.method, call.credentials) else {
                 throw .permissionDenied
             }
             // There is no other protocol to change to.

@@ -1,6 +1,6 @@
 internal import Deployment
 internal import LinuxSystem
-package import Logging
+internal import Logging
 package import PortModel
 internal import Ruleset
 
@@ -12,7 +12,8 @@ internal import Ruleset
 package actor Reconciler {
     private let kernel: VerifiedKernel
     private let revoker: Revoker
-    private let log: Logger
+    private let journal: Journal
+    private var log: Logger { journal.log }
     private let identity: StatusReport.AgentIdentity
     private let executor = QueueExecutor(label: "reconciler")
     /// The store's system calls block.
@@ -34,6 +35,10 @@ package actor Reconciler {
     private var repairs = RepairPace()
     /// The last repair failed, so that to do the same again may fail again.
     private var mustRebuild = false
+    /// At all hooks of other tables, whatever is in force.
+    private var foreignShadows: [Shadow] = []
+    private var shadowProblem: String?
+    private var told = Told()
     private let clock: any HostClock
     private let prober: any Prober
     private var isBusy = false
@@ -44,21 +49,27 @@ package actor Reconciler {
         var isEmpty = false
     }
 
+    /// What watchers know.
+    private struct Told {
+        var state: StatusReport.State?
+        var shadows: [Shadow] = []
+    }
+
     /// - Parameter hostAddresses: the addresses of this host's interfaces.
     package init(
         kernel: any RulesetKernel, store: GenerationStore, clock: any HostClock,
-        prober: any Prober, identity: StatusReport.AgentIdentity, log: Logger,
+        prober: any Prober, identity: StatusReport.AgentIdentity, journal: Journal,
         hostAddresses: @escaping @Sendable () throws -> Set<IPAddress> = {
             try HostAddresses.current()
         }
     ) {
         self.kernel = VerifiedKernel(kernel: kernel)
-        revoker = Revoker(kernel: kernel, hostAddresses: hostAddresses, log: log)
-        ledger = Ledger(store, log: log)
+        revoker = Revoker(kernel: kernel, hostAddresses: hostAddresses, log: journal.log)
+        ledger = Ledger(store, log: journal.log)
         self.clock = clock
         self.prober = prober
         self.identity = identity
-        self.log = log
+        self.journal = journal
     }
 
     /// An actor lets others in wherever it waits; an operation that came in between would see, and
@@ -68,7 +79,10 @@ package actor Reconciler {
         isBusy = true
     }
 
-    private func end() { isBusy = false }
+    private func end() {
+        isBusy = false
+        tellStateAndShadows()
+    }
 
     // MARK: Start
 
@@ -203,7 +217,7 @@ package actor Reconciler {
         record(compilation)
         guard let target = compilation.target else { return rejected(compilation) }
         if origin == .command, let refusal = refusal(of: target, request) {
-            log.error("apply refused: \(refusal)", metadata: generationMetadata)
+            tell(.refused, .error, "apply refused: \(refusal)")
             return report(.refused, [], compilation, problem: refusal)
         }
         let report =
@@ -257,9 +271,9 @@ package actor Reconciler {
             log.log(level: diagnostic.severity == .error ? .error : .warning, "\(diagnostic)")
         }
         let errors = compilation.diagnostics.count { $0.severity == .error }
-        log.error(
-            "configuration rejected: \(errors.counted("error")); nothing changed",
-            metadata: generationMetadata)
+        tell(
+            .rejected, .error,
+            "configuration rejected: \(errors.counted("error")); nothing changed")
         return report(.rejected, [], compilation)
     }
 
@@ -293,7 +307,7 @@ package actor Reconciler {
     private func confirm(_ generation: Generation) throws(StoreError) {
         try ledger.confirm(generation)
         current?.isProvisional = false
-        log.notice("confirmed", metadata: generationMetadata)
+        tell(.confirmed, .notice, "confirmed: generation \(generation.number)")
     }
 
     /// Stores, commits, verifies, probes and records a new generation, in this order, so that a kill
@@ -324,16 +338,14 @@ package actor Reconciler {
                 throw error
             }
             ledger.prune()
-            log.notice(
-                "applied: \(changes.count.counted("change"))",
-                metadata: generationMetadata.merging(["origin": "\(origin.rawValue)"]) { $1 })
+            tell(
+                .applied, .notice, "applied: \(changes.count.counted("change"))",
+                metadata: ["origin": "\(origin.rawValue)"])
             if let pending {
-                log.notice(
-                    "to be confirmed until \(pending.deadline.time)", metadata: generationMetadata)
+                tell(.pending, .notice, "to be confirmed until \(pending.deadline.time)")
             }
             return report(.applied, changes, compilation, revocation)
         } catch {
-            log.error("apply failed: \(error)", metadata: generationMetadata)
             if error.isHeld {
                 // To try again and again would cut and open traffic each time.
                 ledger.recordTakenBack(
@@ -344,6 +356,7 @@ package actor Reconciler {
             } else {
                 failedApply = error.description
             }
+            tell(error.isHeld ? .probeFailed : .failed, .error, "apply failed: \(error)")
             return report(.failed, changes, compilation, problem: error.description)
         }
     }
@@ -434,15 +447,16 @@ package actor Reconciler {
             isInSync()
             await endRefusedFlows()
             if let first = differences.first {
-                log.notice(
-                    "restored at \(reason): \(differences.count.counted("difference")), first: \(first)",
-                    metadata: generationMetadata)
+                tell(
+                    .repaired, .notice,
+                    "restored at \(reason): \(differences.count.counted("difference")), first: \(first)"
+                )
             } else {
                 log.info("the kernel holds the generation", metadata: generationMetadata)
             }
         } catch {
             fellOutOfSync(error.description)
-            log.error("can't restore at \(reason): \(error)", metadata: generationMetadata)
+            tell(.outOfSync, .error, "can't restore at \(reason): \(error)")
         }
     }
 
@@ -479,8 +493,8 @@ package actor Reconciler {
             let differences = observed.differences(from: wanted)
             guard let first = differences.first else {
                 let wasLost = kernelProblem != nil
-                if wasLost { log.notice("in sync again", metadata: generationMetadata) }
                 isInSync()
+                if wasLost { tell(.inSync, .notice, "in sync again") }
                 if wasLost || revocation.problem != nil { await endRefusedFlows() }
                 return nextCheck()
             }
@@ -491,20 +505,25 @@ package actor Reconciler {
             {
                 kernelProblem =
                     "\(who) keeps changing our tables; the next repair is in \(delay.components.seconds) s"
-                log.error("fight: \(who) keeps changing our tables", metadata: generationMetadata)
+                tell(
+                    .fight, .error, "fight: \(who) keeps changing our tables", process: who,
+                    pid: writer?.pid)
                 return delay
             }
             try await kernel.put(wanted, from: observed, isRebuild: mustRebuild)
             isInSync()
             await endRefusedFlows()
-            log.warning(
+            tell(
+                .repaired, .warning,
                 "repaired: \(differences.count.counted("difference")), first: \(first)",
-                metadata: generationMetadata.merging(["process": "\(who)"]) { $1 })
+                process: who, pid: writer?.pid)
             return nextCheck()
         } catch {
             kernelProblem = error.description
             mustRebuild = true
-            log.error("can't repair: \(error)", metadata: generationMetadata)
+            tell(
+                .outOfSync, .error, "can't repair: \(error)", process: writer?.process,
+                pid: writer?.pid)
             return repairs.delayAfterFailure()
         }
     }
@@ -547,12 +566,15 @@ package actor Reconciler {
                     generation?.number, hold: Hold(.rollback, against: digest))
             }
             ledger.forgetHealedProblem()
-            log.notice("rolled back", metadata: generationMetadata)
+            tell(
+                .rolledBack, .notice,
+                "rolled back: \(generation.map { "generation \($0.number) is in force" } ?? "nothing is enforced")"
+            )
             return ApplyReport(
                 outcome: .applied, generation: generation?.number, changes: changes,
                 endedFlows: revocation.ended, problem: revocation.problem)
         } catch {
-            log.error("rollback failed: \(error)", metadata: generationMetadata)
+            tell(.failed, .error, "rollback failed: \(error)")
             return ApplyReport(
                 outcome: .failed, generation: current?.number, problem: error.description)
         }
@@ -589,10 +611,10 @@ package actor Reconciler {
                 try ledger.record(nil, hold: Hold(.flush, against: digest))
             }
             ledger.forgetHealedProblem()
-            log.warning("flushed: nothing is enforced")
+            tell(.flushed, .warning, "flushed: nothing is enforced")
             return ApplyReport(outcome: .applied, generation: nil)
         } catch {
-            log.error("flush failed: \(error)", metadata: generationMetadata)
+            tell(.failed, .error, "flush failed: \(error)")
             return ApplyReport(
                 outcome: .failed, generation: current?.number, problem: error.description)
         }
@@ -612,7 +634,7 @@ package actor Reconciler {
             ledger.prune()
             return ApplyReport(outcome: .applied, generation: current.number)
         } catch {
-            log.error("can't confirm: \(error)", metadata: generationMetadata)
+            tell(.failed, .error, "can't confirm: \(error)")
             return ApplyReport(
                 outcome: .failed, generation: current.number, problem: error.description)
         }
@@ -659,11 +681,11 @@ package actor Reconciler {
                     .unconfirmed, against: pending.configurationDigest, explanation: explanation))
             isInSync()
             await endRefusedFlows()
-            log.error("\(explanation)", metadata: generationMetadata)
+            tell(.reverted, .error, explanation)
         } catch {
             fellOutOfSync(
                 "\(unconfirmed) was not confirmed in time and can't be taken back: \(error)")
-            log.error("\(kernelProblem ?? "")", metadata: generationMetadata)
+            tell(.outOfSync, .error, kernelProblem ?? "")
         }
     }
 
@@ -707,17 +729,10 @@ package actor Reconciler {
             $0
         }
         let failure = problems.isEmpty ? nil : problems.joined(separator: "; ")
-        let damage = ledger.problem
         let standing = ledger.standing
-        let state = StatusReport.State(
-            StatusReport.State.Facts(
-                hasGeneration: current != nil,
-                hasProblem: failure != nil || damage?.isHealed == false || ledger.isUnrecorded,
-                isPending: standing?.pending != nil, hold: standing?.hold?.reason,
-                isWrong: configuration.diagnostics.contains { $0.severity == .error },
-                isEmpty: configuration.isEmpty))
+        let shadows = foreignShadows.concerning(current)
         return StatusReport(
-            state: state, generation: current?.number,
+            state: state(isReadable: unreadable == nil), generation: current?.number,
             confirmedGeneration: current == nil
                 ? nil : standing.map(\.confirmed) ?? current?.number,
             pending: standing?.pending.map {
@@ -731,9 +746,94 @@ package actor Reconciler {
             nodes: (current?.nodes ?? []).map {
                 StatusReport.NodeStatus(node: $0, dropped: traffic.dropped($0))
             },
-            counters: traffic.counters, warnings: traffic.warnings,
-            diagnostics: configuration.diagnostics, problem: failure ?? damage?.text,
-            drift: drift.report, agent: identity)
+            counters: traffic.counters,
+            warnings: traffic.warnings + shadows.warnings
+                + (shadowProblem.map { ["other tables can't be read: \($0)"] } ?? []),
+            shadows: shadows, diagnostics: configuration.diagnostics,
+            problem: failure ?? ledger.problem?.text, drift: drift.report, agent: identity)
+    }
+
+    private func state(isReadable: Bool = true) -> StatusReport.State {
+        StatusReport.State(
+            StatusReport.State.Facts(
+                hasGeneration: current != nil,
+                hasProblem: failedApply != nil || kernelProblem != nil
+                    || revocation.problem != nil || !isReadable
+                    || ledger.problem?.isHealed == false || ledger.isUnrecorded,
+                isPending: ledger.standing?.pending != nil, hold: ledger.standing?.hold?.reason,
+                isWrong: configuration.diagnostics.contains { $0.severity == .error },
+                isEmpty: configuration.isEmpty))
+    }
+
+    // MARK: Shadows
+
+    /// Looks at other programs' tables. May be called at any time: it changes nothing.
+    package func lookForShadows() async {
+        do {
+            foreignShadows = try await kernel.kernel.shadows()
+            shadowProblem = nil
+        } catch {
+            // Once, however often it is tried again; what was seen last is told until then.
+            if shadowProblem != "\(error)" { log.warning("can't read other tables: \(error)") }
+            shadowProblem = "\(error)"
+        }
+        if !isBusy { tellStateAndShadows() }
+    }
+
+    // MARK: Telling
+
+    /// Logs what happened and tells it to watchers; call when the state is as it is to be told.
+    private func tell(
+        _ kind: Event.Kind, _ level: Logger.Level, _ message: String, process: String? = nil,
+        pid: Int32? = nil, shadow: Shadow? = nil, metadata: Logger.Metadata = [:]
+    ) {
+        var metadata = metadata
+        metadata["generation"] = generationMetadata["generation"]
+        if let process { metadata["process"] = "\(process)" }
+        journal.tell(
+            event(kind, message, process: process, pid: pid, shadow: shadow), level: level,
+            metadata: metadata)
+    }
+
+    private func event(
+        _ kind: Event.Kind, _ message: String, process: String? = nil, pid: Int32? = nil,
+        shadow: Shadow? = nil
+    ) -> Event {
+        Event(
+            kind, message: message, state: state(), generation: current?.number,
+            process: process, pid: pid, shadow: shadow)
+    }
+
+    /// Says what differs from what was said last. The state is no line of the log: what changed it
+    /// is one.
+    private func tellStateAndShadows() {
+        let state = state()
+        if let last = told.state, last != state {
+            journal.publish(event(.state, "\(last.rawValue) became \(state.rawValue)"))
+        }
+        told.state = state
+        let shadows = foreignShadows.concerning(current)
+        for found in shadows where !told.shadows.contains(where: found.isSame) {
+            tell(.shadowFound, .warning, found.warning, shadow: found)
+        }
+        for gone in told.shadows where !shadows.contains(where: gone.isSame) {
+            tell(.shadowGone, .notice, "\(gone.place) shadows us no more", shadow: gone)
+        }
+        told.shadows = shadows
+    }
+
+    /// The agent ends; the rules stay.
+    package func announceEnd(_ message: String) { tell(.stopping, .notice, message) }
+
+    /// What happens from now on, after an event that says how it stands.
+    package func events() -> (present: Event, following: Journal.Events) {
+        let following = journal.events()
+        return (event(.present, presentWords), following)
+    }
+
+    private var presentWords: String {
+        [failedApply, kernelProblem].compactMap { $0 }.first
+            ?? current.map { "generation \($0.number) is in force" } ?? "nothing is enforced"
     }
 
     private var generationMetadata: Logger.Metadata {

@@ -24,6 +24,8 @@ package struct StatusReport: Hashable, Sendable, Codable {
     package var counters: [String: CounterReport]
     /// What was seen in the kernel that needs an administrator, in words.
     package var warnings: [String]
+    /// Chains of other tables that may cut what is permitted; ``warnings`` has them in words.
+    package var shadows: [Shadow]
     /// Of the configuration as it was read last, whether it was applied or not.
     package var diagnostics: [Diagnostic]
     /// Why the state is `degraded`: what the kernel or the last failed apply ran into. In another

@@ -15,11 +15,32 @@ struct ConnectionOptions: ParsableArguments {
         _ method: String, _ parameters: [String: JSONValue] = [:], member: String? = nil,
         as type: Result.Type
     ) throws -> Result {
-        do {
+        try inWords {
             let client = try VarlinkClient(path: socket)
             let answer = try client.call(
                 "\(PexipFirewallInterface.name).\(method)", .object(parameters))
             return try (member.map { answer[$0] ?? .null } ?? answer).decoded(as: type)
+        }
+    }
+
+    /// Calls a method that answers several times, until the last answer or until `body` returns
+    /// false.
+    ///
+    /// - Throws: ``Failure`` in words for people, and what `body` throws.
+    func follow<Result: Decodable>(
+        _ method: String, member: String, as type: Result.Type, _ body: (Result) throws -> Bool
+    ) throws {
+        try inWords {
+            let client = try VarlinkClient(path: socket)
+            try client.callMore("\(PexipFirewallInterface.name).\(method)") { answer in
+                try body((answer[member] ?? .null).decoded(as: type))
+            }
+        }
+    }
+
+    private func inWords<Result>(_ body: () throws -> Result) throws -> Result {
+        do {
+            return try body()
         } catch let error as VarlinkClientError {
             throw Failure(error)
         } catch let error as VarlinkError {

@@ -12,6 +12,19 @@ enum Terminal {
         _ = write(STDERR_FILENO, bytes, bytes.count)
     }
 
+    /// Writes a line to standard output at once; false where nobody reads it any more.
+    static func printed(_ line: String) -> Bool {
+        var rest = Array((line + "\n").utf8)[...]
+        while !rest.isEmpty {
+            let count = rest.withUnsafeBytes {
+                write(STDOUT_FILENO, $0.baseAddress, $0.count)
+            }
+            if count < 0, errno != EINTR { return false }
+            rest.removeFirst(max(0, count))
+        }
+        return true
+    }
+
     static func printJSON(_ value: some Encodable) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]

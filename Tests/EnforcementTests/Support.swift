@@ -188,6 +188,7 @@ struct Bench: Sendable {
     let clock: ManualClock
     let prober = ScriptedProber()
     let reconciler: Reconciler
+    let journal: Journal
 
     init(
         _ directory: TemporaryDirectory? = nil, kernel: FakeKernel = FakeKernel(),
@@ -198,12 +199,13 @@ struct Bench: Sendable {
         self.kernel = kernel
         var log = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         log.logLevel = .critical
+        journal = Journal(log: log)
         reconciler = Reconciler(
             kernel: kernel, store: try GenerationStore(directory: self.directory.path),
             clock: clock, prober: prober,
             identity: StatusReport.AgentIdentity(
                 version: "0", pid: 1, started: Timestamp(seconds: 0)),
-            log: log)
+            journal: journal)
     }
 
     /// Started, with the variants in force one after another.

@@ -1,0 +1,131 @@
+internal import PortModel
+package import Ruleset
+
+extension Shadow {
+    /// What it may cut, and what to do, for an administrator.
+    package var warning: String { "\(place) \(danger): \(remedy)" }
+
+    /// Such as `table inet firewalld, chain filter_INPUT (hook input, priority 10, firewalld)`.
+    var place: String {
+        let table = "table \(family.rawValue) \(table)"
+        guard let chain, let hook, let priority else {
+            return "\(owner?.rawValue ?? "somebody else")'s \(table)"
+        }
+        let owner = owner.map { ", \($0.rawValue)" } ?? ""
+        return "\(table), chain \(chain) (hook \(hook.rawValue), priority \(priority)\(owner))"
+    }
+
+    private var danger: String {
+        let effects = why.map { reason in
+            switch reason {
+            case .policyDrop: "drops by its policy"
+            case .drop: "has rules that drop"
+            case .reject: "has rules that reject"
+            case .queue: "has rules that leave it to a program"
+            case .offload: "has rules that take flows past the forward hook"
+            case .divert: "has rules that divert packets"
+            case .unknown: "may hold rules, which can't be read from here"
+            }
+        }
+        let cuts = why.contains { $0 != .offload && $0 != .divert }
+        let past = why.contains { $0 == .offload || $0 == .divert }
+        let consequence =
+            switch (cuts, past) {
+            case (true, true): "it may cut what pexip-fw permits, and lead past what it refuses"
+            case (false, true): "packets may pass that pexip-fw refuses"
+            default: "it may cut what pexip-fw permits"
+            }
+        return "\(effects.joined(separator: ", ")); \(consequence)"
+    }
+
+    private var remedy: String {
+        switch owner {
+        case .firewalld:
+            "put the nodes' interfaces into firewalld's zone trusted (firewall-cmd --permanent --zone=trusted --change-interface=NAME, then firewall-cmd --reload)"
+        case .docker:
+            "let Docker's chain accept the nodes' addresses (iptables -I DOCKER-USER -s ADDRESS -j ACCEPT, and the same with -d)"
+        case .libvirt:
+            "of no account unless the nodes are guests of a libvirt network: then set its forward mode to open"
+        case .ufw:
+            "let ufw accept the nodes' addresses (ufw allow to ADDRESS; for forwarded packets ufw route allow), or leave filtering to pexip-fw (ufw disable)"
+        case .kubernetes:
+            "of no account unless the nodes run in the cluster: then look at its network policies"
+        case .fail2ban:
+            "it cuts only whom fail2ban has banned; name the nodes and their peers in its ignoreip"
+        case .iptables:
+            "\(tool) -t \(table) -S shows its rules; let them accept the nodes' addresses"
+        case .iptablesLegacy:
+            "\(tool) -t \(table) -S shows its rules; let them accept the nodes' addresses, or, where they are not needed, unload them (modprobe -r \(module))"
+        case nil:
+            "nft list table \(family.rawValue) \(table) shows its rules; let them accept the nodes' addresses"
+        }
+    }
+
+    private var tool: String {
+        let name =
+            switch family {
+            case .ip6: "ip6tables"
+            case .arp: "arptables"
+            default: "iptables"
+            }
+        return owner == .iptablesLegacy ? "\(name)-legacy" : name
+    }
+
+    /// The kernel module that holds a table of iptables-legacy.
+    private var module: String {
+        switch family {
+        case .ip6: "ip6table_\(table)"
+        case .arp: "arptable_\(table)"
+        default: "iptable_\(table)"
+        }
+    }
+}
+
+extension [Shadow] {
+    /// As many warnings as leave the rest of the status on one screen.
+    private static let shownWarnings = 8
+
+    var warnings: [String] {
+        let shown = prefix(Self.shownWarnings).map(\.warning)
+        return count <= Self.shownWarnings
+            ? shown
+            : shown + [
+                "\((count - Self.shownWarnings).counted("more chain")) of other tables may do so: see --json"
+            ]
+    }
+
+    /// Those that packets which the generation judges come by.
+    func concerning(_ generation: Generation?) -> [Shadow] {
+        guard let generation else { return [] }
+        let families = Set(generation.nodes.flatMap(\.addresses).map(\.family))
+        let isGateway = generation.ruleset.isGateway
+        return filter { $0.concerns(isGateway: isGateway, families: families) }
+    }
+}
+
+/// When to look for shadows: soon after others changed their tables, seldom where they never rest.
+package struct ShadowPace: Hashable, Sendable {
+    /// From the first change to looking.
+    package static let shortest = Duration.seconds(1)
+    package static let longest = Duration.seconds(30)
+
+    private var interval = shortest
+    private var last: ContinuousClock.Instant?
+
+    package init() {}
+
+    /// How long to wait after a change.
+    package func delay(now: ContinuousClock.Instant) -> Duration {
+        isBusy(now) ? interval : Self.shortest
+    }
+
+    /// Looked because of changes: where that was so a moment ago too, the next time is farther off.
+    package mutating func looked(now: ContinuousClock.Instant) {
+        interval = isBusy(now) ? min(interval * 2, Self.longest) : Self.shortest
+        last = now
+    }
+
+    private func isBusy(_ now: ContinuousClock.Instant) -> Bool {
+        last.map { now < $0 + interval * 2 } ?? false
+    }
+}

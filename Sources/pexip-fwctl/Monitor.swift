@@ -1,0 +1,61 @@
+import ArgumentParser
+import Control
+import Enforcement
+import FoundationEssentials
+import Glibc
+import JSONValue
+
+/// `pexip-fwctl monitor`
+struct Monitor: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Follows what happens, one line for each event.",
+        discussion: """
+            Begins with the present state and goes on until it is interrupted. Exit status: 0 when \
+            interrupted, or when nobody reads any more; 3 when the agent ends.
+            """)
+
+    @OptionGroup var connection: ConnectionOptions
+
+    @Flag(help: "Print each event as JSON, one line each.")
+    var json = false
+
+    func run() throws {
+        // Being interrupted is how this ends.
+        for number in [SIGINT, SIGTERM, SIGHUP] { signal(number) { _ in _exit(0) } }
+        signal(SIGPIPE, SIG_IGN)
+        try Terminal.reporting {
+            var hasReader = true
+            try connection.follow("Monitor", member: "event", as: Event.self) { event in
+                hasReader = try Terminal.printed(json ? event.jsonLine : event.line)
+                return hasReader
+            }
+            if hasReader {
+                throw Failure(.notRunning, "the agent has ended; the rules stay in force")
+            }
+        }
+    }
+}
+
+extension Event {
+    fileprivate var jsonLine: String {
+        get throws {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+            return String(decoding: try encoder.encode(self), as: UTF8.self)
+        }
+    }
+
+    /// Time, kind, state and message; what others wrote into it has no control characters.
+    fileprivate var line: String {
+        var text = message
+        if let process {
+            text += " (by \(process)\(pid.map { ", pid \($0)" } ?? ""))"
+        }
+        if let lost { text += " [\(lost.counted("event")) before this one lost]" }
+        let shown = String(
+            String.UnicodeScalarView(
+                text.unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7f ? " " : $0 }))
+        return
+            "\(time) \(kind.rawValue.padded(to: 12)) \(state.rawValue.padded(to: 12)) \(shown)"
+    }
+}

@@ -1,0 +1,120 @@
+import Enforcement
+import KernelFake
+import Ruleset
+import Testing
+
+/// What the reconciler makes of foreign chains, and when they are looked for.
+@Suite("Shadowing")
+struct ShadowingTests {
+    private static func chain(
+        _ point: ForeignChain.HookPoint, family: ForeignChain.Family = .inet,
+        table: String = "firewalld", effects: Set<Shadow.Reason> = [.reject]
+    ) -> ForeignChain {
+        ForeignChain(
+            family, table, "filter_INPUT", at: .init(point, priority: 10), effects: effects)
+    }
+
+    @Test("status tells of a chain at our hooks, with what to do, and is not degraded by it")
+    func told() async throws {
+        let bench = try await Bench.holding(1)
+        await bench.kernel.setForeign([
+            Self.chain(.input), Self.chain(.forward, table: "routed"),
+            Self.chain(.input, family: .ip6, table: "six"),
+        ])
+        await bench.reconciler.lookForShadows()
+        let status = await bench.reconciler.status()
+        #expect(status.state == .inSync)
+        #expect(status.shadows.map(\.table) == ["firewalld"])
+        let warning = try #require(status.warnings.first)
+        #expect(status.warnings.count == 1)
+        #expect(
+            warning.hasPrefix(
+                "table inet firewalld, chain filter_INPUT (hook input, priority 10, firewalld) has rules that reject; it may cut what pexip-fw permits: "
+            ))
+        #expect(warning.contains("firewall-cmd --permanent --zone=trusted"))
+
+        await bench.kernel.setForeign([])
+        await bench.reconciler.lookForShadows()
+        #expect(await bench.reconciler.status().shadows.isEmpty)
+        #expect(await bench.reconciler.status().warnings.isEmpty)
+    }
+
+    @Test("nothing in force is shadowed by nobody; a generation that comes is")
+    func nothingInForce() async throws {
+        let bench = try Bench()
+        await bench.kernel.setForeign([Self.chain(.input)])
+        await bench.reconciler.lookForShadows()
+        #expect(await bench.reconciler.status().shadows.isEmpty)
+        await bench.reconciler.start(configuration(1))
+        #expect(await bench.reconciler.status().shadows.count == 1)
+        _ = await bench.reconciler.flush()
+        #expect(await bench.reconciler.status().shadows.isEmpty)
+    }
+
+    @Test("tables that can't be read are a warning; what was known is told until then")
+    func unreadable() async throws {
+        let bench = try await Bench.holding(1)
+        await bench.kernel.setForeign([Self.chain(.input)])
+        await bench.reconciler.lookForShadows()
+        await bench.kernel.setForeign([], isReadable: false)
+        await bench.reconciler.lookForShadows()
+        let status = await bench.reconciler.status()
+        #expect(status.state == .inSync)
+        #expect(status.shadows.count == 1)
+        #expect(status.warnings.last?.hasPrefix("other tables can't be read: ") == true)
+    }
+
+    @Test("more chains than a screen holds are counted; the data has them all")
+    func many() async throws {
+        let bench = try await Bench.holding(1)
+        await bench.kernel.setForeign(
+            (10..<30).map { Self.chain(.input, table: "t\($0)") })
+        await bench.reconciler.lookForShadows()
+        let status = await bench.reconciler.status()
+        #expect(status.shadows.count == 20)
+        #expect(status.warnings.count == 9)
+        #expect(status.warnings.last == "12 more chains of other tables may do so: see --json")
+    }
+
+    @Test(
+        "each way to shadow has its words and each owner its advice",
+        arguments: Shadow.Reason.allCases)
+    func words(reason: Shadow.Reason) {
+        for owner in Shadow.Owner.allCases.map(Optional.some) + [nil] {
+            let shadow = Shadow(
+                family: .ip, table: "filter", chain: "INPUT", hook: .input, priority: 0,
+                policy: .accept, why: [reason], owner: owner)
+            let warning = shadow.warning
+            #expect(warning.hasPrefix("table ip filter, chain INPUT (hook input, priority 0"))
+            #expect(warning.contains("pexip-fw permits") != warning.contains("pexip-fw refuses"))
+        }
+        #expect(
+            Shadow(legacy: "filter", family: .ip6).warning
+                == "iptables-legacy's table ip6 filter may hold rules, which can't be read from here; it may cut what pexip-fw permits: ip6tables-legacy -t filter -S shows its rules; let them accept the nodes' addresses, or, where they are not needed, unload them (modprobe -r ip6table_filter)"
+        )
+    }
+
+    @Test("a look comes a second after a change, and seldom where changes never end")
+    func pace() {
+        let start = ContinuousClock.now
+        var now = start
+        var pace = ShadowPace()
+        #expect(pace.delay(now: now) == .seconds(1))
+        var looks = 0
+        // Somebody commits all the time for ten minutes.
+        while now < start + .seconds(600) {
+            let delay = pace.delay(now: now)
+            #expect(delay >= .seconds(1) && delay <= .seconds(30))
+            now += delay
+            pace.looked(now: now)
+            looks += 1
+        }
+        #expect(pace.delay(now: now) == .seconds(30))
+        #expect(looks < 30)
+        // A minute of rest, and it is as at first.
+        now += .seconds(60)
+        #expect(pace.delay(now: now) == .seconds(1))
+        pace.looked(now: now + .seconds(1))
+        #expect(pace.delay(now: now + .seconds(10)) == .seconds(1))
+    }
+}
