@@ -283,8 +283,7 @@ private struct AgentLoop: Sendable {
             case .check:
                 await check(after: nil)
             case .shadows:
-                await reconciler.lookForShadows()
-                shadows.looked()
+                shadows.run { await reconciler.lookForShadows() }
             case .signal(.hangUp):
                 tell { () throws(SystemError) in try notifier.reloading() }
                 await takeUpConfiguration(reload())

@@ -1,7 +1,10 @@
+@preconcurrency internal import Dispatch
 internal import Enforcement
 package import Nftables
 package import PortModel
 package import Ruleset
+
+private let shadowQueue = DispatchQueue(label: "shadows")
 
 /// The reconciler's kernel: nf_tables and connection tracking of this network
 /// namespace.
@@ -19,7 +22,15 @@ extension NftablesKernel: RulesetKernel {
 
     package func end(_ flows: [Flow]) throws -> EndedFlows { try FlowTracking.end(flows) }
 
-    package func shadows() throws -> [Shadow] {
-        try ForeignRuleset.shadows { $0.hasPrefix(ObservedTable.namePrefix) }
+    /// On a queue of its own: others' tables may be large, and no repair is to wait for them.
+    package nonisolated func shadows() async throws -> [Shadow] {
+        try await withCheckedThrowingContinuation { continuation in
+            shadowQueue.async {
+                continuation.resume(
+                    with: Result { () throws(NftablesError) -> [Shadow] in
+                        try ForeignRuleset.shadows { $0.hasPrefix(ObservedTable.namePrefix) }
+                    })
+            }
+        }
     }
 }

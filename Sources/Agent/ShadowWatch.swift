@@ -6,11 +6,18 @@ internal import Synchronization
 /// Notices that other programs changed their tables, and says when to look at them: however busy
 /// they are, one look at a time is due.
 final class ShadowWatch: Sendable {
-    private let pace = Mutex(ShadowPace())
+    private struct State {
+        var pace = ShadowPace()
+        var isLooking = false
+        /// It was time again while somebody looked.
+        var isDue = false
+    }
+
+    private let state = Mutex(State())
     private let timer = PendingTimer()
     private let look: @Sendable () -> Void
 
-    /// - Parameter look: called when it is time; ``looked()`` is to follow.
+    /// - Parameter look: called when it is time.
     init(_ look: @escaping @Sendable () -> Void) { self.look = look }
 
     func heard(_ event: RulesetEvent) {
@@ -25,9 +32,26 @@ final class ShadowWatch: Sendable {
         }
     }
 
-    func looked() { pace.withLock { $0.looked(now: .now) } }
+    /// Runs `body` beside everything else, unless it runs already: then it is scheduled again.
+    func run(_ body: @escaping @Sendable () async -> Void) {
+        let isFree = state.withLock { state in
+            state.isDue = state.isLooking
+            defer { state.isLooking = true }
+            return !state.isLooking
+        }
+        guard isFree else { return }
+        Task {
+            await body()
+            let isDue = state.withLock { state in
+                state.pace.looked(now: .now)
+                state.isLooking = false
+                return state.isDue
+            }
+            if isDue { schedule() }
+        }
+    }
 
     private func schedule() {
-        timer.schedule(after: pace.withLock { $0.delay(now: .now) }, look)
+        timer.schedule(after: state.withLock { $0.pace.delay(now: .now) }, look)
     }
 }

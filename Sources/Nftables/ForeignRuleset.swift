@@ -9,7 +9,7 @@ package import Ruleset
 /// one end the process. Nothing of a foreign table is kept but its chains' names and effects.
 package enum ForeignRuleset {
     /// A reading that others keep disturbing is taken as it is: they cause another one.
-    private static let readings = 3
+    private static let readings = 2
 
     /// What shadows tables other than those that `isOurs` takes by their name (of family `inet`).
     ///
