@@ -1,6 +1,6 @@
 internal import CLinux
 internal import Glibc
-internal import SystemPackage
+package import SystemPackage
 
 /// The process at the other end of a Unix stream socket, as it was when it connected.
 package struct PeerCredentials: Hashable, Sendable {
@@ -38,6 +38,24 @@ package final class UnixSocket: Sendable {
     init(_ owned: consuming OwnedDescriptor) {
         shared = SharedDescriptor(owned)
     }
+
+    package convenience init(adopting descriptor: FileDescriptor) {
+        self.init(OwnedDescriptor(adopting: descriptor))
+    }
+
+    /// Two ends, connected to each other; both block.
+    package static func pair() throws(SystemError) -> (UnixSocket, UnixSocket) {
+        let ends = try socketPair(SOCK_STREAM)
+        return (UnixSocket(adopting: ends.0), UnixSocket(adopting: ends.1))
+    }
+
+    /// Whether the peer has closed its end, as far as is known now.
+    package func isHungUp() throws(SystemError) -> Bool {
+        try shared.descriptor.hasEvents(0, within: .zero)
+    }
+
+    /// Lets the peer see the end.
+    package func shutDown() throws(SystemError) { try shared.descriptor.shutDownSocket() }
 
     /// Connects to a path or an abstract `@name`. The socket blocks, within the limit set by
     /// ``setTimeout(_:)``; `timeout` bounds the wait for a server with a full queue (EAGAIN).

@@ -1,0 +1,87 @@
+internal import CLinux
+internal import Glibc
+package import SystemPackage
+
+/// One end of a socket pair between two processes of ours, which keeps messages apart and carries
+/// descriptors.
+package final class MessageSocket: Sendable {
+    private let shared: SharedDescriptor
+    package var descriptor: FileDescriptor { shared.descriptor }
+
+    package init(adopting descriptor: FileDescriptor) {
+        shared = SharedDescriptor(OwnedDescriptor(adopting: descriptor))
+    }
+
+    package static func pair() throws(SystemError) -> (MessageSocket, MessageSocket) {
+        let ends = try socketPair(SOCK_SEQPACKET)
+        return (MessageSocket(adopting: ends.0), MessageSocket(adopting: ends.1))
+    }
+
+    /// Sends one message; EPIPE where the other end is closed.
+    package func send(
+        _ bytes: [UInt8], _ passed: FileDescriptor? = nil
+    ) throws(SystemError) {
+        let raw = descriptor.rawValue
+        try systemCall("sendmsg") {
+            clinux_send_descriptor(raw, bytes, bytes.count, passed?.rawValue ?? -1)
+        }
+    }
+
+    /// What one message brought.
+    package struct Received: ~Copyable {
+        package let bytes: [UInt8]
+        private var passed: OwnedDescriptor?
+
+        fileprivate init(bytes: [UInt8], passed: consuming OwnedDescriptor?) {
+            self.bytes = bytes
+            self.passed = passed
+        }
+
+        /// The descriptor that came with it, once.
+        package mutating func takeDescriptor() -> OwnedDescriptor? { passed.take() }
+    }
+
+    /// Waits for one message of at most `limit` bytes; nil when the other end is closed.
+    package func receive(limit: Int = 64) throws(SystemError) -> Received? {
+        let raw = descriptor.rawValue
+        var bytes = [UInt8](repeating: 0, count: limit)
+        var passed: Int32 = -1
+        let count = try systemCall("recvmsg") {
+            clinux_receive_descriptor(raw, &bytes, bytes.count, &passed)
+        }
+        let owned =
+            passed == -1 ? nil : OwnedDescriptor(adopting: FileDescriptor(rawValue: passed))
+        return count == 0 ? nil : Received(bytes: Array(bytes.prefix(count)), passed: owned)
+    }
+
+    /// Lets the other end see the end, whoever else holds this one.
+    package func shutDown() throws(SystemError) { try descriptor.shutDownSocket() }
+
+    /// Whether a message, or the other end's closing, can be received within the time.
+    package func isReadable(within timeout: Duration) throws(SystemError) -> Bool {
+        try descriptor.hasEvents(Int16(POLLIN), within: timeout)
+    }
+}
+
+/// Both ends close-on-exec.
+func socketPair(
+    _ type: __socket_type
+) throws(SystemError) -> (FileDescriptor, FileDescriptor) {
+    var ends: [Int32] = [-1, -1]
+    let type = Int32(type.rawValue | SOCK_CLOEXEC.rawValue)
+    try systemCall("socketpair") { socketpair(AF_UNIX, type, 0, &ends) }
+    return (FileDescriptor(rawValue: ends[0]), FileDescriptor(rawValue: ends[1]))
+}
+
+extension FileDescriptor {
+    func shutDownSocket() throws(SystemError) {
+        try systemCall("shutdown") { shutdown(rawValue, Int32(SHUT_RDWR)) }
+    }
+
+    /// Waits until one of the events, or a hang-up, is there; false where none came in time.
+    func hasEvents(_ events: Int16, within timeout: Duration) throws(SystemError) -> Bool {
+        var polled = pollfd(fd: rawValue, events: events, revents: 0)
+        let milliseconds = Int32(clamping: Int64(timeout / .milliseconds(1)))
+        return try systemCall("poll") { poll(&polled, 1, milliseconds) } > 0
+    }
+}
