@@ -17,11 +17,10 @@ final class NetlinkSocket {
         guard let socket = mnl_socket_open2(bus, Int32(SOCK_CLOEXEC.rawValue)) else {
             throw NftablesError.system("open a netlink socket")
         }
+        // From here on `deinit` closes it, also where this throws.
         self.socket = socket
         guard mnl_socket_bind(socket, groups, MNL_SOCKET_AUTOPID) == 0 else {
-            let error = NftablesError.system("bind a netlink socket")
-            mnl_socket_close(socket)
-            throw error
+            throw NftablesError.system("bind a netlink socket")
         }
         if var size = receiveBuffer {
             // FORCE goes beyond net.core.rmem_max but needs CAP_NET_ADMIN in the first user
@@ -30,9 +29,7 @@ final class NetlinkSocket {
             if setsockopt(descriptor, SOL_SOCKET, SO_RCVBUFFORCE, &size, length) != 0,
                 setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &size, length) != 0
             {
-                let error = NftablesError.system("enlarge a netlink socket's buffer")
-                mnl_socket_close(socket)
-                throw error
+                throw NftablesError.system("enlarge a netlink socket's buffer")
             }
         }
     }
