@@ -182,6 +182,7 @@ package actor Reconciler {
         defer { end() }
         if isHeld(against: compilation) {
             record(compilation)
+            failedApply = nil
         } else {
             _ = await takeUp(compilation, origin: origin)
         }
@@ -215,7 +216,11 @@ package actor Reconciler {
         _ request: ApplyRequest = ApplyRequest()
     ) async -> ApplyReport {
         record(compilation)
-        guard let target = compilation.target else { return rejected(compilation) }
+        // What failed before is told until it is known how this ends.
+        guard let target = compilation.target else {
+            failedApply = nil
+            return rejected(compilation)
+        }
         if origin == .command, let refusal = refusal(of: target, request) {
             tell(.refused, .error, "apply refused: \(refusal)")
             return report(.refused, [], compilation, problem: refusal)
@@ -263,7 +268,6 @@ package actor Reconciler {
         configuration = Configuration(
             diagnostics: compilation.diagnostics, digest: compilation.configurationDigest,
             isEmpty: compilation.isEmpty)
-        failedApply = nil
     }
 
     private func rejected(_ compilation: Compilation) -> ApplyReport {
@@ -299,6 +303,7 @@ package actor Reconciler {
             failedApply = error.description
             return report(.failed, [], compilation, problem: error.description)
         }
+        failedApply = nil
         await restore(generation, because: "apply")
         guard let kernelProblem else { return report(.unchanged, [], compilation, revocation) }
         return report(.failed, [], compilation, problem: kernelProblem)
@@ -725,9 +730,12 @@ package actor Reconciler {
             unreadable = "\(error)"
         }
         // Nothing waits from here on, so that what is told belongs together.
-        let problems = [failedApply, kernelProblem, revocation.problem, unreadable].compactMap {
-            $0
-        }
+        // What keeps the kernel from being read has often made the others fail: once is enough.
+        let problems = [failedApply, kernelProblem, revocation.problem, unreadable]
+            .compactMap { $0 }
+            .reduce(into: [String]()) { told, problem in
+                if !told.contains(where: { $0.contains(problem) }) { told.append(problem) }
+            }
         let failure = problems.isEmpty ? nil : problems.joined(separator: "; ")
         let standing = ledger.standing
         let shadows = foreignShadows.concerning(current)

@@ -83,6 +83,17 @@ import Testing
         #expect(drift.count == 0, "nobody else did anything")
     }
 
+    @Test func oneReasonForSeveralFailuresIsToldOnce() async throws {
+        let bench = try await Bench.holding(1)
+        let next = try bench.restarted()
+        // The restore, the apply, and the status itself.
+        await bench.kernel.failObservations(times: 3)
+        await next.reconciler.start(configuration(2))
+        let status = await next.reconciler.status()
+        #expect(status.state == .degraded)
+        #expect(status.problem == "the listing fails as scripted; the kernel was not touched")
+    }
+
     @Test func aStartThatCannotRestoreButCanApplyIsNotDegraded() async throws {
         let bench = try await Bench.holding(1)
         await bench.kernel.tamper { $0 = NfTables() }
