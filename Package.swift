@@ -75,7 +75,9 @@ let package = Package(
         // Arguments and wiring only.
         .executableTarget(
             name: "pexip-fwd",
-            dependencies: ["Agent", "Enforcement", "LinuxSystem", argumentParser, logging],
+            dependencies: [
+                "Agent", "Enforcement", "LinuxSystem", "Nftables", argumentParser, logging,
+            ],
             swiftSettings: strict),
         .executableTarget(
             name: "pexip-fwctl",
@@ -108,6 +110,7 @@ let package = Package(
             name: "NftablesTests",
             dependencies: [
                 "Deployment", "DeploymentGenerator", "Nftables", "Policy", "PortModel", "Ruleset",
+                "TestSupport", "pexip-fwd",
             ],
             swiftSettings: strict),
         .testTarget(

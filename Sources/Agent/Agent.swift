@@ -23,10 +23,12 @@ package struct Agent: Sendable {
     static let farewell = Duration.seconds(1)
 
     private let options: AgentOptions
+    private let access: KernelAccess
     private let log: Logger
 
-    package init(options: AgentOptions, log: Logger) {
+    package init(options: AgentOptions, access: KernelAccess, log: Logger) {
         self.options = options
+        self.access = access
         self.log = log
     }
 
@@ -35,12 +37,10 @@ package struct Agent: Sendable {
     /// - Throws: what keeps the agent from starting or from noticing changes; a supervisor should
     ///   start it again.
     package func run() async throws {
-        // Before anything that can fail slowly: a signal must not be lost, and libnftables wants a
-        // low descriptor.
+        // Before anything that can fail slowly: a signal must not be lost.
         let signals = try Signals.caught()
-        let kernel = try NftablesKernel()
-        // Listening comes before the first read, so that no change falls between them.
-        let ruleset = try RulesetListener()
+        let kernel = NftablesKernel(access.keeper) { [log] in log.warning("\($0)") }
+        let ruleset = try access.listener.events()
         let addresses = try AddressListener()
         let directory = try DirectoryWatch(path: options.configurationDirectory)
         let journal = Journal(log: log)
@@ -76,11 +76,17 @@ package struct Agent: Sendable {
                 queue.yield(.failure("the host's addresses are watched no more"))
             }
             group.addTask {
-                for await event in ruleset.events {
+                for await event in ruleset {
                     shadows.heard(event)
                     if heard.add(event) { queue.yield(.ruleset) }
                 }
                 queue.yield(.failure("the kernel's ruleset is watched no more"))
+            }
+            group.addTask { [keeper = access.keeper] in
+                for await _ in keeper.ending() {
+                    let end = try keeper.reap()
+                    queue.yield(.failure("the process that holds CAP_NET_ADMIN \(end)"))
+                }
             }
             group.addTask { for await signal in signals { queue.yield(.signal(signal)) } }
             group.addTask {
@@ -99,6 +105,7 @@ package struct Agent: Sendable {
             journal.close()
             await server.waitForStreams(atMost: Self.farewell)
             await server.stop()
+            try await kernel.stop()
         }
     }
 }

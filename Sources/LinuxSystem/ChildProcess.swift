@@ -56,16 +56,6 @@ package final class ProcessHandle: Sendable {
         try shared.descriptor.hasEvents(Int16(POLLIN), within: timeout)
     }
 
-    /// Waits until it has ended, or the other end of the socket is closed: then false.
-    package func hasEnded(before socket: MessageSocket) throws(SystemError) -> Bool {
-        var polled = [
-            pollfd(fd: shared.descriptor.rawValue, events: Int16(POLLIN), revents: 0),
-            pollfd(fd: socket.descriptor.rawValue, events: 0, revents: 0),
-        ]
-        try systemCall("poll") { poll(&polled, 2, -1) }
-        return polled[0].revents != 0
-    }
-
     /// One element when the process ends.
     package func ending() -> AsyncStream<Void> {
         let (stream, continuation) = AsyncStream.makeStream(of: Void.self)

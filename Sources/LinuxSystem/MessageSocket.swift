@@ -78,6 +78,19 @@ extension FileDescriptor {
         try systemCall("shutdown") { shutdown(rawValue, Int32(SHUT_RDWR)) }
     }
 
+    /// Waits until one of them can be read, is at its end, or, of processes, has ended; all that
+    /// are so now.
+    package static func readable(
+        among descriptors: [FileDescriptor]
+    ) throws(SystemError) -> Set<FileDescriptor> {
+        var polled = descriptors.map {
+            pollfd(fd: $0.rawValue, events: Int16(POLLIN), revents: 0)
+        }
+        try systemCall("poll") { poll(&polled, nfds_t(polled.count), -1) }
+        return Set(
+            polled.filter { $0.revents != 0 }.map { FileDescriptor(rawValue: $0.fd) })
+    }
+
     /// Waits until one of the events, or a hang-up, is there; false where none came in time.
     func hasEvents(_ events: Int16, within timeout: Duration) throws(SystemError) -> Bool {
         var polled = pollfd(fd: rawValue, events: events, revents: 0)

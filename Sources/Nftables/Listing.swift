@@ -9,10 +9,10 @@ internal import Ruleset
 struct Listing {
     private let objects: [JSONValue]
 
-    init(json: String) throws(NftablesError) {
+    init(json: [UInt8]) throws(NftablesError) {
         let document: JSONValue
         do throws(JSONSyntaxError) {
-            document = try JSONValue(parsing: Array(json.utf8))
+            document = try JSONValue(parsing: json)
         } catch {
             throw NftablesError(.unreadable, "a listing is not JSON: \(error)")
         }

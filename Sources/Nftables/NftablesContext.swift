@@ -1,9 +1,10 @@
 internal import CNftables
+internal import Glibc
 internal import LinuxSystem
 
 /// A libnftables context with buffered output.
 ///
-/// Not thread-safe, and its calls block: only ``NftablesKernel`` uses it, on its own queue.
+/// Only in the worker process: its calls block, hang, and end the process.
 final class NftablesContext {
     private let context: OpaquePointer
 
@@ -13,9 +14,9 @@ final class NftablesContext {
         guard let context = nft_ctx_new(UInt32(NFT_CTX_DEFAULT)) else {
             throw NftablesError(.unavailable, "libnftables can't make a context: out of memory")
         }
+        // From here on `deinit` frees it, also where this throws.
         self.context = context
         guard nft_ctx_buffer_output(context) == 0, nft_ctx_buffer_error(context) == 0 else {
-            nft_ctx_free(context)
             throw NftablesError(.unavailable, "libnftables can't buffer its output: out of memory")
         }
         nft_ctx_set_dry_run(context, isDryRun)
@@ -30,7 +31,7 @@ final class NftablesContext {
     /// Runs commands of nft's language as one transaction.
     ///
     /// - Returns: what the commands printed: JSON for listings.
-    func run(_ commands: String) throws(RunFailure) -> String {
+    func run(_ commands: String) throws(RunFailure) -> [UInt8] {
         // From a file in memory rather than a buffer, about whose errors libnftables tells no line.
         let status: Int32
         do throws(SystemError) {
@@ -42,27 +43,16 @@ final class NftablesContext {
             throw RunFailure(text: "Error: \(error)")
         }
         // The library reuses its buffers in the next call.
-        let output = nft_ctx_get_output_buffer(context).map { String(cString: $0) } ?? ""
+        let output = nft_ctx_get_output_buffer(context).map {
+            Array(UnsafeRawBufferPointer(start: $0, count: strlen($0)))
+        }
         let errors = nft_ctx_get_error_buffer(context).map { String(cString: $0) } ?? ""
         guard status == 0 else { throw RunFailure(text: errors) }
-        return output
+        return output ?? []
     }
 
-    /// What libnftables wrote about commands that failed: for each a line
-    /// `FILE:LINE:COLUMNS: Error: …`, then the line of input and a marker below it.
+    /// What libnftables wrote about commands that failed, as ``Complaints`` reads it.
     struct RunFailure: Error {
         let text: String
-
-        /// The complaints, each with the number from 1 of the line of input that it is about.
-        var complaints: [(message: String, line: Int?)] {
-            let found = text.split(separator: "\n").compactMap { line -> (String, Int?)? in
-                guard let mark = line.firstRange(of: "Error: ") else { return nil }
-                let place = line[..<mark.lowerBound].split(separator: ":")
-                return (
-                    String(line[mark.upperBound...]), place.count >= 2 ? Int(place[1]) : nil
-                )
-            }
-            return found.isEmpty ? [(text.isEmpty ? "no reason given" : text, nil)] : found
-        }
     }
 }

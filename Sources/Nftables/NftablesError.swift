@@ -15,6 +15,8 @@ package struct NftablesError: Error, Hashable, Sendable, CustomStringConvertible
         case overflow
         /// What was named is not there, or not any more.
         case missing
+        /// libnftables ended or hung instead of answering; what is in force stays.
+        case crashed
         /// There is no route to the address that was asked about.
         case unreachable
     }

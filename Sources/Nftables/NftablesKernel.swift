@@ -1,52 +1,66 @@
 internal import CMnl
 internal import LinuxSystem
+package import PortModel
 package import Ruleset
 
 /// The nf_tables of this process's network namespace: reads our tables, commits transactions.
 ///
-/// Everything runs on one queue, since libnftables is not thread-safe and its calls block.
+/// All of it happens in worker processes, which libnftables may end or hang. Everything runs on one
+/// queue for each, since requests come one after another and block.
 package actor NftablesKernel {
     private let executor = QueueExecutor(label: "nftables")
     package nonisolated var unownedExecutor: UnownedSerialExecutor {
         executor.asUnownedSerialExecutor()
     }
 
-    private let context: NftablesContext
-    private let netlink: NetlinkSocket
-    private var ownCommits = OwnCommits()
+    private let keeper: KernelKeeper
+    private let supervisor: WorkerSupervisor
+    private let others: ForeignKernel
 
-    /// Opens the sockets; open the kernel before other descriptors, since libnftables waits by
-    /// `select(2)`, which takes none above 1,023.
-    package init() throws(NftablesError) {
-        netlink = try NetlinkSocket()
-        context = try NftablesContext()
+    /// - Parameters:
+    ///   - keeper: lends its privilege to the workers.
+    ///   - deadline: how long libnftables may take for one request; at most 60 seconds.
+    ///   - report: told of each worker's end, in words for people.
+    package init(
+        _ keeper: KernelKeeper, deadline: Duration = .seconds(20),
+        report: @escaping @Sendable (String) -> Void
+    ) {
+        self.keeper = keeper
+        supervisor = WorkerSupervisor(keeper, deadline: deadline, report: report)
+        others = ForeignKernel(WorkerSupervisor(keeper, deadline: deadline, report: report))
+    }
+
+    /// Lets the workers and the keeper end, and waits for them.
+    package func stop() async throws {
+        try await others.stop()
+        try supervisor.stop()
+        try keeper.stop()
     }
 
     /// The ruleset generation: changes with every transaction that anyone commits.
     package func generationID() throws(NftablesError) -> UInt32 {
-        try netlink.rulesetGeneration()
+        try supervisor.perform(GenerationRequest()).generationID
     }
 
-    /// Every table of family `inet` that `isOurs` takes by its name, as one consistent state.
-    package func tables(
-        where isOurs: @Sendable (String) -> Bool
-    ) throws(NftablesError) -> Observation {
+    /// Every table of family `inet` whose name begins so, as one consistent state.
+    package func tables(withPrefix prefix: String) throws(NftablesError) -> Observation {
         // A listing is several requests; a foreign transaction may come between any two of them.
         // Where others never rest, two equal listings in a row are as good as one undisturbed.
         var last: [ObservedTable]?
         for _ in 0..<Self.readings {
-            let before = try generationID()
+            let snapshot = try supervisor.perform(SnapshotRequest(prefix: prefix))
+            let isUndisturbed = snapshot.generationBefore == snapshot.generationAfter
             let tables: [ObservedTable]
-            do {
-                tables = try readTables(where: isOurs)
+            do throws(NftablesError) {
+                tables = try snapshot.observedTables()
             } catch {
-                if try generationID() == before { throw error }
+                if isUndisturbed { throw error }
                 last = nil
                 continue
             }
             let structure = tables.map(\.withoutCounts)
-            if try generationID() == before || structure == last {
-                return Observation(generationID: before, tables: tables)
+            if isUndisturbed || structure == last {
+                return Observation(generationID: snapshot.generationBefore, tables: tables)
             }
             last = structure
         }
@@ -56,80 +70,77 @@ package actor NftablesKernel {
 
     private static let readings = 16
 
-    private func readTables(
-        where isOurs: (String) -> Bool
-    ) throws(NftablesError) -> [ObservedTable] {
-        var found: [(name: String, flags: UInt32)] = []
-        try netlink.request(NFT_MSG_GETTABLE, flags: NLM_F_DUMP) { message in
-            guard Int32(message.family) == Int32(NFPROTO_INET),
-                let name = message.string(Int(NFTA_TABLE_NAME.rawValue)), isOurs(name)
-            else { return }
-            found.append((name, message.number(Int(NFTA_TABLE_FLAGS.rawValue)) ?? 0))
-        }
-        var tables: [ObservedTable] = []
-        for (name, flags) in found {
-            guard flags == 0 else {
-                // nftables 1.0.6 prints a flag's name in JSON from memory that is not its own, so a
-                // table with flags is not listed at all.
-                tables.append(
-                    ObservedTable(name: name, foreign: [Self.words(forFlags: flags)]))
-                continue
-            }
-            do {
-                tables.append(
-                    try Listing(json: context.run("list table inet \(name)\n")).table(named: name))
-            } catch let failure as NftablesContext.RunFailure {
-                throw NftablesError(
-                    .unreadable, "can't list table \(name): \(failure.complaints[0].message)")
-            } catch let error as NftablesError {
-                throw error
-            } catch {
-                throw NftablesError(.unreadable, "can't list table \(name): \(error)")
-            }
-        }
-        return tables
-    }
-
-    private static func words(forFlags flags: UInt32) -> String {
-        let names = [(NFT_TABLE_F_DORMANT, "dormant"), (NFT_TABLE_F_OWNER, "owner")]
-            .filter { flags & UInt32($0.0.rawValue) != 0 }.map(\.1)
-        return "table flags \(names.isEmpty ? String(flags) : names.joined(separator: ", "))"
-    }
-
     /// Commits a transaction.
     ///
     /// - Throws: ``NftablesError/Code/refused`` with the statement and the row that the kernel
     ///   complains about. An error does not prove that nothing was applied: read back.
     package func commit(_ transaction: Transaction) throws(NftablesError) {
         if transaction.isEmpty { return }
-        let before = try generationID()
-        ownCommits.began(on: ProcessIdentity.currentThread, after: before)
-        do throws(NftablesContext.RunFailure) {
-            _ = try context.run(transaction.text)
-        } catch {
-            // Whether it was applied all the same is for the caller to read back.
-            ownCommits.ended(at: before &+ 1)
-            throw NftablesError.refused(transaction, error)
-        }
-        ownCommits.ended(at: try generationID())
+        let reply = try supervisor.perform(CommitRequest(text: transaction.text))
+        if let complaint = reply.complaint { throw .refused(transaction, complaint) }
     }
 
     /// Asks the kernel whether it would take a transaction, and changes nothing.
-    ///
-    /// Uses a context of its own: on nftables 1.0.6 one that saw a dry run is not to be trusted
-    /// with a commit.
     package func check(_ transaction: Transaction) throws(NftablesError) {
         if transaction.isEmpty { return }
-        let context = try NftablesContext(isDryRun: true)
-        do throws(NftablesContext.RunFailure) {
-            _ = try context.run(transaction.text)
-        } catch {
-            throw NftablesError.refused(transaction, error)
+        let reply = try supervisor.perform(CheckRequest(text: transaction.text))
+        if let complaint = reply.complaint { throw .refused(transaction, complaint) }
+    }
+
+    /// Tracked flows whose first packet is from or to one of the addresses, once destination NAT is
+    /// done, and that `isWanted` takes; at most `limit` of them.
+    package func flows(
+        touching addresses: Set<IPAddress>, atMost limit: Int, where isWanted: (Flow) -> Bool
+    ) throws(NftablesError) -> [Flow] {
+        var found: [Flow] = []
+        _ = try supervisor.perform(FlowsRequest(addresses: Array(addresses))) {
+            (reader) throws(WireError) in
+            for flow in try FlowsPart(from: &reader).flows
+            where found.count < limit && isWanted(flow) {
+                found.append(flow)
+            }
         }
+        return found
+    }
+
+    /// Takes the flows' entries away, as far as they are still there.
+    package func end(_ flows: [Flow]) throws(NftablesError) -> EndedFlows {
+        if flows.isEmpty { return EndedFlows() }
+        return try supervisor.perform(EndFlowsRequest(flows: flows))
+    }
+
+    /// What shadows our tables, among those whose names do not begin so.
+    ///
+    /// In a worker of its own: others' tables may be large, and no repair is to wait for them.
+    package nonisolated func shadows(
+        exceptPrefix prefix: String
+    ) async throws(NftablesError) -> [Shadow] {
+        try await others.shadows(exceptPrefix: prefix)
     }
 
     /// Whether a notification is about a transaction that ``commit(_:)`` made.
-    package func isOwn(_ change: RulesetChange) -> Bool { ownCommits.contain(change) }
+    package func isOwn(_ change: RulesetChange) -> Bool { supervisor.made(change) }
+}
+
+/// What is asked beside everything else.
+private actor ForeignKernel {
+    private let executor = QueueExecutor(label: "nftables.others")
+    nonisolated var unownedExecutor: UnownedSerialExecutor {
+        executor.asUnownedSerialExecutor()
+    }
+
+    private let supervisor: WorkerSupervisor
+
+    init(_ supervisor: sending WorkerSupervisor) { self.supervisor = supervisor }
+
+    func stop() throws { try supervisor.stop() }
+
+    func shadows(exceptPrefix prefix: String) throws(NftablesError) -> [Shadow] {
+        let reply = try supervisor.perform(ShadowsRequest(ownPrefix: prefix))
+        // Asked so seldom that a process that waits for it would be a waste.
+        try supervisor.stop()
+        return reply.shadows
+    }
 }
 
 /// Our tables at one ruleset generation.
@@ -138,52 +149,28 @@ package struct Observation: Hashable, Sendable {
     package var tables: [ObservedTable]
 }
 
-/// Which transactions were this process's own.
-///
-/// A notification names the committing thread, not the process, and generation ids bound the time
-/// in which that thread was ours.
-private struct OwnCommits {
-    private struct Span {
-        var thread: Int32
-        var after: UInt32
-        var upTo: UInt32
-    }
-
-    private var spans: [Span] = []
-
-    mutating func began(on thread: Int32, after generation: UInt32) {
-        // Notifications come soon or not at all; old spans only cost memory.
-        if spans.count == 64 { spans.removeFirst() }
-        spans.append(Span(thread: thread, after: generation, upTo: .max))
-    }
-
-    mutating func ended(at generation: UInt32) { spans[spans.count - 1].upTo = generation }
-
-    func contain(_ change: RulesetChange) -> Bool {
-        spans.contains {
-            $0.thread == change.writer.pid && change.generationID > $0.after
-                && change.generationID <= $0.upTo
-        }
-    }
-}
-
-extension NftablesError {
-    fileprivate static func refused(
-        _ transaction: Transaction, _ failure: NftablesContext.RunFailure
-    ) -> NftablesError {
-        let reasons = failure.complaints.map { message, line -> String in
-            guard let line, transaction.statements.indices.contains(line - 1) else {
-                return message
+extension SnapshotRequest.Reply {
+    fileprivate func observedTables() throws(NftablesError) -> [ObservedTable] {
+        var observed: [ObservedTable] = []
+        for table in tables {
+            switch table.listing {
+            case .none:
+                observed.append(
+                    ObservedTable(name: table.name, foreign: [Self.words(forFlags: table.flags)]))
+            case .failed(let complaint):
+                throw NftablesError(
+                    .unreadable,
+                    "can't list table \(table.name): \(Complaints(complaint).found[0].message)")
+            case .json(let json):
+                observed.append(try Listing(json: json).table(named: table.name))
             }
-            let statement = transaction.statements[line - 1]
-            return "\(statement.subject.map { "\($0): " } ?? "")\(message) in \"\(statement.text)\""
         }
-        let shown = reasons.prefix(5).joined(separator: "; ")
-        let more = reasons.count > 5 ? " (and \(reasons.count - 5) more)" : ""
-        let isPermission = failure.text.contains("Operation not permitted")
-        return NftablesError(
-            isPermission ? .notPermitted : .refused,
-            "the kernel refused the transaction: \(shown)\(more)"
-                + (isPermission ? " (the agent needs CAP_NET_ADMIN)" : ""))
+        return observed
+    }
+
+    private static func words(forFlags flags: UInt32) -> String {
+        let names = [(NFT_TABLE_F_DORMANT, "dormant"), (NFT_TABLE_F_OWNER, "owner")]
+            .filter { flags & UInt32($0.0.rawValue) != 0 }.map(\.1)
+        return "table flags \(names.isEmpty ? String(flags) : names.joined(separator: ", "))"
     }
 }

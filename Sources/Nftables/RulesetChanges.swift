@@ -38,20 +38,25 @@ package enum RulesetEvent: Hashable, Sendable {
 
 /// Listens to nf_tables notifications of this process's network namespace.
 package final class RulesetListener: Sendable {
-    /// From the moment of creation. Start listening before the first read, so that nothing falls
-    /// between them.
-    package let events: AsyncStream<RulesetEvent>
-    private let source: DescriptorSource
+    private let reader: NetlinkReader
 
-    /// Receives on a queue of its own.
+    /// Notifications are kept from this moment on. Open it before the first read, so that nothing
+    /// falls between them.
+    ///
+    /// Needs `CAP_NET_ADMIN`, and starts no thread.
     package init() throws(NftablesError) {
         // One foreign transaction of 4,000 rules overflows the default buffer.
-        let socket = try NetlinkSocket(
-            groups: 1 << UInt32(NFNLGRP_NFTABLES.rawValue - 1), receiveBuffer: 8 << 20)
+        reader = NetlinkReader(
+            try NetlinkSocket(
+                groups: 1 << UInt32(NFNLGRP_NFTABLES.rawValue - 1), receiveBuffer: 8 << 20))
+    }
+
+    /// What was heard; to be called once. Received on a queue of its own, until the stream's
+    /// consumer ends.
+    package func events() throws(NftablesError) -> AsyncStream<RulesetEvent> {
         let (events, continuation) = AsyncStream.makeStream(of: RulesetEvent.self)
-        self.events = events
         let group = TransactionGroup()
-        source = try NetlinkReader(socket).source(queue: DispatchQueue(label: "nftables.events")) {
+        let source = try reader.source(queue: DispatchQueue(label: "nftables.events")) {
             switch $0 {
             case .success:
                 break
@@ -65,10 +70,10 @@ package final class RulesetListener: Sendable {
         } onMessage: { message in
             if let change = group.add(message) { continuation.yield(.change(change)) }
         }
+        continuation.onTermination = { _ in source.cancel() }
         source.resume()
+        return events
     }
-
-    deinit { source.cancel() }
 }
 
 /// Collects a transaction's notifications until the one that ends it.

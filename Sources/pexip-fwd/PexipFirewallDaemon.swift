@@ -7,7 +7,7 @@ import Logging
 
 /// `pexip-fwd`: the agent.
 @main
-struct PexipFirewallDaemon: AsyncParsableCommand {
+struct PexipFirewallDaemon: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "pexip-fwd",
         abstract: "Enforces the documented port usage of Pexip Infinity nodes with nftables.",
@@ -15,7 +15,8 @@ struct PexipFirewallDaemon: AsyncParsableCommand {
             Watches the configuration directory and the kernel until SIGTERM; SIGHUP loads the \
             configuration again. The rules stay in force when the agent ends.
             """,
-        version: Version.current)
+        version: Version.current,
+        subcommands: [KernelWorker.self])
 
     @Option(help: "The directory of .yaml files to enforce.")
     var configDir = AgentOptions.defaultConfigurationDirectory
@@ -29,7 +30,8 @@ struct PexipFirewallDaemon: AsyncParsableCommand {
     @Flag(help: "Log what is usually of no interest.")
     var debug = false
 
-    func run() async throws {
+    // Not async, which would start threads before the privileges are gone.
+    func run() throws {
         Memory.useOneArena()
         let level: Logger.Level = debug ? .debug : .info
         LoggingSystem.bootstrap { _ in
@@ -39,13 +41,11 @@ struct PexipFirewallDaemon: AsyncParsableCommand {
         }
         let log = Logger(label: "pexip-fwd")
         do {
-            try await Agent(
-                options: AgentOptions(
-                    configurationDirectory: configDir, stateDirectory: stateDir,
-                    socketPath: socket,
-                    bootID: ProcessInfo.processInfo.environment["PEXIP_FW_BOOT_ID"]),
-                log: log
-            ).run()
+            let access = try KernelAccess()
+            let options = AgentOptions(
+                configurationDirectory: configDir, stateDirectory: stateDir, socketPath: socket,
+                bootID: ProcessInfo.processInfo.environment["PEXIP_FW_BOOT_ID"])
+            try waiting { try await Agent(options: options, access: access, log: log).run() }
         } catch {
             log.critical("the agent ends: \(error)")
             throw ExitCode.failure

@@ -7,14 +7,9 @@ import PortModel
 import Ruleset
 import Testing
 
-/// libnftables and netlink in this process, against the kernel.
-///
-/// The process must be in a network namespace of its own, as `packaging/test` runs it: rules are
-/// never loaded into the machine's.
+/// libnftables and netlink in a worker process of ours, against the kernel.
 @Suite("nf_tables", .serialized)
 struct NftablesKernelTests {
-    private static func isOurs(_ name: String) -> Bool { name.hasPrefix("pexip_fw_") }
-
     private static func compile(_ deployment: Deployment) -> Table {
         switch deployment.placement {
         case .local: Policy(of: deployment.nodes[0], in: deployment).compileLocal()
@@ -22,152 +17,150 @@ struct NftablesKernelTests {
         }
     }
 
-    private static func removeAll(_ kernel: NftablesKernel) async throws {
-        let left = try await kernel.tables(where: isOurs).tables
-        try await kernel.commit(Transaction(from: left, to: Ruleset(tables: [])))
-    }
-
     @Test(
         "what is committed is what is listed, and any table can become any other in place",
         arguments: Placement.allCases)
     func roundTrip(placement: Placement) async throws {
-        try OwnNamespace.require()
-        let kernel = try NftablesKernel()
-        var generator = DeploymentGenerator(seed: 7)
-        for round in 1...25 {
-            var deployment = generator.deployment(placement: placement)
-            // One name, so that each round changes the table of the round before.
-            deployment.nodes[0].name = "node"
-            let wanted = Self.compile(deployment).stamped(
-                Stamp(generation: round, digest: "0123"))
-            let before = try await kernel.tables(where: Self.isOurs).tables
-            let transaction = Transaction(from: before, to: Ruleset(tables: [wanted]))
-            try await kernel.check(transaction)
-            #expect(try await kernel.tables(where: Self.isOurs).tables == before)
-            try await kernel.commit(transaction)
-            let after = try await kernel.tables(where: Self.isOurs).tables
-            #expect(after.count == 1)
-            #expect(after.first?.differences(from: wanted) == [], "round \(round)")
-            #expect(after.first?.stamp == Stamp(generation: round, digest: "0123"))
+        try await TestedKernel.with { kernel in
+            var generator = DeploymentGenerator(seed: 7)
+            for round in 1...25 {
+                var deployment = generator.deployment(placement: placement)
+                // One name, so that each round changes the table of the round before.
+                deployment.nodes[0].name = "node"
+                let wanted = Self.compile(deployment).stamped(
+                    Stamp(generation: round, digest: "0123"))
+                let before = try await kernel.tables(withPrefix: TestedKernel.prefix).tables
+                let transaction = Transaction(from: before, to: Ruleset(tables: [wanted]))
+                try await kernel.check(transaction)
+                #expect(try await kernel.tables(withPrefix: TestedKernel.prefix).tables == before)
+                try await kernel.commit(transaction)
+                let after = try await kernel.tables(withPrefix: TestedKernel.prefix).tables
+                #expect(after.count == 1)
+                #expect(after.first?.differences(from: wanted) == [], "round \(round)")
+                #expect(after.first?.stamp == Stamp(generation: round, digest: "0123"))
+            }
+            try await TestedKernel.removeTables(kernel)
+            #expect(try await kernel.tables(withPrefix: TestedKernel.prefix).tables.isEmpty)
         }
-        try await Self.removeAll(kernel)
-        #expect(try await kernel.tables(where: Self.isOurs).tables.isEmpty)
     }
 
     @Test("addresses at the edges of their families come back as they were")
     func edges() async throws {
-        try OwnNamespace.require()
-        let kernel = try NftablesKernel()
-        let texts = [
-            ["0.0.0.0/0"], ["0.0.0.0", "255.255.255.255"], ["128.0.0.0/1"], ["10.0.0.1-10.0.0.2"],
-            ["10.0.0.0/31", "10.0.0.3"], ["::/0"],
-            ["::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"],
-            ["::ffff:a00:1-::ffff:a00:9"], ["2001:db8::/127"], ["fe80::/10"], ["::1-::ff"],
-        ]
-        for text in texts {
-            let ranges = try text.map { try parseAddressRange($0) }
-            let family = ranges[0].lowerBound.family
-            let set = NamedSet(
-                name: "edge", family: family, kind: .intervals,
-                addresses: AddressSet(ranges: ranges))
-            let table = Table(
-                name: "pexip_fw_edges", counters: ["c"], sets: [set],
-                chains: [
-                    Chain(
-                        name: "input", hook: Hook(.input, .filter, policy: .accept),
-                        rules: [
-                            Rule([.sourceIn(set: "edge", family)], counter: "c", .accept)
-                        ])
-                ])
-            let before = try await kernel.tables(where: Self.isOurs).tables
-            try await kernel.commit(Transaction(from: before, to: Ruleset(tables: [table])))
-            let after = try await kernel.tables(where: Self.isOurs).tables
-            #expect(after.first?.differences(from: table) == [], "\(text)")
+        try await TestedKernel.with { kernel in
+            let texts = [
+                ["0.0.0.0/0"], ["0.0.0.0", "255.255.255.255"], ["128.0.0.0/1"],
+                ["10.0.0.1-10.0.0.2"],
+                ["10.0.0.0/31", "10.0.0.3"], ["::/0"],
+                ["::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"],
+                ["::ffff:a00:1-::ffff:a00:9"], ["2001:db8::/127"], ["fe80::/10"], ["::1-::ff"],
+            ]
+            for text in texts {
+                let ranges = try text.map { try parseAddressRange($0) }
+                let family = ranges[0].lowerBound.family
+                let set = NamedSet(
+                    name: "edge", family: family, kind: .intervals,
+                    addresses: AddressSet(ranges: ranges))
+                let table = Table(
+                    name: "pexip_fw_edges", counters: ["c"], sets: [set],
+                    chains: [
+                        Chain(
+                            name: "input", hook: Hook(.input, .filter, policy: .accept),
+                            rules: [
+                                Rule([.sourceIn(set: "edge", family)], counter: "c", .accept)
+                            ])
+                    ])
+                let before = try await kernel.tables(withPrefix: TestedKernel.prefix).tables
+                try await kernel.commit(Transaction(from: before, to: Ruleset(tables: [table])))
+                let after = try await kernel.tables(withPrefix: TestedKernel.prefix).tables
+                #expect(after.first?.differences(from: table) == [], "\(text)")
+            }
         }
-        try await Self.removeAll(kernel)
     }
 
     @Test("a refusal names the statement and the row, and changes nothing")
     func refusal() async throws {
-        try OwnNamespace.require()
-        let kernel = try NftablesKernel()
-        // The set that the second rule looks into does not exist.
-        let table = Table(
-            name: "pexip_fw_refused", counters: ["good.row", "bad.row"], sets: [],
-            chains: [
-                Chain(
-                    name: "input", hook: Hook(.input, .filter, policy: .accept),
-                    rules: [
-                        Rule(
-                            [.destinationPorts(.tcp, 1...1)], counter: "good.row", .accept,
-                            comment: "good.row"),
-                        Rule(
-                            [.sourceIn(set: "missing", .ipv4)], counter: "bad.row", .accept,
-                            comment: "bad.row"),
-                    ])
-            ])
-        let transaction = Transaction(from: [], to: Ruleset(tables: [table]))
-        let error = await #expect(throws: NftablesError.self) {
-            try await kernel.commit(transaction)
+        try await TestedKernel.with { kernel in
+            // The set that the second rule looks into does not exist.
+            let table = Table(
+                name: "pexip_fw_refused", counters: ["good.row", "bad.row"], sets: [],
+                chains: [
+                    Chain(
+                        name: "input", hook: Hook(.input, .filter, policy: .accept),
+                        rules: [
+                            Rule(
+                                [.destinationPorts(.tcp, 1...1)], counter: "good.row", .accept,
+                                comment: "good.row"),
+                            Rule(
+                                [.sourceIn(set: "missing", .ipv4)], counter: "bad.row", .accept,
+                                comment: "bad.row"),
+                        ])
+                ])
+            let transaction = Transaction(from: [], to: Ruleset(tables: [table]))
+            let error = await #expect(throws: NftablesError.self) {
+                try await kernel.commit(transaction)
+            }
+            #expect(error?.code == .refused)
+            #expect(
+                error?.description.contains("bad.row: ") == true, "\(String(describing: error))")
+            #expect(error?.description.contains("ip saddr @missing") == true)
+            #expect(error?.description.contains("good.row: ") == false)
+            #expect(try await kernel.tables(withPrefix: TestedKernel.prefix).tables.isEmpty)
+            // A failed transaction does not spoil the context for the next one.
+            let good = Table(name: "pexip_fw_good", counters: ["c"], sets: [], chains: [])
+            try await kernel.commit(Transaction(from: [], to: Ruleset(tables: [good])))
+            #expect(
+                try await kernel.tables(withPrefix: TestedKernel.prefix).tables.map(\.name) == [
+                    "pexip_fw_good"
+                ])
         }
-        #expect(error?.code == .refused)
-        #expect(error?.description.contains("bad.row: ") == true, "\(String(describing: error))")
-        #expect(error?.description.contains("ip saddr @missing") == true)
-        #expect(error?.description.contains("good.row: ") == false)
-        #expect(try await kernel.tables(where: Self.isOurs).tables.isEmpty)
-        // A failed transaction does not spoil the context for the next one.
-        let good = Table(name: "pexip_fw_good", counters: ["c"], sets: [], chains: [])
-        try await kernel.commit(Transaction(from: [], to: Ruleset(tables: [good])))
-        #expect(try await kernel.tables(where: Self.isOurs).tables.map(\.name) == ["pexip_fw_good"])
-        try await Self.removeAll(kernel)
     }
 
     @Test("notifications tell our own commits from others', with the tables they touch")
     func notifications() async throws {
-        try OwnNamespace.require()
-        let kernel = try NftablesKernel()
-        let listener = try RulesetListener()
-        var events = listener.events.makeAsyncIterator()
-        func next() async throws -> RulesetChange {
-            guard case .change(let change) = await events.next() else {
-                throw CancellationError()
+        try await TestedKernel.with { kernel in
+            let listener = try RulesetListener()
+            var events = try listener.events().makeAsyncIterator()
+            func next() async throws -> RulesetChange {
+                guard case .change(let change) = await events.next() else {
+                    throw CancellationError()
+                }
+                return change
             }
-            return change
+
+            let table = Table(name: "pexip_fw_mine", counters: ["c"], sets: [], chains: [])
+            try await kernel.commit(Transaction(from: [], to: Ruleset(tables: [table])))
+            let own = try await next()
+            #expect(own.tables == ["pexip_fw_mine"])
+            #expect(await kernel.isOwn(own))
+            #expect(try await kernel.generationID() == own.generationID)
+
+            let nft = Process()
+            nft.executableURL = URL(filePath: "/usr/sbin/nft")
+            nft.arguments = ["delete table inet pexip_fw_mine; add table ip theirs"]
+            try nft.run()
+            nft.waitUntilExit()
+            let foreign = try await next()
+            #expect(foreign.writer.pid == nft.processIdentifier)
+            #expect(foreign.writer.name == "nft")
+            // Tables of other families are other tables, whatever their names.
+            #expect(foreign.tables == ["pexip_fw_mine"])
+            #expect(await !kernel.isOwn(foreign))
         }
-
-        let table = Table(name: "pexip_fw_mine", counters: ["c"], sets: [], chains: [])
-        try await kernel.commit(Transaction(from: [], to: Ruleset(tables: [table])))
-        let own = try await next()
-        #expect(own.tables == ["pexip_fw_mine"])
-        #expect(await kernel.isOwn(own))
-        #expect(try await kernel.generationID() == own.generationID)
-
-        let nft = Process()
-        nft.executableURL = URL(filePath: "/usr/sbin/nft")
-        nft.arguments = ["delete table inet pexip_fw_mine; add table ip theirs"]
-        try nft.run()
-        nft.waitUntilExit()
-        let foreign = try await next()
-        #expect(foreign.writer.pid == nft.processIdentifier)
-        #expect(foreign.writer.name == "nft")
-        // Tables of other families are other tables, whatever their names.
-        #expect(foreign.tables == ["pexip_fw_mine"])
-        #expect(await !kernel.isOwn(foreign))
     }
 
     @Test("a table with flags is told without being listed")
     func dormant() async throws {
-        try OwnNamespace.require()
-        let kernel = try NftablesKernel()
-        let nft = Process()
-        nft.executableURL = URL(filePath: "/usr/sbin/nft")
-        nft.arguments = ["add table inet pexip_fw_sleeping { flags dormant; }"]
-        try nft.run()
-        nft.waitUntilExit()
-        let tables = try await kernel.tables(where: Self.isOurs).tables
-        #expect(tables.first?.foreign == ["table flags dormant"])
-        try await Self.removeAll(kernel)
-        #expect(try await kernel.tables(where: Self.isOurs).tables.isEmpty)
+        try await TestedKernel.with { kernel in
+            let nft = Process()
+            nft.executableURL = URL(filePath: "/usr/sbin/nft")
+            nft.arguments = ["add table inet pexip_fw_sleeping { flags dormant; }"]
+            try nft.run()
+            nft.waitUntilExit()
+            let tables = try await kernel.tables(withPrefix: TestedKernel.prefix).tables
+            #expect(tables.first?.foreign == ["table flags dormant"])
+            try await TestedKernel.removeTables(kernel)
+            #expect(try await kernel.tables(withPrefix: TestedKernel.prefix).tables.isEmpty)
+        }
     }
 
     @Test("routes are looked up without sending anything")

@@ -1,0 +1,37 @@
+internal import Ruleset
+
+/// What libnftables wrote about commands that failed: for each a line
+/// `FILE:LINE:COLUMNS: Error: …`, then the line of input and a marker below it.
+struct Complaints {
+    /// Each with the number from 1 of the line of input that it is about.
+    let found: [(message: String, line: Int?)]
+
+    init(_ text: String) {
+        let found = text.split(separator: "\n").compactMap { line -> (String, Int?)? in
+            guard let mark = line.firstRange(of: "Error: ") else { return nil }
+            let place = line[..<mark.lowerBound].split(separator: ":")
+            return (String(line[mark.upperBound...]), place.count >= 2 ? Int(place[1]) : nil)
+        }
+        self.found = found.isEmpty ? [(text.isEmpty ? "no reason given" : text, nil)] : found
+    }
+}
+
+extension NftablesError {
+    /// - Parameter complaint: what libnftables wrote.
+    static func refused(_ transaction: Transaction, _ complaint: String) -> NftablesError {
+        let reasons = Complaints(complaint).found.map { message, line -> String in
+            guard let line, transaction.statements.indices.contains(line - 1) else {
+                return message
+            }
+            let statement = transaction.statements[line - 1]
+            return "\(statement.subject.map { "\($0): " } ?? "")\(message) in \"\(statement.text)\""
+        }
+        let shown = reasons.prefix(5).joined(separator: "; ")
+        let more = reasons.count > 5 ? " (and \(reasons.count - 5) more)" : ""
+        let isPermission = complaint.contains("Operation not permitted")
+        return NftablesError(
+            isPermission ? .notPermitted : .refused,
+            "the kernel refused the transaction: \(shown)\(more)"
+                + (isPermission ? " (the agent needs CAP_NET_ADMIN)" : ""))
+    }
+}

@@ -1,0 +1,164 @@
+internal import Glibc
+internal import LinuxSystem
+internal import SystemPackage
+
+/// The keeper process: holds `CAP_NET_ADMIN` and lends it to workers, copies of itself, on the
+/// agent's request. It does nothing else, so that nothing can end it.
+package enum KeeperProgram {
+    /// At once.
+    private static let mostWorkers = 4
+
+    /// A message in either direction.
+    struct Message: WireValue {
+        enum Kind: UInt8 {
+            /// To the keeper, with a socket: let a worker serve it.
+            case start = 1
+            /// A worker runs; the value is its id, the descriptor refers to it.
+            case started
+            /// The worker ended; the value is as waitpid(2) gives it.
+            case ended
+            /// No worker was started; the value is an `errno`.
+            case failed
+        }
+
+        var kind: Kind
+        /// Counts the requests; answers carry their request's.
+        var number: UInt32
+        var value: UInt32
+    }
+
+    /// The agent's socket.
+    private static let control = FileDescriptor(rawValue: 3)
+
+    /// Serves the agent that started this process until that lets go.
+    ///
+    /// - Throws: where another started it, or it can't give up what it does not need.
+    package static func run() throws {
+        try ChildProcess.setName("pexip-fw-keeper")
+        try Privileges.keepOnly([.netAdmin])
+        try Privileges.forbidCoreFiles()
+        // The agent ends in order, and this process with it; signals to a whole group or service
+        // must not come in between.
+        try ChildProcess.ignore([SIGINT, SIGTERM, SIGHUP, SIGPIPE])
+        let control = MessageSocket(adopting: control)
+        do throws(SystemError) {
+            try serve(control)
+        } catch {
+            // An agent that has ended needs no answer. What lives ends with this process.
+            if error.errno != .brokenPipe { throw error }
+        }
+    }
+
+    private struct Worker {
+        let number: UInt32
+        let pid: Int32
+        let process: ProcessHandle
+    }
+
+    /// Starts workers as asked and tells of their ends, until the agent's end.
+    private static func serve(_ control: MessageSocket) throws(SystemError) {
+        var workers: [Worker] = []
+        while true {
+            let ready = try FileDescriptor.readable(
+                among: [control.descriptor] + workers.map(\.process.shared.descriptor))
+            for worker in workers where ready.contains(worker.process.shared.descriptor) {
+                let status = try ChildProcess.wait(for: worker.pid)
+                try control.send(.ended, worker.number, UInt32(bitPattern: status))
+            }
+            workers.removeAll { ready.contains($0.process.shared.descriptor) }
+            guard ready.contains(control.descriptor) else { continue }
+            guard var received = try control.receive() else { return }
+            let request = try message(received.bytes)
+            guard request.kind == .start, let socket = received.takeDescriptor() else {
+                throw misunderstood
+            }
+            guard workers.count < mostWorkers else {
+                try control.send(.failed, request.number, UInt32(EAGAIN))
+                continue
+            }
+            if let worker = try start(request.number, socket, control, beside: workers) {
+                workers.append(worker)
+            }
+        }
+    }
+
+    private static let misunderstood = SystemError(
+        operation: "understand the agent", errno: .badMessage)
+
+    private static func message(_ bytes: [UInt8]) throws(SystemError) -> Message {
+        do throws(WireError) {
+            return try Message(bytes)
+        } catch {
+            throw misunderstood
+        }
+    }
+
+    /// nil where none could be started, which the agent is told.
+    private static func start(
+        _ number: UInt32, _ socket: consuming OwnedDescriptor, _ control: MessageSocket,
+        beside others: [Worker]
+    ) throws(SystemError) -> Worker? {
+        let descriptor = socket.descriptor
+        let pid: Int32
+        do throws(SystemError) {
+            pid = try ChildProcess.fork {
+                // Copies of descriptors whose owners live in the other process.
+                close(control.descriptor.rawValue)
+                for other in others { close(other.process.shared.descriptor.rawValue) }
+                return work(descriptor)
+            }
+        } catch {
+            try control.send(.failed, number, UInt32(error.errno.rawValue))
+            return nil
+        }
+        // The agent sees that the worker ended by nobody else holding its end.
+        _ = consume socket
+        let process = try ProcessHandle(child: pid)
+        try control.send(.started, number, UInt32(pid), process.shared.descriptor)
+        return Worker(number: number, pid: pid, process: process)
+    }
+
+    private static func work(_ socket: FileDescriptor) -> Int32 {
+        do throws(SystemError) {
+            try ChildProcess.setName("pexip-fw-nft")
+        } catch {
+            return EXIT_FAILURE
+        }
+        return KernelWorker.serve(UnixSocket(adopting: socket))
+    }
+}
+
+extension KeeperProgram.Message {
+    init(from reader: inout WireReader) throws(WireError) {
+        let kind = try reader.byte()
+        guard let known = Kind(rawValue: kind) else {
+            throw WireError(description: "there is no message \(kind)")
+        }
+        self.kind = known
+        number = try reader.number()
+        value = try reader.number()
+    }
+
+    func write(to writer: inout WireWriter) {
+        writer.put(kind.rawValue)
+        writer.put(number)
+        writer.put(value)
+    }
+
+    init(_ bytes: [UInt8]) throws(WireError) {
+        var reader = WireReader(bytes)
+        try self.init(from: &reader)
+        try reader.end()
+    }
+}
+
+extension MessageSocket {
+    func send(
+        _ kind: KeeperProgram.Message.Kind, _ number: UInt32, _ value: UInt32,
+        _ passed: FileDescriptor? = nil
+    ) throws(SystemError) {
+        var writer = WireWriter()
+        writer.put(KeeperProgram.Message(kind: kind, number: number, value: value))
+        try send(writer.bytes, passed)
+    }
+}

@@ -1,0 +1,144 @@
+internal import Glibc
+package import LinuxSystem
+internal import Synchronization
+internal import SystemPackage
+
+/// The process that holds `CAP_NET_ADMIN` for the agent, as the agent sees it.
+///
+package final class KernelKeeper: Sendable {
+    /// What is waited for a process to start or to end.
+    private static let patience = Duration.seconds(5)
+
+    private let pid: Int32
+    private let process: ProcessHandle
+    private let control: MessageSocket
+    /// Messages about workers that somebody waits for, by their number: whoever receives one may
+    /// not be who waits for it.
+    private let kept = Mutex<[UInt32: [(KeeperProgram.Message, ProcessHandle?)]]>([:])
+    private let requests = Atomic<UInt32>(0)
+    private let end = Mutex<ProcessEnd?>(nil)
+
+    /// Starts the keeper. To be called while the calling thread still has `CAP_NET_ADMIN`.
+    ///
+    /// - Parameter program: `pexip-fwd`; this process's own program by default.
+    package init(program: String = "/proc/self/exe") throws(SystemError) {
+        let (ours, theirs) = try MessageSocket.pair()
+        control = ours
+        pid = try ChildProcess.start(
+            program, arguments: ["pexip-fwd", Self.subcommand],
+            // A crash is to end a worker; Swift's runtime would have another program look into it.
+            environment: ["SWIFT_BACKTRACE=enable=no"], passing: theirs)
+        process = try ProcessHandle(child: pid)
+    }
+
+    /// By which `pexip-fwd` becomes the keeper.
+    package static let subcommand = "kernel-worker"
+
+    /// A worker that waits for requests.
+    struct Worker {
+        let number: UInt32
+        let process: ProcessHandle
+        let socket: UnixSocket
+    }
+
+    /// Asks for a worker. The one before must have ended.
+    func startWorker() throws(NftablesError) -> Worker {
+        do {
+            let number = requests.add(1, ordering: .relaxed).newValue
+            kept.withLock { $0[number] = [] }
+            let (ours, theirs) = try UnixSocket.pair()
+            try control.send(.start, number, 0, theirs.shared.descriptor)
+            // Ours is closed: the worker's end is the only one.
+            _ = consume theirs
+            guard let (message, process) = try answer(to: number) else {
+                forget(number)
+                throw Self.unavailable("it does not start within \(Self.patience)")
+            }
+            guard message.kind == .started, let process else {
+                forget(number)
+                throw Self.unavailable("fork: \(Errno(rawValue: Int32(message.value)))")
+            }
+            return Worker(number: number, process: process, socket: ours)
+        } catch let error as NftablesError {
+            throw error
+        } catch {
+            throw Self.unavailable("\(error)")
+        }
+    }
+
+    /// How the worker ended; nil where it did not, or nobody knows it.
+    func end(of worker: Worker) throws(NftablesError) -> ProcessEnd? {
+        defer { forget(worker.number) }
+        guard let (message, _) = try answer(to: worker.number), message.kind == .ended else {
+            return nil
+        }
+        return ProcessEnd(waitStatus: Int32(bitPattern: message.value))
+    }
+
+    private func forget(_ number: UInt32) { kept.withLock { $0[number] = nil } }
+
+    /// The next message about a request. Whoever waits receives for all, which takes as long as a
+    /// process to start or to end.
+    private func answer(
+        to number: UInt32
+    ) throws(NftablesError) -> (KeeperProgram.Message, ProcessHandle?)? {
+        let deadline = ContinuousClock.now + Self.patience
+        let result = kept.withLock {
+            kept -> Result<(KeeperProgram.Message, ProcessHandle?)?, NftablesError> in
+            do {
+                while true {
+                    if kept[number]?.isEmpty == false {
+                        return .success(kept[number]?.removeFirst())
+                    }
+                    guard try control.isReadable(within: max(.zero, deadline - .now)) else {
+                        return .success(nil)
+                    }
+                    guard var received = try control.receive() else { return .failure(Self.gone) }
+                    let message = try KeeperProgram.Message(received.bytes)
+                    var process: ProcessHandle?
+                    if let descriptor = received.takeDescriptor() {
+                        process = ProcessHandle(adopting: descriptor)
+                    }
+                    kept[message.number]?.append((message, process))
+                }
+            } catch {
+                return .failure(Self.unavailable("\(error)"))
+            }
+        }
+        return try result.get()
+    }
+
+    private static let gone = NftablesError(
+        .unavailable, "the process that holds CAP_NET_ADMIN has ended")
+
+    private static func unavailable(_ reason: String) -> NftablesError {
+        NftablesError(.unavailable, "there is no process for libnftables: \(reason)")
+    }
+
+    // MARK: Its end
+
+    /// Ends when the keeper does, without which the agent can do nothing any more.
+    package func ending() -> AsyncStream<Void> { process.ending() }
+
+    /// How it ended; waits for it.
+    package func reap() throws(SystemError) -> ProcessEnd {
+        let result = end.withLock { end -> Result<ProcessEnd, SystemError> in
+            if let end { return .success(end) }
+            do throws(SystemError) {
+                let known = ProcessEnd(waitStatus: try ChildProcess.wait(for: pid))
+                end = known
+                return .success(known)
+            } catch {
+                return .failure(error)
+            }
+        }
+        return try result.get()
+    }
+
+    /// Lets go of it, and waits for its end.
+    func stop() throws(SystemError) {
+        try control.shutDown()
+        if try !process.hasEnded(within: Self.patience) { try process.kill() }
+        _ = try reap()
+    }
+}

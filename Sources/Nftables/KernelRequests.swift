@@ -1,0 +1,319 @@
+internal import PortModel
+internal import Ruleset
+
+// What the agent and the worker process say to each other. A new operation is a case of
+// `Operation`, a request and a reply here, and a case in the worker's `answer`.
+
+/// What the worker does for the agent.
+enum Operation: UInt8, Hashable, Sendable {
+    case introduce = 1
+    case readGeneration
+    case snapshot
+    case commit
+    case check
+    case readFlows
+    case endFlows
+    case readShadows
+}
+
+extension Operation {
+    /// What ends where the worker does, in words.
+    var subject: String {
+        switch self {
+        case .snapshot, .commit, .check: "libnftables"
+        case .introduce, .readGeneration, .readFlows, .endFlows, .readShadows: "the worker"
+        }
+    }
+}
+
+/// A question to the worker, and the type of its answer.
+protocol KernelRequest: WireValue {
+    associatedtype Reply: WireValue
+    static var operation: Operation { get }
+    /// What the worker does, in words that follow "while it".
+    var doing: String { get }
+}
+
+/// What a frame from the worker holds; its kind.
+enum Answer: UInt8 {
+    /// The ``KernelRequest/Reply``.
+    case reply
+    /// Some of what was asked for, where that may be much. More frames come.
+    case part
+    /// A ``NftablesError``.
+    case failure
+    /// What the worker does now, in words that follow "while it". More frames come.
+    case progress
+}
+
+/// In bytes. A table of 10,000 nodes lists as some 20 million.
+enum FrameLimit {
+    static let request = 64 << 20
+    static let answer = 256 << 20
+}
+
+// MARK: Requests
+
+/// The first request to each worker.
+struct IntroductionRequest: KernelRequest {
+    static let operation = Operation.introduce
+    let doing = "started"
+
+    struct Reply: WireValue {
+        /// The thread that will commit, as notifications name it.
+        var thread: Int32
+        var generationID: UInt32
+    }
+}
+
+struct GenerationRequest: KernelRequest {
+    static let operation = Operation.readGeneration
+    let doing = "read the ruleset's generation"
+
+    struct Reply: WireValue {
+        var generationID: UInt32
+    }
+}
+
+/// All tables of family `inet` whose names begin so.
+struct SnapshotRequest: KernelRequest {
+    static let operation = Operation.snapshot
+    let doing = "looked for our tables"
+    var prefix: String
+
+    struct Reply: WireValue {
+        /// Where it equals ``generationAfter``, nobody changed anything in between.
+        var generationBefore: UInt32
+        var tables: [ListedTable]
+        var generationAfter: UInt32
+    }
+}
+
+struct ListedTable: WireValue {
+    enum Listing {
+        /// As libnftables-json(5) has it.
+        case json([UInt8])
+        /// What libnftables complained about.
+        case failed(String)
+        /// Tables with flags are not listed: nftables 1.0.6 prints a flag's name in JSON from
+        /// memory that is not its own.
+        case none
+    }
+
+    var name: String
+    /// As the kernel has them, `NFT_TABLE_F_…`.
+    var flags: UInt32
+    var listing: Listing
+}
+
+/// A transaction in nft's language, to be committed.
+struct CommitRequest: KernelRequest {
+    static let operation = Operation.commit
+    let doing = "committed a transaction"
+    var text: String
+
+    typealias Reply = RunReply
+}
+
+/// A transaction in nft's language, to be tried without changing anything.
+struct CheckRequest: KernelRequest {
+    static let operation = Operation.check
+    let doing = "checked a transaction"
+    var text: String
+
+    typealias Reply = RunReply
+}
+
+struct RunReply: WireValue {
+    /// What libnftables wrote where it failed.
+    var complaint: String?
+}
+
+/// Tracked flows from or to one of the addresses, told in parts of ``FlowsPart``.
+struct FlowsRequest: KernelRequest {
+    static let operation = Operation.readFlows
+    let doing = "read tracked flows"
+    var addresses: [IPAddress]
+
+    typealias Reply = Done
+}
+
+struct FlowsPart: WireValue {
+    /// So many at most.
+    static let size = 512
+
+    var flows: [Flow]
+}
+
+/// All parts were told.
+struct Done: WireValue {}
+
+struct EndFlowsRequest: KernelRequest {
+    static let operation = Operation.endFlows
+    let doing = "ended tracked flows"
+    var flows: [Flow]
+
+    typealias Reply = EndedFlows
+}
+
+/// Base chains of others' tables that shadow ours.
+struct ShadowsRequest: KernelRequest {
+    static let operation = Operation.readShadows
+    let doing = "read others' tables"
+    /// How our tables' names begin.
+    var ownPrefix: String
+
+    struct Reply: WireValue {
+        var shadows: [Shadow]
+    }
+}
+
+// MARK: As bytes
+
+extension IntroductionRequest {
+    init(from reader: inout WireReader) throws(WireError) {}
+    func write(to writer: inout WireWriter) {}
+}
+
+extension IntroductionRequest.Reply {
+    init(from reader: inout WireReader) throws(WireError) {
+        thread = Int32(bitPattern: try reader.number())
+        generationID = try reader.number()
+    }
+
+    func write(to writer: inout WireWriter) {
+        writer.put(UInt32(bitPattern: thread))
+        writer.put(generationID)
+    }
+}
+
+extension GenerationRequest {
+    init(from reader: inout WireReader) throws(WireError) {}
+    func write(to writer: inout WireWriter) {}
+}
+
+extension GenerationRequest.Reply {
+    init(from reader: inout WireReader) throws(WireError) { generationID = try reader.number() }
+    func write(to writer: inout WireWriter) { writer.put(generationID) }
+}
+
+extension SnapshotRequest {
+    init(from reader: inout WireReader) throws(WireError) { prefix = try reader.text() }
+    func write(to writer: inout WireWriter) { writer.put(prefix) }
+}
+
+extension SnapshotRequest.Reply {
+    init(from reader: inout WireReader) throws(WireError) {
+        generationBefore = try reader.number()
+        tables = try reader.values()
+        generationAfter = try reader.number()
+    }
+
+    func write(to writer: inout WireWriter) {
+        writer.put(generationBefore)
+        writer.put(tables)
+        writer.put(generationAfter)
+    }
+}
+
+extension ListedTable {
+    init(from reader: inout WireReader) throws(WireError) {
+        name = try reader.text()
+        flags = try reader.number()
+        switch try reader.byte() {
+        case 0: listing = .none
+        case 1: listing = .json(try reader.data())
+        case 2: listing = .failed(try reader.text())
+        case let kind: throw WireError(description: "there is no listing of kind \(kind)")
+        }
+    }
+
+    func write(to writer: inout WireWriter) {
+        writer.put(name)
+        writer.put(flags)
+        switch listing {
+        case .none:
+            writer.put(UInt8(0))
+        case .json(let json):
+            writer.put(UInt8(1))
+            writer.put(json)
+        case .failed(let complaint):
+            writer.put(UInt8(2))
+            writer.put(complaint)
+        }
+    }
+}
+
+extension CommitRequest {
+    init(from reader: inout WireReader) throws(WireError) { text = try reader.text() }
+    func write(to writer: inout WireWriter) { writer.put(text) }
+}
+
+extension CheckRequest {
+    init(from reader: inout WireReader) throws(WireError) { text = try reader.text() }
+    func write(to writer: inout WireWriter) { writer.put(text) }
+}
+
+extension RunReply {
+    init(from reader: inout WireReader) throws(WireError) { complaint = try reader.optionalText() }
+    func write(to writer: inout WireWriter) { writer.put(complaint) }
+}
+
+extension NftablesError: WireValue {
+    init(from reader: inout WireReader) throws(WireError) {
+        let name = try reader.text()
+        guard let code = Code(rawValue: name) else {
+            throw WireError(description: "there is no error \(name)")
+        }
+        self.init(code, try reader.text())
+    }
+
+    func write(to writer: inout WireWriter) {
+        writer.put(code.rawValue)
+        writer.put(description)
+    }
+}
+
+extension FlowsRequest {
+    init(from reader: inout WireReader) throws(WireError) { addresses = try reader.values() }
+    func write(to writer: inout WireWriter) { writer.put(addresses) }
+}
+
+extension FlowsPart {
+    init(from reader: inout WireReader) throws(WireError) { flows = try reader.values() }
+    func write(to writer: inout WireWriter) { writer.put(flows) }
+}
+
+extension Done {
+    init(from reader: inout WireReader) throws(WireError) {}
+    func write(to writer: inout WireWriter) {}
+}
+
+extension EndFlowsRequest {
+    init(from reader: inout WireReader) throws(WireError) { flows = try reader.values() }
+    func write(to writer: inout WireWriter) { writer.put(flows) }
+}
+
+extension EndedFlows: WireValue {
+    init(from reader: inout WireReader) throws(WireError) {
+        self.init(
+            count: Int(try reader.number()), left: Int(try reader.number()),
+            failure: try reader.optionalText())
+    }
+
+    func write(to writer: inout WireWriter) {
+        writer.put(UInt32(clamping: count))
+        writer.put(UInt32(clamping: left))
+        writer.put(failure)
+    }
+}
+
+extension ShadowsRequest {
+    init(from reader: inout WireReader) throws(WireError) { ownPrefix = try reader.text() }
+    func write(to writer: inout WireWriter) { writer.put(ownPrefix) }
+}
+
+extension ShadowsRequest.Reply {
+    init(from reader: inout WireReader) throws(WireError) { shadows = try reader.values() }
+    func write(to writer: inout WireWriter) { writer.put(shadows) }
+}

@@ -1,0 +1,248 @@
+internal import CMnl
+internal import LinuxSystem
+internal import PortModel
+internal import Ruleset
+
+/// The worker process: runs libnftables and netlink requests for the agent, one after another.
+///
+/// It may end anywhere: libnftables calls `exit`, asserts, and crashes on what others put into
+/// nf_tables. It has one thread and no state that the next worker would miss.
+struct KernelWorker {
+    /// How the worker ends by itself, beside 0 when the agent lets go of it; libnftables exits
+    /// with 1 or 3.
+    private enum ExitStatus {
+        static let badRequest: Int32 = 100
+        static let system: Int32 = 101
+    }
+
+    /// A request's deadline in milliseconds is at most this, whatever the agent says.
+    private static let longestDeadline: UInt32 = 60_000
+
+    private let channel: FrameChannel
+    private let netlink: NetlinkSocket
+    private let context: NftablesContext
+
+    /// Serves until the other end is closed.
+    ///
+    /// - Returns: an exit status.
+    static func serve(_ socket: UnixSocket) -> Int32 {
+        let channel = FrameChannel(socket)
+        let worker: KernelWorker
+        do throws(NftablesError) {
+            worker = KernelWorker(
+                channel: channel, netlink: try NetlinkSocket(), context: try NftablesContext())
+        } catch {
+            return refuse(error, on: channel)
+        }
+        while true {
+            do throws(FrameChannel.Failure) {
+                let frame = try channel.receive(limit: FrameLimit.request)
+                guard let (kind, answer) = try worker.answer(frame) else {
+                    return ExitStatus.badRequest
+                }
+                try channel.send(kind: kind.rawValue, answer)
+            } catch .ended {
+                return 0
+            } catch {
+                return ExitStatus.system
+            }
+        }
+    }
+
+    /// Answers the first request with what keeps the worker from working.
+    private static func refuse(_ error: NftablesError, on channel: FrameChannel) -> Int32 {
+        var writer = WireWriter(reserving: FrameChannel.headerLength)
+        writer.put(error)
+        do throws(FrameChannel.Failure) {
+            _ = try channel.receive(limit: FrameLimit.request)
+            try channel.send(kind: Answer.failure.rawValue, writer)
+            return 0
+        } catch {
+            return ExitStatus.system
+        }
+    }
+
+    /// nil where the request can't be understood.
+    private func answer(
+        _ frame: FrameChannel.Frame
+    ) throws(FrameChannel.Failure) -> (Answer, WireWriter)? {
+        var reader = WireReader(frame.payload)
+        let deadline: UInt32
+        do throws(WireError) {
+            deadline = min(try reader.number(), Self.longestDeadline)
+        } catch {
+            return nil
+        }
+        guard let operation = Operation(rawValue: frame.kind), deadline > 0 else { return nil }
+        // Ends the process: nothing else gets libnftables out of what it hangs in. The answer's
+        // way is no matter of libnftables.
+        try setAlarm(deadline)
+        let answer = answer(operation, &reader, deadline)
+        try setAlarm(0)
+        return answer
+    }
+
+    private func setAlarm(_ milliseconds: UInt32) throws(FrameChannel.Failure) {
+        do throws(SystemError) {
+            try ChildProcess.setAlarm(milliseconds: milliseconds)
+        } catch {
+            throw .broken(error.description)
+        }
+    }
+
+    private func answer(
+        _ operation: Operation, _ reader: inout WireReader, _ deadline: UInt32
+    ) -> (Answer, WireWriter)? {
+        switch operation {
+        case .introduce:
+            answer(&reader) { (_: IntroductionRequest) throws(NftablesError) in
+                IntroductionRequest.Reply(
+                    thread: ProcessIdentity.currentThread,
+                    generationID: try netlink.rulesetGeneration())
+            }
+        case .readGeneration:
+            answer(&reader) { (_: GenerationRequest) throws(NftablesError) in
+                GenerationRequest.Reply(generationID: try netlink.rulesetGeneration())
+            }
+        case .snapshot:
+            answer(&reader) { (request: SnapshotRequest) throws(NftablesError) in
+                try snapshot(request.prefix)
+            }
+        case .commit:
+            answer(&reader) { (request: CommitRequest) throws(NftablesError) in
+                context.reply(to: request.text)
+            }
+        case .check:
+            answer(&reader) { (request: CheckRequest) throws(NftablesError) in
+                // On nftables 1.0.6 a context that saw a dry run is not to be trusted with a
+                // commit.
+                try NftablesContext(isDryRun: true).reply(to: request.text)
+            }
+        case .readFlows:
+            answer(&reader) { (request: FlowsRequest) throws(NftablesError) in
+                try tellFlows(touching: Set(request.addresses), deadline)
+            }
+        case .endFlows:
+            answer(&reader) { (request: EndFlowsRequest) throws(NftablesError) in
+                try FlowTracking.end(request.flows)
+            }
+        case .readShadows:
+            answer(&reader) { (request: ShadowsRequest) throws(NftablesError) in
+                ShadowsRequest.Reply(
+                    shadows: try ForeignRuleset.shadows { $0.hasPrefix(request.ownPrefix) })
+            }
+        }
+    }
+
+    private func answer<Request: KernelRequest>(
+        _ reader: inout WireReader,
+        _ body: (Request) throws(NftablesError) -> Request.Reply
+    ) -> (Answer, WireWriter)? {
+        let request: Request
+        do throws(WireError) {
+            request = try Request(from: &reader)
+            try reader.end()
+        } catch {
+            return nil
+        }
+        var writer = WireWriter(reserving: FrameChannel.headerLength)
+        do throws(NftablesError) {
+            writer.put(try body(request))
+            return (.reply, writer)
+        } catch {
+            writer.put(error)
+            return (.failure, writer)
+        }
+    }
+
+    /// Tells the agent what comes next, so that it knows where this process ended.
+    private func tell(_ doing: String) throws(NftablesError) {
+        var writer = WireWriter(reserving: FrameChannel.headerLength)
+        writer.put(doing)
+        try send(.progress, writer)
+    }
+
+    private func send(
+        _ answer: Answer, _ writer: consuming WireWriter
+    ) throws(NftablesError) {
+        do throws(FrameChannel.Failure) {
+            try channel.send(kind: answer.rawValue, writer)
+        } catch {
+            throw NftablesError(.unavailable, "the agent can't be told anything: \(error)")
+        }
+    }
+
+    // MARK: Operations
+
+    private func snapshot(_ prefix: String) throws(NftablesError) -> SnapshotRequest.Reply {
+        let before = try netlink.rulesetGeneration()
+        var tables: [ListedTable] = []
+        try netlink.request(NFT_MSG_GETTABLE, flags: NLM_F_DUMP) { message in
+            guard Int32(message.family) == Int32(NFPROTO_INET),
+                let name = message.string(Int(NFTA_TABLE_NAME.rawValue)), name.hasPrefix(prefix)
+            else { return }
+            let flags = message.number(Int(NFTA_TABLE_FLAGS.rawValue)) ?? 0
+            tables.append(ListedTable(name: name, flags: flags, listing: .none))
+        }
+        for index in tables.indices where tables[index].flags == 0 {
+            let name = tables[index].name
+            try tell("listed table \(name)")
+            do throws(NftablesContext.RunFailure) {
+                tables[index].listing = .json(try context.run("list table inet \(name)\n"))
+            } catch {
+                tables[index].listing = .failed(error.text)
+            }
+        }
+        return SnapshotRequest.Reply(
+            generationBefore: before, tables: tables,
+            generationAfter: try netlink.rulesetGeneration())
+    }
+}
+
+extension KernelWorker {
+    /// Tells flows while they are read, so that a large table takes no memory.
+    private func tellFlows(
+        touching addresses: Set<IPAddress>, _ deadline: UInt32
+    ) throws(NftablesError) -> Done {
+        var part = FlowsPart(flows: [])
+        var failure: NftablesError?
+        func send() throws(NftablesError) {
+            var writer = WireWriter(reserving: FrameChannel.headerLength)
+            writer.put(part)
+            part.flows.removeAll(keepingCapacity: true)
+            try self.send(.part, writer)
+            do throws(FrameChannel.Failure) {
+                // It is not stuck; and the agent may take its time.
+                try setAlarm(deadline)
+            } catch {
+                throw NftablesError(.unavailable, "no alarm can be set: \(error)")
+            }
+        }
+        // Nothing is kept there, so one that is looked at no more ends the reading.
+        _ = try FlowTracking.flows(touching: addresses, atMost: 1) { flow in
+            part.flows.append(flow)
+            if part.flows.count < FlowsPart.size { return false }
+            do throws(NftablesError) {
+                try send()
+                return false
+            } catch {
+                failure = error
+                return true
+            }
+        }
+        if let failure { throw failure }
+        try send()
+        return Done()
+    }
+}
+
+extension NftablesContext {
+    fileprivate func reply(to commands: String) -> RunReply {
+        do throws(RunFailure) {
+            _ = try run(commands)
+            return RunReply(complaint: nil)
+        } catch {
+            return RunReply(complaint: error.text)
+        }
+    }
+}

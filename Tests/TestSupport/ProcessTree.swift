@@ -1,0 +1,43 @@
+internal import Foundation
+
+/// Processes as `/proc` tells of them.
+package enum ProcessTree {
+    /// The processes that a process made and has not waited for, zombies included.
+    package static func children(of pid: Int32) throws -> [Int32] {
+        try threads(of: pid).flatMap { thread in
+            try text("/proc/\(pid)/task/\(thread)/children").split(separator: " ").compactMap {
+                Int32($0)
+            }
+        }
+    }
+
+    package static func threads(of pid: Int32) throws -> [Int32] {
+        try FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/task")
+            .compactMap { Int32($0) }
+    }
+
+    /// A line of a thread's status without its name, such as the capabilities of `CapPrm`.
+    package static func status(_ field: String, of thread: Int32) throws -> String {
+        let lines = try text("/proc/\(thread)/status").split(separator: "\n")
+        guard let line = lines.first(where: { $0.hasPrefix("\(field):") }) else {
+            throw TestSupportError("/proc/\(thread)/status has no \(field)")
+        }
+        return line.dropFirst(field.count + 1).trimmingCharacters(in: .whitespaces)
+    }
+
+    /// Nil where the process is gone.
+    package static func name(of pid: Int32) -> String? {
+        (try? text("/proc/\(pid)/comm"))?.trimmingCharacters(in: .newlines)
+    }
+
+    /// Whether there is such a process that has not ended.
+    package static func isAlive(_ pid: Int32) -> Bool {
+        // Gone is the usual reason for not being readable.
+        guard let state = try? status("State", of: pid) else { return false }
+        return !state.hasPrefix("Z") && !state.hasPrefix("X")
+    }
+
+    private static func text(_ path: String) throws -> String {
+        try String(contentsOfFile: path, encoding: .utf8)
+    }
+}
