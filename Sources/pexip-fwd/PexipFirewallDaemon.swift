@@ -16,7 +16,7 @@ struct PexipFirewallDaemon: ParsableCommand {
             configuration again. The rules stay in force when the agent ends.
             """,
         version: Version.current,
-        subcommands: [KernelWorker.self])
+        subcommands: [Restore.self, KernelWorker.self])
 
     @Option(help: "The directory of .yaml files to enforce.")
     var configDir = AgentOptions.defaultConfigurationDirectory
@@ -32,6 +32,15 @@ struct PexipFirewallDaemon: ParsableCommand {
 
     // Not async, which would start threads before the privileges are gone.
     func run() throws {
+        try withAccess { access, options, log in
+            try await Agent(options: options, access: access, log: log).run()
+        }
+    }
+
+    /// Gives up this process's privileges, and runs the body with what is left of them.
+    func withAccess(
+        _ body: @escaping @Sendable (KernelAccess, AgentOptions, Logger) async throws -> Void
+    ) throws {
         Memory.useOneArena()
         let level: Logger.Level = debug ? .debug : .info
         LoggingSystem.bootstrap { _ in
@@ -45,9 +54,9 @@ struct PexipFirewallDaemon: ParsableCommand {
             let options = AgentOptions(
                 configurationDirectory: configDir, stateDirectory: stateDir, socketPath: socket,
                 bootID: ProcessInfo.processInfo.environment["PEXIP_FW_BOOT_ID"])
-            try waiting { try await Agent(options: options, access: access, log: log).run() }
+            try waiting { try await body(access, options, log) }
         } catch {
-            log.critical("the agent ends: \(error)")
+            log.critical("pexip-fwd ends: \(error)")
             throw ExitCode.failure
         }
     }

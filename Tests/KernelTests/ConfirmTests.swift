@@ -153,4 +153,51 @@ struct ConfirmTests {
             #expect(refused.standardError.contains("it would refuse the probe tcp://192.0.2.7:1"))
         }
     }
+
+    /// Restores as a boot does, into a kernel that holds nothing of ours.
+    private static func restore(
+        _ agent: AgentFixture, bootID: String? = nil
+    ) throws -> ProcessResult {
+        _ = try agent.namespace.run(["nft", "delete", "table", "inet", "pexip_fw_conf_1"])
+            .requireSuccess()
+        return try agent.namespace.run(
+            [
+                try BuiltProducts.path(of: "pexip-fwd"), "restore", "--state-dir",
+                agent.stateDirectory.path,
+            ], environment: bootID.map { ["PEXIP_FW_BOOT_ID": $0] } ?? [:])
+    }
+
+    @Test("a boot restores the confirmed generation, without configuration and agent")
+    func restore() throws {
+        try Self.scene { agent, _ in
+            let confirmed = try Self.rules(agent)
+            try agent.write("features: {ssh: false}\nguard: {confirm: 1h}", as: "50-ssh.yaml")
+            try agent.waitForStatus("pending") { $0.state == .pendingConfirmation }
+            let pending = try Self.rules(agent)
+            agent.kill()
+            try FileManager.default.removeItem(at: agent.configurationDirectory)
+
+            // Within the boot, the time to confirm still runs.
+            #expect(try Self.restore(agent).requireSuccess().standardError.contains("restored"))
+            #expect(try Self.rules(agent) == pending)
+            let restored = try Self.restore(agent, bootID: "another").requireSuccess()
+            #expect(restored.standardError.contains("restored generation=1"))
+            #expect(try Self.rules(agent) == confirmed)
+
+            // Nothing left to restore fails, and leaves nothing behind.
+            for name in ["1.json", "2.json"] {
+                try FileManager.default.removeItem(
+                    at: agent.stateDirectory.appending(path: "generations/\(name)"))
+            }
+            let failed = try Self.restore(agent, bootID: "another")
+            #expect(failed.status == .exited(1))
+            #expect(failed.standardError.contains("generation"))
+            #expect(try Self.rules(agent) == [])
+
+            // For the fixture, which expects to end an agent.
+            try FileManager.default.createDirectory(
+                at: agent.configurationDirectory, withIntermediateDirectories: false)
+            try agent.start()
+        }
+    }
 }
