@@ -45,7 +45,7 @@ package struct Agent: Sendable {
         let directory = try DirectoryWatch(path: options.configurationDirectory)
         let journal = Journal(log: log)
         let reconciler = Reconciler(
-            kernel: kernel, store: try GenerationStore(directory: options.stateDirectory),
+            kernel: kernel, store: GenerationStore(directory: options.stateDirectory),
             clock: KernelClock(bootID: options.bootID), prober: ConnectionProber(),
             identity: StatusReport.AgentIdentity(
                 version: Version.current, pid: getpid(), started: .now),
@@ -219,6 +219,8 @@ private struct AgentLoop: Sendable {
     let shadows: ShadowWatch
     /// The configuration as it was read last, whole files only.
     private let loaded = Shared<LoadedConfiguration?>(nil)
+    /// How often a state directory that can't be written is tried again.
+    private static let storeInterval = Duration.seconds(5)
     private let checks = PendingTimer()
     private let retries = PendingTimer()
     private let deadlines = PendingTimer()
@@ -288,7 +290,15 @@ private struct AgentLoop: Sendable {
             case .ruleset:
                 try await takeUpChanges()
             case .check:
+                let wasUnstored = await reconciler.isUnstored
+                await reconciler.secure()
                 await check(after: nil)
+                if await reconciler.isUnstored {
+                    checkAgain(in: Self.storeInterval)
+                } else if wasUnstored {
+                    // Not as late as the retries have become by now.
+                    queue.yield(.retry)
+                }
             case .shadows:
                 shadows.run { await reconciler.lookForShadows() }
             case .signal(.hangUp):
@@ -398,6 +408,7 @@ private struct AgentLoop: Sendable {
             // Again and again where it can't be kept, but not in a busy loop.
             deadlines.schedule(after: max(left, .seconds(1))) { queue.yield(.deadline) }
         }
+        if await reconciler.isUnstored { checkAgain(in: Self.storeInterval) }
         if await reconciler.hasFailedApply {
             retries.schedule(after: retryPace.next()) { queue.yield(.retry) }
         } else {

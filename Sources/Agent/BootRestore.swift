@@ -19,7 +19,7 @@ package struct BootRestore: Sendable {
     package func run() async throws {
         let kernel = NftablesKernel(access.keeper) { [log] in log.warning("\($0)") }
         _ = try await Restoration(
-            kernel: kernel, store: try GenerationStore(directory: options.stateDirectory),
+            kernel: kernel, store: GenerationStore(directory: options.stateDirectory),
             clock: KernelClock(bootID: options.bootID), log: log
         ).run()
         try await kernel.stop()

@@ -24,18 +24,47 @@ package struct GenerationStore: Sendable {
     private var generations: String { directory + "/generations" }
     private var standingPath: String { directory + "/standing.json" }
 
-    /// Makes the directories where they are missing, for the owner alone.
-    package init(directory: String) throws(StoreError) {
-        self.directory = directory
-        for path in [directory, generations] {
-            if mkdir(path, 0o750) != 0, errno != EEXIST {
-                throw StoreError(
-                    "can't make the state directory \(path): \(String(cString: strerror(errno)))")
+    /// Touches nothing: what is stored can be read from a directory that can't be written.
+    package init(directory: String) { self.directory = directory }
+
+    /// Makes the directories where they are missing, for the owner alone, and removes what a process
+    /// left behind that was killed while it wrote.
+    ///
+    /// - Throws: where nothing could be stored.
+    package func prepare() throws(StoreError) {
+        try makeDirectories()
+        for path in [directory, generations] where access(path, W_OK | X_OK) != 0 {
+            throw Self.cannotWrite(path, Errno(rawValue: errno))
+        }
+        for parent in [generations, directory] {
+            for name in try names(in: parent) where name.hasSuffix(".tmp") {
+                unlink("\(parent)/\(name)")
             }
         }
-        // A process that was killed while it wrote leaves its temporary file behind.
-        for name in try names(in: generations) + names(in: directory) where name.hasSuffix(".tmp") {
-            for parent in [generations, directory] { unlink("\(parent)/\(name)") }
+    }
+
+    private func makeDirectories() throws(StoreError) {
+        for path in [directory, generations] {
+            do throws(SystemError) {
+                try AtomicFile.makeDirectory(
+                    path, mode: [.ownerReadWriteExecute, .groupRead, .groupExecute])
+            } catch {
+                throw Self.cannotWrite(path, error.errno)
+            }
+        }
+    }
+
+    private static func cannotWrite(_ path: String, _ reason: Errno) -> StoreError {
+        StoreError("can't write the state directory \(path): \(reason)\(advice(reason))")
+    }
+
+    /// What can be done about it, where that is known.
+    private static func advice(_ reason: Errno) -> String {
+        switch reason {
+        case .noSpace, .diskQuotaExceeded: " (make room there)"
+        case .readOnlyFileSystem: " (mount it writable)"
+        case .permissionDenied, .notPermitted: " (let the agent write there)"
+        default: ""
         }
     }
 
@@ -85,9 +114,26 @@ package struct GenerationStore: Sendable {
     }
 
     /// Removes the oldest generations beyond ``kept``, never those in force or to fall back to.
+    ///
+    /// - Throws: the first failure; what follows it is removed nevertheless.
     package func prune(keeping needed: Set<Int>) throws(StoreError) {
+        var failure: StoreError?
         for number in try numbers().dropLast(Self.kept + 1) where !needed.contains(number) {
-            try remove(number)
+            do throws(StoreError) {
+                try remove(number)
+            } catch {
+                failure = failure ?? error
+            }
+        }
+        if let failure { throw failure }
+    }
+
+    /// Whether a generation's file is there as it was written.
+    package func isWhole(_ number: Int) -> Bool {
+        do throws(StoreError) {
+            return try body(of: path(number)) != nil
+        } catch {
+            return false
         }
     }
 
@@ -97,6 +143,7 @@ package struct GenerationStore: Sendable {
 
     private func names(in path: String) throws(StoreError) -> [String] {
         guard let directory = opendir(path) else {
+            if errno == ENOENT { return [] }
             throw StoreError("can't list \(path): \(String(cString: strerror(errno)))")
         }
         defer { closedir(directory) }
@@ -118,12 +165,16 @@ package struct GenerationStore: Sendable {
     }
 
     private func write(_ value: some Encodable, to path: String) throws(StoreError) {
+        // Somebody may have taken them away.
+        try makeDirectories()
         do {
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
             let body = Array(try encoder.encode(value))
             let header = "sha256 \(SHA256Digest(of: [body]).hexadecimal)\n"
             try AtomicFile.write(Array(header.utf8) + body, to: path)
+        } catch let error as SystemError {
+            throw StoreError("can't write the state: \(error)\(Self.advice(error.errno))")
         } catch {
             throw StoreError("can't write the state: \(error)")
         }
@@ -132,6 +183,16 @@ package struct GenerationStore: Sendable {
     private func read<Value: Decodable>(
         _ type: Value.Type, from path: String
     ) throws(StoreError) -> Value? {
+        guard let body = try body(of: path) else { return nil }
+        do {
+            return try JSONDecoder().decode(Value.self, from: Data(body))
+        } catch {
+            throw StoreError("\(path) is not of this version: \(error)")
+        }
+    }
+
+    /// What was written to a file, if its digest says so; nil where there is none.
+    private func body(of path: String) throws(StoreError) -> [UInt8]? {
         let bytes: [UInt8]
         do throws(SystemError) {
             bytes = try AtomicFile.read(path, limit: Self.largestFile)
@@ -147,10 +208,6 @@ package struct GenerationStore: Sendable {
         guard header == "sha256 \(SHA256Digest(of: [body]).hexadecimal)" else {
             throw StoreError("\(path) is damaged: its content is not what its first line says")
         }
-        do {
-            return try JSONDecoder().decode(Value.self, from: Data(body))
-        } catch {
-            throw StoreError("\(path) is not of this version: \(error)")
-        }
+        return body
     }
 }

@@ -12,6 +12,8 @@ struct Ledger: Sendable {
     private(set) var problem: Problem?
     /// What is to be in force is not what the state directory says.
     private(set) var isUnrecorded = false
+    /// Why the state directory can't be written; nil while it can, as far as is known.
+    private(set) var obstacle: String?
 
     /// Damage that was found.
     struct Problem: Hashable, Sendable {
@@ -38,7 +40,8 @@ struct Ledger: Sendable {
         do throws(StoreError) {
             let stored = try store.numbers()
             guard let recorded = try recordedStanding(stored) else {
-                newest = 0
+                // What can't be written may be missing altogether, and come back with all it held.
+                if obstacle == nil { newest = 0 }
                 return nil
             }
             newest = max(recorded.newest, recorded.generation ?? 0)
@@ -118,6 +121,8 @@ struct Ledger: Sendable {
 
     private mutating func newestNumber() throws(StoreError) -> Int {
         if let newest { return newest }
+        // What was not there at the start may have been mounted since.
+        try store.prepare()
         let number = try store.numbers().last ?? 0
         newest = number
         return number
@@ -186,7 +191,14 @@ struct Ledger: Sendable {
     mutating func nextNumber() throws(StoreError) -> Int { try newestNumber() + 1 }
 
     /// Stores a generation that is about to be put in force.
-    func store(_ generation: Generation) throws(StoreError) { try store.write(generation) }
+    mutating func store(_ generation: Generation) throws(StoreError) {
+        do throws(StoreError) {
+            try store.write(generation)
+        } catch {
+            cannotWrite(error)
+            throw error
+        }
+    }
 
     /// Takes away a generation that could not be put in force. Where that fails the next one
     /// overwrites it, since it is not recorded.
@@ -242,15 +254,21 @@ struct Ledger: Sendable {
         try record(generation.number)
     }
 
-    private func confirmStored(_ generation: Generation) throws(StoreError) {
+    private mutating func confirmStored(_ generation: Generation) throws(StoreError) {
         guard generation.isProvisional else { return }
         var confirmed = generation
         confirmed.isProvisional = false
-        try store.write(confirmed)
+        try self.store(confirmed)
     }
 
     private mutating func write(_ new: Standing) throws(StoreError) {
-        try store.write(new)
+        do throws(StoreError) {
+            try store.write(new)
+        } catch {
+            cannotWrite(error)
+            throw error
+        }
+        obstacle = nil
         standing = new
         newest = new.newest
         isUnrecorded = false
@@ -265,6 +283,60 @@ struct Ledger: Sendable {
         } catch {
             log.warning("old generations stay: \(error)")
         }
+    }
+
+    /// Readies the state directory for writing. To be called before ``load()`` by who will write.
+    mutating func prepare() {
+        do throws(StoreError) {
+            try store.prepare()
+            obstacle = nil
+        } catch {
+            cannotWrite(error)
+        }
+    }
+
+    private mutating func cannotWrite(_ error: StoreError) {
+        if obstacle == nil { log.error("\(error)") }
+        obstacle = error.description
+    }
+
+    /// Makes sure that the next start will find what is in force, whatever became of the state
+    /// directory meanwhile.
+    mutating func secure(_ current: Generation?) {
+        // What is damaged is not written over before something takes its place.
+        let wasBlocked = obstacle != nil
+        prepare()
+        guard obstacle == nil, let standing, problem?.isHealed != false else { return }
+        do throws(StoreError) {
+            if let current, !store.isWhole(current.number) {
+                try store.write(current)
+                wasRewritten("generation \(current.number)")
+            }
+            if !isRecorded(standing) {
+                try write(standing)
+                wasRewritten("the record of what is in force")
+            } else if wasBlocked {
+                // Only this tells whether there is room again.
+                try write(standing)
+            }
+        } catch {
+            cannotWrite(error)
+        }
+    }
+
+    private func isRecorded(_ standing: Standing) -> Bool {
+        do throws(StoreError) {
+            return try store.standing() == standing
+        } catch {
+            return false
+        }
+    }
+
+    private mutating func wasRewritten(_ what: String) {
+        let text = "\(what) was gone from \(store.directory), or damaged: it was written anew"
+        log.error("\(text)")
+        let earlier = problem.map { "\($0.text); " } ?? ""
+        problem = Problem(text: earlier + text, isHealed: true)
     }
 
     /// Damage that is healed was told long enough.

@@ -91,6 +91,7 @@ package actor Reconciler {
     package func start(_ compilation: Compilation) async {
         begin()
         defer { end() }
+        ledger.prepare()
         current = ledger.load()
         if current == nil, ledger.standing == nil { await adopt() }
         if isOverdue {
@@ -106,7 +107,19 @@ package actor Reconciler {
             _ = await takeUp(compilation, origin: .start)
         }
         if current == nil, failedApply == nil { await lookForUnknownTables() }
+        ledger.secure(current)
     }
+
+    /// Makes sure that the next start will find what is in force. To be called now and then, and
+    /// sooner while ``isUnstored``.
+    package func secure() {
+        begin()
+        defer { end() }
+        ledger.secure(current)
+    }
+
+    /// Whether the state directory can't be written.
+    package var isUnstored: Bool { ledger.obstacle != nil }
 
     /// Whether something else is in force than what is configured, and the configuration is still
     /// the same.
@@ -304,6 +317,7 @@ package actor Reconciler {
             return report(.failed, [], compilation, problem: error.description)
         }
         failedApply = nil
+        ledger.secure(generation)
         await restore(generation, because: "apply")
         guard let kernelProblem else { return report(.unchanged, [], compilation, revocation) }
         return report(.failed, [], compilation, problem: kernelProblem)
@@ -730,8 +744,9 @@ package actor Reconciler {
             unreadable = "\(error)"
         }
         // Nothing waits from here on, so that what is told belongs together.
+        let obstacle = failedApply == nil ? ledger.obstacle : nil
         // What keeps the kernel from being read has often made the others fail: once is enough.
-        let problems = [failedApply, kernelProblem, revocation.problem, unreadable]
+        let problems = [failedApply, kernelProblem, revocation.problem, unreadable, obstacle]
             .compactMap { $0 }
             .reduce(into: [String]()) { told, problem in
                 if !told.contains(where: { $0.contains(problem) }) { told.append(problem) }
@@ -767,7 +782,8 @@ package actor Reconciler {
                 hasGeneration: current != nil,
                 hasProblem: failedApply != nil || kernelProblem != nil
                     || revocation.problem != nil || !isReadable
-                    || ledger.problem?.isHealed == false || ledger.isUnrecorded,
+                    || ledger.problem?.isHealed == false || ledger.isUnrecorded
+                    || ledger.obstacle != nil,
                 isPending: ledger.standing?.pending != nil, hold: ledger.standing?.hold?.reason,
                 isWrong: configuration.diagnostics.contains { $0.severity == .error },
                 isEmpty: configuration.isEmpty))

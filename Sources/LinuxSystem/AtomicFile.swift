@@ -26,17 +26,48 @@ package enum AtomicFile {
             try removeTemporary(temporary, after: error)
             throw error
         }
-        let parent = try OwnedDescriptor(opening: directory, .readOnly, options: .directory)
-        try systemCall("fsync", directory) { fsync(parent.descriptor.rawValue) }
+        try flush(directory)
     }
 
-    /// The file's bytes. A file of more than `limit` bytes is an error (EFBIG), or cut there where
+    /// Makes a directory where there is none, so that a power cut does not take it away again.
+    /// Whatever else has its name is left alone.
+    package static func makeDirectory(
+        _ path: String, mode: FilePermissions
+    ) throws(SystemError) {
+        do throws(SystemError) {
+            try systemCall("mkdir", path) { mkdir(path, mode.rawValue) }
+        } catch {
+            if error.errno == .fileExists { return }
+            throw error
+        }
+        try flush(split(path).directory)
+    }
+
+    /// Flushes which names a directory holds.
+    private static func flush(_ directory: String) throws(SystemError) {
+        let file = try OwnedDescriptor(opening: directory, .readOnly, options: .directory)
+        try systemCall("fsync", directory) { fsync(file.descriptor.rawValue) }
+    }
+
+    /// The bytes of a regular file; what else may stand there (a FIFO, say) is an error and never
+    /// waited for. A file of more than `limit` bytes is an error (EFBIG), or cut there where
     /// `truncating`.
     package static func read(
         _ path: String, limit: Int, truncating: Bool = false
     ) throws(SystemError) -> [UInt8] {
-        let file = try OwnedDescriptor(opening: path, .readOnly)
+        let file = try OwnedDescriptor(opening: path, .readOnly, options: .nonBlocking)
         let raw = file.descriptor.rawValue
+        var status = stat()
+        try systemCall("fstat", path) { fstat(raw, &status) }
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw SystemError(
+                operation: "read", subject: "\(path), which is no regular file",
+                errno: .notSupported)
+        }
+        // Nothing is read in vain. Files of the kernel's own have no size.
+        if !truncating, status.st_size > limit {
+            throw SystemError(operation: "read", subject: path, errno: .fileTooLarge)
+        }
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: min(limit + 1, 65536))
         while true {

@@ -54,7 +54,7 @@ import Testing
         await bench.reconciler.keepDeadlines()
         try await bench.expectInForce(2, 2)
         #expect(await bench.reconciler.confirm().outcome == .unchanged)
-        let store = try GenerationStore(directory: bench.directory.path)
+        let store = GenerationStore(directory: bench.directory.path)
         #expect(try !store.generation(2).isProvisional)
     }
 
@@ -194,7 +194,9 @@ import Testing
         let report = await bench.reconciler.confirm()
         #expect(report.outcome == .failed)
         #expect(report.problem?.contains("No space left") == true)
+        #expect(await bench.state() == .degraded)
         try bench.directory.remove("filler")
+        await bench.reconciler.secure()
         try await expectPending(bench, 2, 2, fallback: 1, seconds: 60)
         #expect(await bench.reconciler.confirm().outcome == .applied)
         try await bench.expectInForce(2, 2)

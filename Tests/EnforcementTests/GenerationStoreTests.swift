@@ -10,7 +10,8 @@ import Testing
 
     init() throws {
         directory = try TemporaryDirectory()
-        store = try GenerationStore(directory: directory.path)
+        store = GenerationStore(directory: directory.path)
+        try store.prepare()
     }
 
     @Test func readsBackWhatWasWritten() throws {
@@ -53,11 +54,29 @@ import Testing
         #expect(GenerationStore.kept == 20)
     }
 
+    @Test func whatCannotBeRemovedKeepsNothingElse() throws {
+        for number in 1...25 { try store.write(try generation(number)) }
+        try directory.remove("generations/2.json")
+        try directory.makeDirectory("generations/2.json")
+        let error = #expect(throws: StoreError.self) { try store.prune(keeping: [25]) }
+        #expect(error?.description.contains("generations/2.json: Is a directory") == true)
+        #expect(try store.numbers() == [2] + Array(5...25))
+    }
+
+    @Test func directoriesThatWereTakenAwayAreMadeAgain() throws {
+        try store.write(try generation(1))
+        try directory.remove("")
+        try store.write(try generation(2))
+        try store.write(Standing(generation: 2, newest: 2))
+        #expect(try directory.names() == ["generations", "standing.json"])
+        #expect(try store.numbers() == [2])
+    }
+
     @Test func temporaryFilesOfAKilledProcessGo() throws {
         try store.write(try generation(1))
         try directory.write([1], to: "generations/.2.json.77.1.tmp")
         try directory.write([1], to: ".standing.json.77.1.tmp")
-        _ = try GenerationStore(directory: directory.path)
+        try store.prepare()
         #expect(try directory.names() == ["generations"])
         #expect(try directory.names("generations") == ["1.json"])
     }
@@ -113,7 +132,7 @@ import Testing
 
     @Test func aFullFileSystemLeavesTheOldFileWhole() throws {
         let small = try SmallFileSystem(kibibytes: 512)
-        let store = try GenerationStore(directory: small.directory.path)
+        let store = GenerationStore(directory: small.directory.path)
         try store.write(try generation(1))
         try store.write(Standing(generation: 1, newest: 1))
         try small.fill()
@@ -130,7 +149,12 @@ import Testing
         let small = try SmallFileSystem(kibibytes: 512)
         try GenerationStore(directory: small.directory.path).write(try generation(1))
         try small.setReadOnly(true)
-        let store = try GenerationStore(directory: small.directory.path)
+        let store = GenerationStore(directory: small.directory.path)
+        let refusal = #expect(throws: StoreError.self) { try store.prepare() }
+        #expect(
+            refusal?.description
+                == "can't write the state directory \(small.directory.path): Read-only file system (mount it writable)"
+        )
         #expect(try store.generation(1).number == 1)
         let error = #expect(throws: StoreError.self) { try store.remove(1) }
         #expect(error?.description.contains("Read-only file system") == true)
@@ -141,7 +165,7 @@ import Testing
         try directory.write([], to: "file")
         for path in ["file", "file/below", "missing/below"] {
             #expect(throws: StoreError.self) {
-                try GenerationStore(directory: directory.appending(path))
+                try GenerationStore(directory: directory.appending(path)).prepare()
             }
         }
     }

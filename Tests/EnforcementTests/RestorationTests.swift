@@ -13,7 +13,7 @@ import Testing
         let before = try bench.directory.bytes(of: "standing.json")
         let names = try bench.directory.names("generations")
         let number = try await Restoration(
-            kernel: kernel, store: try GenerationStore(directory: bench.directory.path),
+            kernel: kernel, store: GenerationStore(directory: bench.directory.path),
             clock: bench.clock, log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         ).run()
         #expect(try bench.directory.bytes(of: "standing.json") == before)
@@ -76,7 +76,7 @@ import Testing
         let log = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let kernel = FakeKernel()
         await kernel.failCommits(.refuse)
-        let store = try GenerationStore(directory: bench.directory.path)
+        let store = GenerationStore(directory: bench.directory.path)
         await #expect(throws: ApplyFailure.self) {
             try await Restoration(kernel: kernel, store: store, clock: bench.clock, log: log).run()
         }

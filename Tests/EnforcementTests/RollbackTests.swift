@@ -123,14 +123,22 @@ import Testing
         let report = await bench.reconciler.rollback(to: nil)
         #expect(report.outcome == .failed)
         #expect(await bench.kernel.commits.count == 2)
+        try await bench.expectInForce(2, 2, .degraded)
+        #expect(await bench.reconciler.status().problem?.contains("(make room there)") == true)
+        await bench.reconciler.secure()
+        try await bench.expectInForce(2, 2, .degraded)
+        try bench.directory.remove("filler")
+        await bench.reconciler.secure()
         try await bench.expectInForce(2, 2)
     }
 
     // MARK: Flush
 
-    func expectFlushed(_ bench: Bench) async throws {
+    func expectFlushed(
+        _ bench: Bench, _ state: StatusReport.State = .flushed
+    ) async throws {
         let status = await bench.reconciler.status()
-        #expect(status.state == .flushed)
+        #expect(status.state == state)
         #expect(status.generation == nil)
         #expect(status.confirmedGeneration == nil)
         #expect(await bench.kernel.state == NfTables())
@@ -202,7 +210,7 @@ import Testing
         let report = await bench.reconciler.flush()
         #expect(report.outcome == .failed)
         #expect(report.generation == 1)
-        try await bench.expectInForce(1, 1)
+        try await bench.expectInForce(1, 1, .degraded)
     }
 
     /// After a flush there is no generation to go back to, but also nothing to leave behind.
@@ -212,7 +220,7 @@ import Testing
         _ = await bench.reconciler.flush()
         try small.fill()
         #expect(await bench.reconciler.rollback(to: 1).outcome == .failed)
-        try await expectFlushed(bench)
+        try await expectFlushed(bench, .degraded)
         #expect(
             await bench.reconciler.apply(configuration(2)).outcome == .failed)
         #expect(await bench.state() == .degraded)

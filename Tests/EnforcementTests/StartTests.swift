@@ -170,6 +170,58 @@ import Testing
         try await next.expectInForce(3, 2)
     }
 
+    /// Whatever became of the state directory meanwhile, the next start finds what is in force.
+    @Test(arguments: ["standing.json", "generations/2.json", "generations", ""])
+    func whatIsTakenAwayWhileTheAgentRunsIsWrittenAnew(_ name: String) async throws {
+        let bench = try await Bench.holding(1, 2)
+        try bench.directory.remove(name)
+        await bench.reconciler.secure()
+        try await bench.expectInForce(2, 2)
+        let status = await bench.reconciler.status()
+        #expect(status.problem?.contains("written anew") == true)
+        await bench.reconciler.secure()
+        #expect(await bench.reconciler.status().problem == status.problem, "once is enough")
+        _ = await bench.reconciler.apply(configuration(2))
+        #expect(await bench.reconciler.status().problem == nil)
+        let next = try bench.restarted()
+        await next.reconciler.start(wrongConfiguration)
+        try await next.expectInForce(2, 2, .rejected)
+    }
+
+    /// A state directory that can't be made, on a file system that is mounted too late, say.
+    @Test func withoutAStateDirectoryTheAgentGoesOnAndHeals() async throws {
+        let bench = try await Bench.holding(1)
+        let before = await bench.kernel.state
+        try bench.directory.write([], to: "file")
+        let next = try Bench(
+            TemporaryDirectory(adopting: bench.directory.appending("file/state")),
+            kernel: bench.kernel)
+        await next.reconciler.start(configuration(2))
+        let status = await next.reconciler.status()
+        #expect(status.state == .degraded)
+        #expect(status.problem?.contains("file/state: Not a directory") == true)
+        #expect(await next.kernel.state == before)
+        #expect(await next.reconciler.isUnstored)
+
+        try bench.directory.remove("file")
+        try bench.directory.makeDirectory("file")
+        await next.reconciler.secure()
+        #expect(await !next.reconciler.isUnstored)
+        await next.apply(2)
+        try await next.expectInForce(1, 2)
+    }
+
+    /// The oldest that are whole are left: what was damaged at the start is not written over.
+    @Test func aDamagedRecordIsNotSecured() async throws {
+        let bench = try await Bench.holding(1, 2)
+        try bench.directory.write([1, 2, 3], to: "generations/2.json")
+        let next = try bench.restarted()
+        await next.reconciler.start(wrongConfiguration)
+        await next.reconciler.secure()
+        #expect(await next.state() == .degraded)
+        #expect(try bench.directory.bytes(of: "generations/2.json") == [1, 2, 3])
+    }
+
     @Test func aPinIsKeptWhenItsGenerationIsDamaged() async throws {
         let bench = try await Bench.holding(1, 2, 3)
         _ = await bench.reconciler.rollback(to: 2)

@@ -201,7 +201,7 @@ struct Bench: Sendable {
         log.logLevel = .critical
         journal = Journal(log: log)
         reconciler = Reconciler(
-            kernel: kernel, store: try GenerationStore(directory: self.directory.path),
+            kernel: kernel, store: GenerationStore(directory: self.directory.path),
             clock: clock, prober: prober,
             identity: StatusReport.AgentIdentity(
                 version: "0", pid: 1, started: Timestamp(seconds: 0)),
@@ -243,7 +243,7 @@ struct Bench: Sendable {
         }
         let expected = try generation(number, variant)
         await expectKernel(expected.stamped, sourceLocation: sourceLocation)
-        let store = try GenerationStore(directory: directory.path)
+        let store = GenerationStore(directory: directory.path)
         #expect(try store.standing()?.generation == number, sourceLocation: sourceLocation)
         #expect(
             try store.generation(number).ruleset == expected.ruleset,

@@ -10,6 +10,8 @@ final class AgentFixture {
     var stateDirectory: URL { directory.appending(path: "state") }
     var socket: String { directory.appending(path: "control").path }
     private(set) var process: ChildProcess?
+    /// What starts the agent's program, where it is not started directly: it must become it.
+    var launcher: [String] = []
 
     /// Makes the directories, with `configuration` as the file `10-site.yaml` where it is given.
     init(in namespace: NetworkNamespace, configuration: String?) throws {
@@ -62,10 +64,11 @@ final class AgentFixture {
 
     /// Starts the agent and waits until it answers.
     func start() throws {
-        let process = try namespace.spawn([
-            try BuiltProducts.path(of: "pexip-fwd"), "--config-dir", configurationDirectory.path,
-            "--state-dir", stateDirectory.path, "--socket", socket,
-        ])
+        let process = try namespace.spawn(
+            launcher + [
+                try BuiltProducts.path(of: "pexip-fwd"), "--config-dir",
+                configurationDirectory.path, "--state-dir", stateDirectory.path, "--socket", socket,
+            ])
         self.process = process
         let answers = try waitUntil(timeout: .seconds(20)) {
             guard process.isRunning else { return true }

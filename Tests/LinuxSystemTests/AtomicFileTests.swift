@@ -44,6 +44,30 @@ import Testing
         #expect(try AtomicFile.read(path, limit: 10, truncating: true).count == 10)
     }
 
+    /// Opening a FIFO must not wait for somebody who writes to it.
+    @Test(.timeLimit(.minutes(1))) func readsNothingButRegularFiles() throws {
+        try directory.makeDirectory("directory")
+        #expect(mkfifo(directory.appending("fifo"), 0o600) == 0)
+        #expect(symlink("fifo", directory.appending("link")) == 0)
+        for name in ["directory", "fifo", "link"] {
+            let error = #expect(throws: SystemError.self) {
+                try AtomicFile.read(directory.appending(name), limit: 10)
+            }
+            #expect(error?.description.contains("\(name), which is no regular file") == true)
+        }
+    }
+
+    /// A file without end is not read until the limit is reached.
+    @Test func refusesAHugeFileUnread() throws {
+        let path = directory.appending("huge")
+        try AtomicFile.write([], to: path)
+        #expect(truncate(path, 1 << 40) == 0)
+        let error = #expect(throws: SystemError.self) {
+            try AtomicFile.read(path, limit: 1 << 39)
+        }
+        #expect(error?.errno == .fileTooLarge)
+    }
+
     @Test func descriptorsAreClosed() throws {
         let raw: Int32
         do {
