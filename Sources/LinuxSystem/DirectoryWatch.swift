@@ -19,14 +19,19 @@ package enum DirectoryChange: Hashable, Sendable {
 
 /// Notices changes of the files directly in one directory, which need not exist yet.
 ///
-/// Besides the directory, each of its ancestors is watched for the entry that leads on to it, so
-/// that nothing is polled when the directory, or one above it, is removed, moved, replaced or
-/// created. Not noticed, because inotify is not told: a file system mounted over the directory
-/// later; and where the path has a symlink, the return of what the link leads to (a new link is).
+/// Besides the directory, each of its ancestors is watched for the entry that leads on to it, and
+/// the mount table for file systems that come over any of them or go, so that nothing is polled
+/// when the directory, or one above it, is removed, moved, replaced, created, mounted or unmounted.
+/// Only where a directory on the way may not be listed, what is missing below it is looked for now
+/// and then. Not noticed: where the path has a symlink, the return of what the link leads to (a new
+/// link is).
 package struct DirectoryWatch: Sendable {
-    /// For one consumer; watching ends when that one is cancelled or drops the stream. Changes of one reading are told once; a consumer that is behind loses the
-    /// oldest, never the newest.
+    /// For one consumer; watching ends when that one is cancelled or drops the stream. Changes of
+    /// one reading are told once; a consumer that is behind loses the oldest, never the newest.
     package let changes: AsyncStream<DirectoryChange>
+
+    /// How often is looked for what no event can tell of.
+    private static let blindInterval = Duration.seconds(2)
 
     /// When this returns, every later change is noticed.
     package init(path: String) throws(SystemError) {
@@ -34,6 +39,8 @@ package struct DirectoryWatch: Sendable {
             inotify_init1(Int32(IN_CLOEXEC) | Int32(IN_NONBLOCK))
         }
         let inotify = SharedDescriptor(OwnedDescriptor(adopting: FileDescriptor(rawValue: raw)))
+        // Before the way is followed, so that no mount falls between.
+        let table = try MountTable()
         var watched = WatchedPath(path, inotify: inotify)
         _ = try watched.follow()
 
@@ -41,29 +48,90 @@ package struct DirectoryWatch: Sendable {
             of: DirectoryChange.self, bufferingPolicy: .bufferingNewest(64))
         self.changes = changes
         let state = WatchState(watched)
-        let source = DescriptorSource(
-            inotify, .readable, queue: DispatchQueue(label: "directory-watch")
-        ) {
+        let queue = DispatchQueue(label: "directory-watch")
+        @Sendable func tell(_ changes: () throws(SystemError) -> [DirectoryChange]) {
             do throws(SystemError) {
-                for change in try state.readChanges() { continuation.yield(change) }
+                for change in try changes() { continuation.yield(change) }
             } catch {
                 continuation.yield(.failed(error))
                 continuation.finish()
             }
         }
+        let source = DescriptorSource(inotify, .readable, queue: queue) {
+            tell { () throws(SystemError) in try state.readChanges() }
+        }
+        let mounts = try MountWatch(table) { (failure: SystemError?) in
+            queue.async {
+                tell { () throws(SystemError) in
+                    if let failure { throw failure }
+                    return try state.follow()
+                }
+            }
+        }
+        state.lookAgain(
+            every: Self.blindInterval,
+            by: DeadlineTimer(queue: queue) { [weak state] in
+                tell { () throws(SystemError) in try state?.lookAgain() ?? [] }
+            })
         source.resume()
-        continuation.onTermination = { _ in source.cancel() }
+        continuation.onTermination = { _ in
+            source.cancel()
+            mounts.stop()
+        }
     }
 }
 
-/// What the source's handler works on: a mutex alone, not being copyable, cannot be captured.
+/// What the handlers work on.
 private final class WatchState: Sendable {
-    private let watched: Mutex<WatchedPath>
+    private struct State: Sendable {
+        var watched: WatchedPath
+        var timer: DeadlineTimer?
+        var interval = Duration.zero
+        var isTimerSet = false
 
-    init(_ watched: WatchedPath) { self.watched = Mutex(watched) }
+        /// Busy neighbours must not put off what no event can tell of: a timer that is set stays.
+        mutating func setTimer() {
+            if watched.isBlind == isTimerSet { return }
+            isTimerSet = watched.isBlind
+            timer?.set(isTimerSet ? .now + interval : nil)
+        }
+    }
+
+    private let state: Mutex<State>
+
+    init(_ watched: WatchedPath) { state = Mutex(State(watched: watched)) }
+
+    /// The timer is set while what is missing of the way can appear without any event.
+    func lookAgain(every interval: Duration, by timer: DeadlineTimer) {
+        state.withLock { state in
+            state.timer = timer
+            state.interval = interval
+            state.setTimer()
+        }
+    }
+
+    /// To be called when the timer has passed.
+    func lookAgain() throws(SystemError) -> [DirectoryChange] {
+        state.withLock { $0.isTimerSet = false }
+        return try follow()
+    }
 
     func readChanges() throws(SystemError) -> [DirectoryChange] {
-        try watched.withLock { (watched) throws(SystemError) in try watched.readChanges() }
+        try update { (watched) throws(SystemError) in try watched.readChanges() }
+    }
+
+    /// Looks where the path leads now, whatever inotify told.
+    func follow() throws(SystemError) -> [DirectoryChange] {
+        try update { (watched) throws(SystemError) in try watched.follow() }
+    }
+
+    private func update(
+        _ body: (inout WatchedPath) throws(SystemError) -> [DirectoryChange]
+    ) throws(SystemError) -> [DirectoryChange] {
+        try state.withLock { (state) throws(SystemError) in
+            defer { state.setTimer() }
+            return try body(&state.watched)
+        }
     }
 }
 
@@ -84,6 +152,9 @@ private struct WatchedPath: Sendable {
     private let entries: [String]
     /// Watch descriptors of `way`'s beginning, as far as it exists; nil where one may not be read.
     private var watches: [Int32?] = []
+    /// The next directory of the way is missing below one that may not be listed: nothing will tell
+    /// when it comes.
+    private(set) var isBlind = false
 
     init(_ path: String, inotify: SharedDescriptor) {
         self.inotify = inotify
@@ -105,6 +176,7 @@ private struct WatchedPath: Sendable {
     mutating func follow() throws(SystemError) -> [DirectoryChange] {
         let before = (directory: directoryWatch, all: Set(watches.compactMap { $0 }))
         watches = []
+        isBlind = false
         for (index, path) in way.enumerated() {
             let isDirectory = index == way.count - 1
             let mask = isDirectory ? Self.directoryMask : Self.wayMask
@@ -124,11 +196,7 @@ private struct WatchedPath: Sendable {
                     watches.append(nil)
                 case .noSuchFileOrDirectory, .notDirectory, .permissionDenied:
                     // The last one that exists must tell when the next one comes.
-                    guard watches.last != .some(nil) else {
-                        throw SystemError(
-                            operation: "inotify_add_watch", subject: way[index - 1],
-                            errno: .permissionDenied)
-                    }
+                    isBlind = watches.last == .some(nil)
                     return forget(before.all, changes: before.directory == nil ? [] : [.gone])
                 default: throw error
                 }

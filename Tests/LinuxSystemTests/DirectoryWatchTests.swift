@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import LinuxSystem
 import Testing
 
@@ -95,6 +96,26 @@ import Testing
         await expect(.appeared, &changes)
         try directory.write("a", to: "two/a.yaml")
         await expect(.contents, &changes)
+    }
+
+    @Test func noticesFileSystemsThatComeOverItAndGo() async throws {
+        try directory.makeDirectory("above/conf")
+        let watch = try DirectoryWatch(path: directory.appending("above/conf"))
+        var changes = watch.changes.makeAsyncIterator()
+        for (place, flags) in [
+            ("above/conf", Int32(0)), ("above/conf", Int32(MNT_DETACH)), ("above", 0),
+        ] {
+            let path = directory.appending(place)
+            #expect(mount("tmpfs", path, "tmpfs", 0, "size=64k") == 0, "needs root")
+            try directory.makeDirectory("above/conf")
+            await expect(.appeared, &changes)
+            try directory.write("a", to: "above/conf/a.yaml")
+            await expect(.contents, &changes)
+            #expect(umount2(path, flags) == 0)
+            await expect(.appeared, &changes)
+            try directory.write("a", to: "above/conf/b.yaml")
+            await expect(.contents, &changes)
+        }
     }
 
     @Test func endsWithItsConsumer() async throws {
