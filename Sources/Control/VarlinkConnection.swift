@@ -13,6 +13,8 @@ final class VarlinkConnection {
     var output: ArraySlice<UInt8> = []
     /// The client sends no more; it may still read.
     var inputEnded = false
+    /// Not read for now: too much waits already, or its user calls too often.
+    var isHeldBack = false
     /// The number of the call that is being answered.
     var call: Int?
     /// That call takes several replies.

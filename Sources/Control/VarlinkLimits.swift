@@ -6,6 +6,9 @@ package struct VarlinkLimits: Hashable, Sendable {
     package var message = 1 << 20
     /// Connections at once; whoever comes then is disconnected.
     package var clients = 64
+    /// Of these, for one process: one that leaks or floods does not lock out the others of its user,
+    /// root's included.
+    package var clientsPerProcess = 16
     /// Of these, for one user other than root.
     package var clientsPerUser = 16
     /// Of ``clients``, for root alone, so that other users cannot lock it out.
@@ -37,6 +40,14 @@ package struct VarlinkLimits: Hashable, Sendable {
     }
 
     package init() {}
+
+    /// Whether one more connection of this process may stand beside those of `present`.
+    func admits(
+        _ client: PeerCredentials, beside present: some Collection<PeerCredentials>
+    ) -> Bool {
+        present.count(where: { $0.pid == client.pid }) < clientsPerProcess
+            && admits(client.uid, beside: present.map(\.uid))
+    }
 
     /// Whether one more connection of this user may stand beside the present ones.
     func admits(_ user: UInt32, beside present: some Collection<UInt32>) -> Bool {

@@ -117,11 +117,13 @@ package actor VarlinkServer {
             logger.error("a client turned away", metadata: ["error": "\(error)"])
             return
         }
-        guard limits.admits(credentials.uid, beside: connections.values.map(\.credentials.uid))
-        else {
+        guard limits.admits(credentials, beside: connections.values.map(\.credentials)) else {
             logger.debug(
                 "too many clients: one turned away",
-                metadata: ["uid": "\(credentials.uid)", "clients": "\(connections.count)"])
+                metadata: [
+                    "uid": "\(credentials.uid)", "pid": "\(credentials.pid)",
+                    "clients": "\(connections.count)",
+                ])
             return
         }
         lastNumber += 1
@@ -187,14 +189,27 @@ package actor VarlinkServer {
     private func receive(_ id: Int) {
         guard let connection = connections[id] else { return }
         do throws(SystemError) {
+            try readAll(connection)
+        } catch {
+            return close(connection, because: "\(error)")
+        }
+        // Nobody waits for events any more; a plain call's reply may still be read.
+        if connection.inputEnded && connection.callIsStream {
+            return close(connection, because: nil)
+        }
+        proceed(connection)
+    }
+
+    /// Reads what there is, up to what may wait: of a client that has gone the source tells no second
+    /// time.
+    private func readAll(_ connection: VarlinkConnection) throws(SystemError) {
+        while !connection.inputEnded, connection.input.count <= limits.message {
             switch try connection.socket.receive(into: &scratch) {
             case .wouldBlock: return
             case .ended:
                 connection.inputEnded = true
                 connection.messageDeadline = nil
                 connection.reading.pause()
-                // Nobody waits for events any more; a plain call's reply may still be read.
-                if connection.callIsStream { return close(connection, because: nil) }
             case .bytes(let count):
                 let ended = connection.input.append(scratch[..<count])
                 if !connection.input.endsInPart {
@@ -203,10 +218,7 @@ package actor VarlinkServer {
                     connection.messageDeadline = .now + limits.messageTime
                 }
             }
-        } catch {
-            return close(connection, because: "\(error)")
         }
-        proceed(connection)
     }
 
     /// Begins the next call where none is being answered, and decides whether to read on.
@@ -228,12 +240,18 @@ package actor VarlinkServer {
             if connection.input.count > limits.message {
                 // Whole messages that wait their turn: read on when some are answered.
                 connection.messageDeadline = nil
+                connection.isHeldBack = true
                 connection.reading.pause()
             } else {
                 if connection.input.endsInPart && connection.messageDeadline == nil {
                     connection.messageDeadline = .now + limits.messageTime
                 }
                 connection.reading.resume()
+                if connection.isHeldBack {
+                    connection.isHeldBack = false
+                    let id = connection.id
+                    executor.queue.async { [weak self] in self?.assumeIsolated { $0.receive(id) } }
+                }
             }
         }
         setTimer(of: connection)
@@ -257,6 +275,7 @@ package actor VarlinkServer {
         if connection.heldUntil == nil { return false }
         // The rest of a message that has begun is not asked for meanwhile.
         connection.messageDeadline = nil
+        connection.isHeldBack = true
         connection.reading.pause()
         setTimer(of: connection)
         return true

@@ -22,7 +22,8 @@ package final class DescriptorSource: Sendable {
     private let state = Mutex(State.paused)
 
     /// Starts paused. The handler runs on `queue` whenever the descriptor is ready, again and again
-    /// until what made it ready is gone.
+    /// until what made it ready is gone; but only once more after the other end of a socket was
+    /// closed (dispatch deletes a source that was hung up), so that must read to the end.
     package init(
         _ descriptor: SharedDescriptor, _ direction: Direction, queue: DispatchQueue,
         handler: @escaping @Sendable () -> Void

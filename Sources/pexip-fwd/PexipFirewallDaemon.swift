@@ -42,6 +42,7 @@ struct PexipFirewallDaemon: ParsableCommand {
         _ body: @escaping @Sendable (KernelAccess, AgentOptions, Logger) async throws -> Void
     ) throws {
         Memory.useOneArena()
+        Memory.returnLargeBlocks()
         let level: Logger.Level = debug ? .debug : .info
         LoggingSystem.bootstrap { _ in
             var handler = JournalLogHandler()

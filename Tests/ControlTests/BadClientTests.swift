@@ -88,6 +88,50 @@ import Testing
         #expect(try await client.message() == nil)
     }
 
+    /// Who is gone takes no place until some time has passed.
+    @Test func halfAMessageAndThenGone() async throws {
+        let service = try await TestService()
+        let echo = #"{"method":"org.example.test.Echo"}"# + "\0"
+        let rounds = 100
+        for _ in 0..<rounds {
+            for text in [#"{"method":"#, echo + #"{"meth"#] {
+                let client = try await service.connect()
+                try await client.send(text)
+                _ = consume client
+            }
+        }
+        while service.log.recorded.count < rounds * 2 {
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        #expect(!service.log.recorded.contains { $0.contains("in time") })
+        try await service.answers()
+    }
+
+    /// What waits its turn is answered when the client has gone, and then its place is free.
+    @Test func moreThanMayWaitAndThenGone() async throws {
+        let service = try await TestService()
+        func call(_ method: String, _ parameters: String) -> String {
+            #"{"method":"org.example.test.\#(method)","oneway":true,"parameters":{\#(parameters)}}"#
+                + "\0"
+        }
+        let rounds = 10
+        for _ in 0..<rounds {
+            let client = try await service.connect()
+            let text = String(repeating: "x", count: 1_000_000)
+            try await client.send(
+                call("Slow", #""milliseconds":500"#) + call("Echo", #""text":"\#(text)""#))
+            // What the socket takes at once, so that the end comes with it.
+            try await client.send(
+                call("Echo", #""text":"\#(text.prefix(100_000))""#) + #"{"method":"#)
+            _ = consume client
+        }
+        while service.log.recorded.count < rounds {
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        #expect(service.log.recorded.allSatisfy { $0.hasSuffix("half a message") })
+        try await service.answers()
+    }
+
     @Test func tooManyConnectionsAreTurnedAway() async throws {
         let service = try await TestService()
         let first = try await service.connect()
@@ -95,8 +139,8 @@ import Testing
         #expect(try await first.message() != nil)
         var clients: [RawClient] = []
         for _ in 0..<200 { clients.append(try await service.connect()) }
-        // Root may have them all.
-        let allowed = getuid() == 0 ? 64 : 16
+        // One process may have no more, even root's.
+        let allowed = 16
         for client in clients[(allowed - 1)...] { #expect(try await client.message() == nil) }
         for client in [first] + clients[..<(allowed - 1)] {
             try await client.send(#"{"method":"org.example.test.Echo"}"# + "\0")
@@ -106,6 +150,24 @@ import Testing
         try await first.send(#"{"method":"org.example.test.Echo"}"# + "\0")
         #expect(try await first.message() != nil)
         try await service.answers()
+    }
+
+    @Test func oneProcessCannotLockOutTheOthers() {
+        let limits = VarlinkLimits()
+        func processes(_ counts: [(pid: Int32, uid: UInt32, Int)]) -> [PeerCredentials] {
+            counts.flatMap { pid, uid, count in
+                Array(
+                    repeating: PeerCredentials(pid: pid, uid: uid, gid: 0, groups: []), count: count
+                )
+            }
+        }
+        let root = processes([(7, 0, 1)])[0]
+        #expect(limits.admits(root, beside: processes([(7, 0, 15), (8, 0, 16), (9, 0, 16)])))
+        #expect(!limits.admits(root, beside: processes([(7, 0, 16)])))
+        #expect(limits.admits(root, beside: processes([(8, 0, 63)])))
+        #expect(!limits.admits(root, beside: processes([(8, 0, 64)])))
+        let user = processes([(7, 1000, 1)])[0]
+        #expect(!limits.admits(user, beside: processes([(8, 1000, 8), (9, 1000, 8)])))
     }
 
     @Test func oneUserCannotLockOutTheOthers() {

@@ -6,7 +6,7 @@ import TestSupport
 final class AgentFixture {
     let namespace: NetworkNamespace
     let directory: URL
-    var configurationDirectory: URL { directory.appending(path: "pexip-fw.d") }
+    let configurationDirectory: URL
     var stateDirectory: URL { directory.appending(path: "state") }
     var socket: String { directory.appending(path: "control").path }
     private(set) var process: ChildProcess?
@@ -14,10 +14,16 @@ final class AgentFixture {
     var launcher: [String] = []
 
     /// Makes the directories, with `configuration` as the file `10-site.yaml` where it is given.
-    init(in namespace: NetworkNamespace, configuration: String?) throws {
+    ///
+    /// - Parameter name: of the configuration directory, below ``directory``.
+    init(
+        in namespace: NetworkNamespace, configuration: String?,
+        configurationDirectory name: String = "pexip-fw.d"
+    ) throws {
         self.namespace = namespace
         directory = FileManager.default.temporaryDirectory.appending(
             path: "pexip-fw-test-\(UUID().uuidString)")
+        configurationDirectory = directory.appending(path: name)
         try FileManager.default.createDirectory(
             at: configurationDirectory, withIntermediateDirectories: true)
         if let configuration { try write(configuration) }

@@ -8,4 +8,8 @@ int clinux_memory_file(const char *name);
 // it each thread's first allocation maps one of its own.
 void clinux_use_one_arena(void);
 
+// Blocks of 128 KiB and more are mapped one by one, and unmapped when freed: set explicitly, the
+// limit no longer grows with the largest block that was ever freed.
+void clinux_return_large_blocks(void);
+
 #endif
