@@ -119,7 +119,7 @@ let package = Package(
                 "Control", "JSONValue", "Deployment", "DeploymentGenerator", "Enforcement",
                 "Policy", "PortModel",
                 "Ruleset",
-                "TestSupport", "packet-probe", "pexip-fwctl", "pexip-fwd",
+                "TestSupport", "packet-probe", "pexip-fwctl", "pexip-fwd", logging,
             ],
             exclude: ["tamper.py"], swiftSettings: strict),
         .testTarget(name: "PortModelTests", dependencies: ["PortModel"], swiftSettings: strict),

@@ -7,7 +7,8 @@ final class AgentFixture {
     let namespace: NetworkNamespace
     let directory: URL
     let configurationDirectory: URL
-    var stateDirectory: URL { directory.appending(path: "state") }
+    /// Made by the agent.
+    var stateDirectory: URL
     var socket: String { directory.appending(path: "control").path }
     private(set) var process: ChildProcess?
     /// What starts the agent's program, where it is not started directly: it must become it.
@@ -24,6 +25,7 @@ final class AgentFixture {
         directory = FileManager.default.temporaryDirectory.appending(
             path: "pexip-fw-test-\(UUID().uuidString)")
         configurationDirectory = directory.appending(path: name)
+        stateDirectory = directory.appending(path: "state")
         try FileManager.default.createDirectory(
             at: configurationDirectory, withIntermediateDirectories: true)
         if let configuration { try write(configuration) }
