@@ -1,0 +1,240 @@
+internal import Deployment
+internal import Logging
+internal import Ruleset
+
+/// Puts a configuration in force.
+extension Reconciler {
+
+    /// How `apply` was said.
+    package struct ApplyRequest: Hashable, Sendable {
+        /// The time to confirm in; nil to put the configuration in force for good.
+        package var confirm: Duration?
+        /// Neither the operator's session nor probes are looked after.
+        package var isForced: Bool
+        /// The SSH session that it was typed in.
+        package var session: OperatorSession?
+
+        package init(
+            confirm: Duration? = nil, isForced: Bool = false, session: OperatorSession? = nil
+        ) {
+            self.confirm = confirm
+            self.isForced = isForced
+            self.session = session
+        }
+    }
+
+    /// Puts a configuration in force as a new generation, or says why not.
+    package func apply(
+        _ compilation: Compilation, _ request: ApplyRequest = ApplyRequest()
+    ) async -> ApplyReport {
+        begin()
+        defer { end() }
+        return await takeUp(compilation, origin: .command, request)
+    }
+
+    /// Takes up a configuration that may have changed: what `rollback` or `flush` holds stays as it
+    /// is while the configuration is still the same.
+    package func configurationChanged(
+        _ compilation: Compilation, origin: Generation.Origin
+    ) async {
+        begin()
+        defer { end() }
+        if isHeld(against: compilation) {
+            record(compilation)
+            failedApply = nil
+        } else {
+            _ = await takeUp(compilation, origin: origin)
+        }
+    }
+
+    /// Says what ``apply(_:_:)`` would do, and lets the kernel check it.
+    package func dryRun(
+        _ compilation: Compilation, _ request: ApplyRequest = ApplyRequest()
+    ) async -> ApplyReport {
+        begin()
+        defer { end() }
+        guard let target = compilation.target else {
+            return report(.rejected, [], compilation)
+        }
+        let changes = target.nodeRules.changes(from: current?.nodeRules)
+        if let refusal = refusal(of: target, request) {
+            return report(.refused, changes, compilation, problem: refusal)
+        }
+        do {
+            let next = try nextGeneration(target, compilation, .command)
+            let observed = try await kernel.tables(knownFrom: [current?.ruleset, target.ruleset])
+            try await kernel.check(next.stamped, from: observed)
+            return report(isInForce(target) ? .unchanged : .wouldApply, changes, compilation)
+        } catch {
+            return report(.failed, changes, compilation, problem: "\(error)")
+        }
+    }
+
+    func takeUp(
+        _ compilation: Compilation, origin: Generation.Origin,
+        _ request: ApplyRequest = ApplyRequest()
+    ) async -> ApplyReport {
+        record(compilation)
+        // What failed before is told until it is known how this ends.
+        guard let target = compilation.target else {
+            failedApply = nil
+            return rejected(compilation)
+        }
+        if origin == .command, let refusal = refusal(of: target, request) {
+            tell(.refused, .error, "apply refused: \(refusal)")
+            return report(.refused, [], compilation, problem: refusal)
+        }
+        let report =
+            if let current, isInForce(target) {
+                await confirmUnchanged(current, compilation, origin, request)
+            } else {
+                await install(target, compilation, origin, request)
+            }
+        if origin != .start, report.outcome != .failed { ledger.forgetHealedProblem() }
+        return report
+    }
+
+    func refusal(
+        of target: Compilation.Target, _ request: ApplyRequest
+    ) -> String? {
+        if request.isForced { return nil }
+        let cuts = target.cuts(request.session)
+        if cuts.isEmpty { return nil }
+        return "\(cuts.joined(separator: "; ")): say --force where this is meant"
+    }
+
+    /// What has to be confirmed after an apply, and until when.
+    func pending(
+        after origin: Generation.Origin, _ request: ApplyRequest, _ target: Compilation.Target,
+        _ compilation: Compilation
+    ) -> Pending? {
+        let time = origin == .command ? request.confirm : target.deployment.guards.confirm
+        // What somebody tries out is not confirmed by a file that changes meanwhile.
+        let present = origin == .command ? nil : ledger.standing?.pending
+        guard let deadline = time.map({ Deadline(after: $0, by: clock) }) ?? present?.deadline
+        else { return nil }
+        return Pending(
+            deadline: deadline, fallback: ledger.standing?.confirmed,
+            configurationDigest: compilation.configurationDigest)
+    }
+
+    func isInForce(_ target: Compilation.Target) -> Bool {
+        current?.ruleset == target.ruleset && current?.nodes == target.nodes
+            && current?.revokesEstablished == target.revokesEstablished
+    }
+
+    func record(_ compilation: Compilation) {
+        configuration = Configuration(
+            diagnostics: compilation.diagnostics, digest: compilation.configurationDigest,
+            isEmpty: compilation.isEmpty)
+    }
+
+    func rejected(_ compilation: Compilation) -> ApplyReport {
+        for diagnostic in compilation.diagnostics {
+            log.log(level: diagnostic.severity == .error ? .error : .warning, "\(diagnostic)")
+        }
+        let errors = compilation.diagnostics.count { $0.severity == .error }
+        tell(
+            .rejected, .error,
+            "configuration rejected: \(errors.counted("error")); nothing changed")
+        return report(.rejected, [], compilation)
+    }
+
+    /// The configuration says what is in force: a hold ends, `apply` confirms or begins the wait
+    /// anew, a damaged record is written anew, and a kernel that differs is repaired.
+    func confirmUnchanged(
+        _ generation: Generation, _ compilation: Compilation, _ origin: Generation.Origin,
+        _ request: ApplyRequest
+    ) async -> ApplyReport {
+        do throws(StoreError) {
+            let standing = ledger.standing
+            if var pending = standing?.pending, origin == .command {
+                if let time = request.confirm {
+                    pending.deadline = Deadline(after: time, by: clock)
+                    try ledger.record(generation.number, pending: pending)
+                } else {
+                    try confirm(generation)
+                }
+            } else if standing?.hold != nil || ledger.problem?.isHealed == false {
+                try ledger.record(generation.number, pending: standing?.pending)
+            }
+        } catch {
+            failedApply = error.description
+            return report(.failed, [], compilation, problem: error.description)
+        }
+        failedApply = nil
+        ledger.secure(generation)
+        await restore(generation, because: "apply")
+        guard let kernelProblem else { return report(.unchanged, [], compilation, revocation) }
+        return report(.failed, [], compilation, problem: kernelProblem)
+    }
+
+    func confirm(_ generation: Generation) throws(StoreError) {
+        try ledger.confirm(generation)
+        current?.isProvisional = false
+        tell(.confirmed, .notice, "confirmed: generation \(generation.number)")
+    }
+
+    /// Stores, commits, verifies, probes and records a new generation, in this order, so that a kill
+    /// at any point leaves a kernel that the next start understands.
+    func install(
+        _ target: Compilation.Target, _ compilation: Compilation, _ origin: Generation.Origin,
+        _ request: ApplyRequest
+    ) async -> ApplyReport {
+        let changes = target.nodeRules.changes(from: current?.nodeRules)
+        let pending = pending(after: origin, request, target, compilation)
+        let probes = request.isForced ? [] : target.deployment.guards.probes
+        do throws(ApplyFailure) {
+            var generation: Generation
+            do throws(StoreError) {
+                generation = try nextGeneration(target, compilation, origin)
+                generation.isProvisional = pending != nil
+                try ledger.store(generation)
+            } catch {
+                throw ApplyFailure("\(error); the kernel was not touched")
+            }
+            do throws(ApplyFailure) {
+                let number = generation.number
+                try await putInForce(generation, probes: probes) { ledger throws(StoreError) in
+                    try ledger.record(number, pending: pending)
+                }
+            } catch {
+                ledger.discard(generation)
+                throw error
+            }
+            ledger.prune()
+            tell(
+                .applied, .notice, "applied: \(changes.count.counted("change"))",
+                metadata: ["origin": "\(origin.rawValue)"])
+            if let pending {
+                tell(.pending, .notice, "to be confirmed until \(pending.deadline.time)")
+            }
+            return report(.applied, changes, compilation, revocation)
+        } catch {
+            if error.isHeld {
+                // To try again and again would cut and open traffic each time.
+                ledger.recordTakenBack(
+                    to: current?.number,
+                    hold: Hold(
+                        .probe, against: compilation.configurationDigest,
+                        explanation: error.description), pending: ledger.standing?.pending)
+            } else {
+                failedApply = error.description
+            }
+            tell(error.isHeld ? .probeFailed : .failed, .error, "apply failed: \(error)")
+            return report(.failed, changes, compilation, problem: error.description)
+        }
+    }
+
+    func nextGeneration(
+        _ target: Compilation.Target, _ compilation: Compilation, _ origin: Generation.Origin
+    ) throws(StoreError) -> Generation {
+        Generation(
+            number: try ledger.nextNumber(), created: .now, origin: origin,
+            configurationDigest: compilation.configurationDigest,
+            configuration: compilation.sources.map {
+                ConfigurationText(path: $0.path, text: String(decoding: $0.bytes, as: UTF8.self))
+            }, mode: target.mode, revokesEstablished: target.revokesEstablished,
+            nodes: target.nodes, ruleset: target.ruleset)
+    }
+}

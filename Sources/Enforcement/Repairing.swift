@@ -1,0 +1,196 @@
+internal import Deployment
+internal import Logging
+internal import Ruleset
+
+/// Keeps the kernel at what is to be in force.
+extension Reconciler {
+    // MARK: Kernel
+
+    /// Commits a generation, or none, verifies it, and records it. Where any of that fails, what was
+    /// in force before is in force again, and the error says so.
+    func putInForce(
+        _ generation: Generation?, probes: [Probe] = [],
+        recording: @Sendable (inout Ledger) throws(StoreError) -> Void
+    ) async throws(ApplyFailure) {
+        let wanted = generation?.stamped ?? Ruleset(tables: [])
+        let before: [ObservedTable]
+        do throws(ApplyFailure) {
+            before = try await kernel.tables(knownFrom: [current?.ruleset, wanted])
+        } catch {
+            throw ApplyFailure("\(error); the kernel was not touched")
+        }
+        do throws(ApplyFailure) {
+            try await kernel.put(wanted, from: before)
+            let silent = await prober.failures(of: probes)
+            if !silent.isEmpty {
+                throw ApplyFailure(
+                    silent.map(\.description).joined(separator: "; "), isHeld: true)
+            }
+            do throws(StoreError) {
+                try recording(&ledger)
+            } catch {
+                throw ApplyFailure(error.description)
+            }
+        } catch {
+            let now = await goBack(to: before, from: wanted)
+            throw ApplyFailure("\(error); \(now)", isHeld: error.isHeld)
+        }
+        current = generation
+        isInSync()
+        failedApply = nil
+        await endRefusedFlows()
+    }
+
+    /// Puts what was in force before a failed operation back; says what is in force now.
+    func goBack(to before: [ObservedTable], from failed: Ruleset) async -> String {
+        do throws(ApplyFailure) {
+            let observed = try await kernel.tables(knownFrom: [current?.ruleset, failed])
+            guard let current else {
+                if observed.map(\.withoutCounts) == before.map(\.withoutCounts) {
+                    return before.isEmpty
+                        ? "nothing is enforced, as before" : "the kernel was not changed"
+                }
+                // Nothing that the state directory knows; but the kernel may hold something.
+                try await kernel.put(try Ruleset(restoring: before), from: observed)
+                return before.isEmpty
+                    ? "nothing is enforced, as before"
+                    : "what the kernel held before is in force"
+            }
+            try await kernel.put(current.stamped, from: observed)
+            isInSync()
+            // Those that came up while the failed one was in force.
+            await endRefusedFlows()
+            return "generation \(current.number) is in force"
+        } catch {
+            let problem = "the previous state can't be restored: \(error)"
+            fellOutOfSync(problem)
+            return problem
+        }
+    }
+
+    /// Makes the kernel hold a generation that it should hold already.
+    func restore(_ generation: Generation, because reason: String) async {
+        let wanted = generation.stamped
+        do throws(ApplyFailure) {
+            let observed = try await kernel.tables(knownFrom: [wanted])
+            let differences = observed.differences(from: wanted)
+            try await kernel.put(wanted, from: observed)
+            isInSync()
+            await endRefusedFlows()
+            if let first = differences.first {
+                tell(
+                    .repaired, .notice,
+                    "restored at \(reason): \(differences.count.counted("difference")), first: \(first)"
+                )
+            } else {
+                log.info("the kernel holds the generation", metadata: generationMetadata)
+            }
+        } catch {
+            fellOutOfSync(error.description)
+            tell(.outOfSync, .error, "can't restore at \(reason): \(error)")
+        }
+    }
+
+    /// Ends the flows that the generation in force does not permit, or leaves word of it for the
+    /// next check.
+    func endRefusedFlows() async { revocation = await revoker.carryOut(current) }
+
+    func isInSync() {
+        kernelProblem = nil
+        mustRebuild = false
+        drift.isInSync()
+    }
+
+    func fellOutOfSync(_ problem: String) {
+        kernelProblem = problem
+        drift.ownTransactionFailed()
+    }
+
+    // MARK: Drift
+
+    /// Checks the kernel after somebody else changed it, or may have, and repairs it.
+    ///
+    /// - Parameter writer: who changed it; nil when that is not known.
+    /// - Returns: when to look again, where the repair failed or must wait because somebody makes
+    ///   the same change again and again.
+    package func repair(after writer: Writer?) async -> Duration? {
+        begin()
+        defer { end() }
+        // What is to be taken back is not repaired first.
+        guard let current, !isOverdue else { return nil }
+        let wanted = current.stamped
+        do throws(ApplyFailure) {
+            let observed = try await kernel.tables(knownFrom: [wanted])
+            let differences = observed.differences(from: wanted)
+            guard let first = differences.first else {
+                let wasLost = kernelProblem != nil
+                isInSync()
+                if wasLost { tell(.inSync, .notice, "in sync again") }
+                if wasLost || revocation.problem != nil { await endRefusedFlows() }
+                return nextCheck()
+            }
+            drift.found(differences, by: writer)
+            let who = writer?.process ?? drift.report.last?.process ?? "somebody"
+            if let delay = repairs.delayBeforeRepair(
+                of: differences, now: clock.sinceBoot)
+            {
+                kernelProblem =
+                    "\(who) keeps changing our tables; the next repair is in \(delay.components.seconds) s"
+                tell(
+                    .fight, .error, "fight: \(who) keeps changing our tables", process: who,
+                    pid: writer?.pid)
+                return delay
+            }
+            try await kernel.put(wanted, from: observed, isRebuild: mustRebuild)
+            isInSync()
+            await endRefusedFlows()
+            tell(
+                .repaired, .warning,
+                "repaired: \(differences.count.counted("difference")), first: \(first)",
+                process: who, pid: writer?.pid)
+            return nextCheck()
+        } catch {
+            kernelProblem = error.description
+            mustRebuild = true
+            tell(
+                .outOfSync, .error, "can't repair: \(error)", process: writer?.process,
+                pid: writer?.pid)
+            return repairs.delayAfterFailure()
+        }
+    }
+
+    /// When to look again after a check that left the kernel as it should be.
+    func nextCheck() -> Duration? {
+        if revocation.problem != nil { return repairs.delayAfterFailure() }
+        repairs.succeeded()
+        return nil
+    }
+
+    /// Who made a change.
+    package struct Writer: Hashable, Sendable {
+        package var process: String
+        package var pid: Int32
+
+        package init(process: String, pid: Int32) {
+            self.process = process
+            self.pid = pid
+        }
+    }
+}
+
+extension Ruleset {
+    /// Tables that nobody compiled, as they were read.
+    ///
+    /// - Throws: where one holds something that this model has no words for.
+    fileprivate init(restoring observed: [ObservedTable]) throws(ApplyFailure) {
+        var tables: [Table] = []
+        for old in observed {
+            guard let table = Table(old) else {
+                throw ApplyFailure(
+                    "table \(old.name) held what pexip-fw can't write: flush and apply")
+            }
+            tables.append(table)
+        }
+        self.init(tables: tables)
+    }
+}
