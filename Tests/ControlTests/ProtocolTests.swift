@@ -125,7 +125,10 @@ import Testing
     }
 
     @Test func messagesMayComeByteByByte() async throws {
-        let service = try await TestService()
+        // However busy the machine.
+        var limits = VarlinkLimits()
+        limits.messageTime = .seconds(300)
+        let service = try await TestService(limits: limits)
         let client = try await service.connect()
         for byte in (#"{"method":"org.example.test.Echo"}"# + "\0").utf8 {
             try await client.send([byte])
