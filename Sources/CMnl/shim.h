@@ -3,6 +3,8 @@
 // Message types, groups and attributes of nf_tables notifications.
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nf_tables.h>
+// Attributes of iptables' targets in nf_tables rules.
+#include <linux/netfilter/nf_tables_compat.h>
 // Message types and attributes of connection tracking.
 #include <linux/netfilter/nfnetlink_conntrack.h>
 #include <linux/netfilter/nf_tables_compat.h>

@@ -5,16 +5,23 @@ package import SystemPackage
 /// The addresses of this network namespace's interfaces, by which `enforce: auto` finds the node.
 package enum HostAddresses {
     package static func current() throws(Errno) -> Set<IPAddress> {
+        try byInterface().values.reduce(into: []) { $0.formUnion($1) }
+    }
+
+    /// The addresses of each interface, also of those that have none.
+    package static func byInterface() throws(Errno) -> [String: Set<IPAddress>] {
         var first: UnsafeMutablePointer<ifaddrs>?
         guard getifaddrs(&first) == 0 else { throw Errno(rawValue: errno) }
         defer { freeifaddrs(first) }
-        var addresses: Set<IPAddress> = []
+        var interfaces: [String: Set<IPAddress>] = [:]
         var next = first
         while let entry = next {
-            if let address = entry.pointee.ifa_addr.flatMap(address) { addresses.insert(address) }
+            let name = String(cString: entry.pointee.ifa_name)
+            let address = entry.pointee.ifa_addr.flatMap(address)
+            interfaces[name, default: []].formUnion(address.map { [$0] } ?? [])
             next = entry.pointee.ifa_next
         }
-        return addresses
+        return interfaces
     }
 
     private static func address(_ pointer: UnsafeMutablePointer<sockaddr>) -> IPAddress? {

@@ -6,7 +6,7 @@ extension Shadow {
     package var warning: String { "\(place) \(danger): \(remedy)" }
 
     /// Such as `table inet firewalld, chain filter_INPUT (hook input, priority 10, firewalld)`.
-    var place: String {
+    package var place: String {
         let table = "table \(family.rawValue) \(table)"
         guard let chain, let hook, let priority else {
             return "\(owner?.rawValue ?? "somebody else")'s \(table)"
@@ -15,7 +15,8 @@ extension Shadow {
         return "\(table), chain \(chain) (hook \(hook.rawValue), priority \(priority)\(owner))"
     }
 
-    private var danger: String {
+    /// What it does, and what that may mean.
+    package var danger: String {
         let effects = why.map { reason in
             switch reason {
             case .policyDrop: "drops by its policy"
@@ -38,7 +39,8 @@ extension Shadow {
         return "\(effects.joined(separator: ", ")); \(consequence)"
     }
 
-    private var remedy: String {
+    /// What to do, with the commands for it.
+    package var remedy: String {
         switch owner {
         case .firewalld:
             "put the nodes' interfaces into firewalld's zone trusted (firewall-cmd --permanent --zone=trusted --change-interface=NAME, then firewall-cmd --reload)"

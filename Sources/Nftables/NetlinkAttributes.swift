@@ -53,4 +53,10 @@ struct NetlinkPayload {
         guard bytes.count == MemoryLayout<Number>.size else { return nil }
         return Number(bigEndian: bytes.loadUnaligned(as: Number.self))
     }
+
+    /// A 32-bit number in the host's order, as rtnetlink sends them.
+    var hostNumber: UInt32? {
+        guard bytes.count == MemoryLayout<UInt32>.size else { return nil }
+        return bytes.loadUnaligned(as: UInt32.self)
+    }
 }

@@ -109,12 +109,16 @@ final class NetlinkSocket {
         guard sent >= 0 else { throw NftablesError.system("ask the kernel by netlink") }
     }
 
-    /// Whether the kernel's route to an address leads anywhere.
+    /// The kernel's route to an address.
     ///
     /// - Parameters:
     ///   - bytes: the address in network order.
     ///   - family: `AF_INET` or `AF_INET6`.
-    func route(to bytes: [UInt8], family: Int32) throws(NftablesError) -> Bool {
+    /// - Returns: its type, an `RTN_` number, and the index of the interface that it leads out of;
+    ///   0 for none.
+    func route(
+        to bytes: [UInt8], family: Int32
+    ) throws(NftablesError) -> (type: UInt32, interface: UInt32) {
         try send { header in
             header.pointee.nlmsg_type = UInt16(RTM_GETROUTE)
             header.pointee.nlmsg_flags = UInt16(NLM_F_REQUEST)
@@ -125,9 +129,16 @@ final class NetlinkSocket {
                 .storeBytes(of: question, as: rtmsg.self)
             mnl_attr_put(header, UInt16(RTA_DST.rawValue), bytes.count, bytes)
         }
-        var type = UInt32(RTN_UNREACHABLE)
-        try receive { message in type = message.routeType }
-        return [RTN_UNICAST, RTN_LOCAL].contains { UInt32($0) == type }
+        var route = (type: UInt32(RTN_UNREACHABLE), interface: UInt32(0))
+        try receive { message in
+            route.type = message.routeType
+            message.attributes(behind: MemoryLayout<rtmsg>.size).forEach { type, payload in
+                if type == Int(RTA_OIF.rawValue), let index = payload.hostNumber {
+                    route.interface = index
+                }
+            }
+        }
+        return route
     }
 
     /// Reads one datagram, waiting for it unless the descriptor is non-blocking, and hands its
@@ -231,14 +242,16 @@ struct NetlinkMessage: ~Copyable {
     }
 
     /// All attributes at the top level, behind a netfilter header.
-    var attributes: NetlinkAttributes {
+    var attributes: NetlinkAttributes { attributes(behind: MemoryLayout<nfgenmsg>.size) }
+
+    /// All attributes at the top level, behind a header of so many bytes.
+    func attributes(behind size: Int) -> NetlinkAttributes {
         let length = mnl_nlmsg_get_payload_len(header)
-        guard length >= MemoryLayout<nfgenmsg>.size, let payload = mnl_nlmsg_get_payload(header)
+        guard length >= size, let payload = mnl_nlmsg_get_payload(header)
         else { return NetlinkAttributes(UnsafeRawBufferPointer(start: nil, count: 0)) }
         return NetlinkAttributes(
             UnsafeRawBufferPointer(
-                rebasing: UnsafeRawBufferPointer(start: payload, count: length)[
-                    MemoryLayout<nfgenmsg>.size...]))
+                rebasing: UnsafeRawBufferPointer(start: payload, count: length)[size...]))
     }
 
     private func attribute(_ type: Int) -> UnsafePointer<nlattr>? {

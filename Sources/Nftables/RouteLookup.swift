@@ -1,4 +1,5 @@
 internal import CMnl
+internal import Glibc
 package import PortModel
 
 /// Asks the kernel for its route to an address, by rtnetlink, which needs no privilege.
@@ -7,12 +8,27 @@ package enum RouteLookup {
     ///
     /// - Throws: when netlink can't be used; not where there is no route.
     package static func hasRoute(to address: IPAddress) throws(NftablesError) -> Bool {
+        try interface(to: address) != nil
+    }
+
+    /// The interface by which a packet to the address would be sent, `lo` where it is this host's
+    /// own; nil where there is no route.
+    ///
+    /// - Throws: when netlink can't be used; not where there is no route.
+    package static func interface(to address: IPAddress) throws(NftablesError) -> String? {
         let socket = try NetlinkSocket(bus: NETLINK_ROUTE)
         do throws(NftablesError) {
-            return try socket.route(
+            let route = try socket.route(
                 to: address.bytes, family: address.family == .ipv4 ? AF_INET : AF_INET6)
+            guard [RTN_UNICAST, RTN_LOCAL].contains(where: { UInt32($0) == route.type }) else {
+                return nil
+            }
+            var name = [CChar](repeating: 0, count: Int(IF_NAMESIZE))
+            // One that is gone since leads nowhere.
+            guard if_indextoname(route.interface, &name) != nil else { return nil }
+            return String(decoding: name.prefix { $0 != 0 }.map(UInt8.init), as: UTF8.self)
         } catch {
-            if error.code == .unreachable { return false }
+            if error.code == .unreachable { return nil }
             throw error
         }
     }
