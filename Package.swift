@@ -71,6 +71,13 @@ let package = Package(
                 "Policy", "PortModel", "Ruleset", logging, system,
             ],
             swiftSettings: strict),
+        .target(
+            name: "Doctor",
+            dependencies: [
+                "Deployment", "Enforcement", "LinuxSystem", "Nftables", "PortModel", "Ruleset",
+                system,
+            ],
+            swiftSettings: strict),
 
         // Arguments and wiring only.
         .executableTarget(
@@ -82,8 +89,8 @@ let package = Package(
         .executableTarget(
             name: "pexip-fwctl",
             dependencies: [
-                "Control", "Deployment", "Enforcement", "JSONValue", "LinuxSystem", "Policy",
-                "PortModel", "Ruleset", argumentParser,
+                "Control", "Deployment", "Doctor", "Enforcement", "JSONValue", "LinuxSystem",
+                "Policy", "PortModel", "Ruleset", argumentParser,
             ],
             swiftSettings: strict),
 
@@ -116,8 +123,8 @@ let package = Package(
         .testTarget(
             name: "KernelTests",
             dependencies: [
-                "Control", "JSONValue", "Deployment", "DeploymentGenerator", "Enforcement",
-                "Policy", "PortModel",
+                "Control", "JSONValue", "Deployment", "DeploymentGenerator", "Doctor",
+                "Enforcement", "Policy", "PortModel",
                 "Ruleset",
                 "TestSupport", "packet-probe", "pexip-fwctl", "pexip-fwd", logging,
             ],
@@ -140,6 +147,10 @@ let package = Package(
                 "Deployment", "Enforcement", "KernelFake", "Policy", "PortModel", "Ruleset",
                 logging,
             ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "DoctorTests",
+            dependencies: ["Deployment", "Doctor", "Enforcement", "PortModel", "Ruleset"],
             swiftSettings: strict),
         .testTarget(
             name: "LinuxSystemTests",

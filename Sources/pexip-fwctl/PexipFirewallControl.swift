@@ -14,7 +14,7 @@ struct PexipFirewallControl: ParsableCommand {
         version: Version.current,
         subcommands: [
             Status.self, Apply.self, Confirm.self, Rollback.self, Flush.self, Check.self, Show.self,
-            Explain.self, Monitor.self,
+            Explain.self, Monitor.self, Diagnose.self,
         ])
 
     @OptionGroup var connection: ConnectionOptions

@@ -1,0 +1,65 @@
+package import Deployment
+package import Enforcement
+internal import PortModel
+
+/// What this host is to do: the deployment, and which of its nodes are enforced here.
+package struct Site: Sendable {
+    package let deployment: Deployment
+    package let nodes: [Node]
+
+    package init(_ target: Compilation.Target) {
+        deployment = target.deployment
+        let names = Set(target.nodes.map(\.name))
+        nodes = deployment.nodes.filter { names.contains($0.name) }
+    }
+
+    var isGateway: Bool { deployment.placement == .gateway }
+
+    /// The families that the enforced nodes have addresses of, IPv4 first.
+    var families: [AddressFamily] {
+        let used = Set(nodes.flatMap(\.allAddresses).map(\.family))
+        return AddressFamily.allCases.filter(used.contains)
+    }
+
+    /// The nodes that have to be reached, with their addresses: on the node itself the primary ones
+    /// of all other nodes, by which they speak with each other; on a gateway also every address of
+    /// the nodes behind it.
+    var destinations: [(node: Node, addresses: [IPAddress])] {
+        let own = Set(nodes.map(\.name))
+        return deployment.nodes.compactMap { node in
+            let isOwn = own.contains(node.name)
+            if isOwn, !isGateway { return nil }
+            let addresses = (isOwn ? node.allAddresses : node.addresses).filter {
+                families.contains($0.family)
+            }
+            return addresses.isEmpty ? nil : (node, addresses)
+        }
+    }
+
+    /// The ids of rows that apply to an enforced node and are as wanted, in the documentation's
+    /// order.
+    func rows(_ isWanted: (Row) -> Bool) -> [String] {
+        struct Kind: Hashable {
+            let role: NodeRole
+            let features: Set<Feature>
+        }
+        let kinds = Set(nodes.map { Kind(role: $0.role, features: $0.features) })
+        return deployment.profile.rows.filter { row in
+            kinds.contains {
+                $0.role == row.role && (row.feature.map($0.features.contains) ?? true)
+            } && isWanted(row)
+        }.map(\.id)
+    }
+
+    /// The ids of the inter-node rows.
+    var meshRows: [String] {
+        rows { if case .nodes = $0.peer { true } else { false } }
+    }
+}
+
+extension PortCell {
+    /// Whether ports of this range are among those of the cell.
+    func uses(_ range: NamedRange) -> Bool {
+        if case .ports(_, range) = self { true } else { false }
+    }
+}
