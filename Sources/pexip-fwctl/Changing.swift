@@ -14,8 +14,9 @@ struct Apply: ParsableCommand {
     var dryRun = false
 
     @Option(
-        help: "Take it back after this time, such as 60s or 5m, unless pexip-fwctl confirm is said."
-    )
+        help:
+            "Take it back after this time, such as 60s or 5m, unless pexip-fwctl confirm is said.",
+        completion: .list(["60s", "2m", "5m", "10m"]))
     var confirm: ConfirmationTime?
 
     @Flag(help: "Even where it cuts your SSH session; and without trying the configured probes.")
@@ -79,7 +80,9 @@ struct Rollback: ParsableCommand {
 
     @OptionGroup var connection: ConnectionOptions
 
-    @Argument(help: "The generation's number; by default the newest before that in force.")
+    @Argument(
+        help: "The generation's number; by default the newest before that in force.",
+        completion: Completion.generations)
     var generation: Int?
 
     func run() throws {

@@ -9,7 +9,9 @@ struct Check: ParsableCommand {
 
     @OptionGroup var configuration: ConfigurationOption
 
-    @Argument(help: "The directory; by default \(ConfigurationOption.defaultDirectory).")
+    @Argument(
+        help: "The directory; by default \(ConfigurationOption.defaultDirectory).",
+        completion: .directory)
     var directory: String?
 
     func run() throws {

@@ -6,7 +6,9 @@ import Enforcement
 struct ConfigurationOption: ParsableArguments {
     static let defaultDirectory = "/etc/pexip-fw.d"
 
-    @Option(help: "Work from the configuration in this directory, without an agent.")
+    @Option(
+        help: "Work from the configuration in this directory, without an agent.",
+        completion: .directory)
     var configDir: String?
 
     /// For commands whose `--node` chooses what to compile.

@@ -4,7 +4,7 @@ import JSONValue
 
 /// Where the agent is, and how to speak with it.
 struct ConnectionOptions: ParsableArguments {
-    @Option(help: "The agent's control socket.")
+    @Option(help: "The agent's control socket.", completion: .file())
     var socket = PexipFirewallInterface.defaultSocketPath
 
     /// Calls a method of the agent's interface.

@@ -23,13 +23,17 @@ struct Explain: ParsableCommand {
     @OptionGroup var connection: ConnectionOptions
     @OptionGroup var source: ConfigurationOption
 
-    @Option(help: "With --config-dir: explain for this node, wherever this is.")
+    @Option(
+        help: "With --config-dir: explain for this node, wherever this is.",
+        completion: Completion.nodes)
     var node: String?
 
     @Flag(help: "Print the explanation as JSON.")
     var json = false
 
-    @Argument(help: "tcp, udp, esp, icmp or a protocol's number.")
+    @Argument(
+        help: "tcp, udp, esp, icmp or a protocol's number.",
+        completion: .list(["tcp", "udp", "esp", "icmp"]))
     var `protocol`: String
 
     @Argument(help: "Where the packet comes from.")

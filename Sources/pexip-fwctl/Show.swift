@@ -26,7 +26,9 @@ struct ShowRules: ParsableCommand {
     @OptionGroup var connection: ConnectionOptions
     @OptionGroup var source: ConfigurationOption
 
-    @Option(help: "With --config-dir: compile for this node, wherever this is.")
+    @Option(
+        help: "With --config-dir: compile for this node, wherever this is.",
+        completion: Completion.nodes)
     var node: String?
 
     func validate() throws { try source.requireDirectory(for: node) }
@@ -59,7 +61,7 @@ struct ShowPorts: ParsableCommand {
     @OptionGroup var connection: ConnectionOptions
     @OptionGroup var source: ConfigurationOption
 
-    @Option(help: "Only this node.")
+    @Option(help: "Only this node.", completion: Completion.nodes)
     var node: String?
 
     @Flag(help: "Print the tables as JSON.")

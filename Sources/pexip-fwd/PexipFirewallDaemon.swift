@@ -18,13 +18,13 @@ struct PexipFirewallDaemon: ParsableCommand {
         version: Version.current,
         subcommands: [Restore.self, KernelWorker.self])
 
-    @Option(help: "The directory of .yaml files to enforce.")
+    @Option(help: "The directory of .yaml files to enforce.", completion: .directory)
     var configDir = AgentOptions.defaultConfigurationDirectory
 
-    @Option(help: "Where generations are kept.")
+    @Option(help: "Where generations are kept.", completion: .directory)
     var stateDir = AgentOptions.defaultStateDirectory
 
-    @Option(help: "The control socket.")
+    @Option(help: "The control socket.", completion: .file())
     var socket = AgentOptions.defaultSocketPath
 
     @Flag(help: "Log what is usually of no interest.")
