@@ -153,6 +153,10 @@ let package = Package(
             dependencies: ["Deployment", "Doctor", "Enforcement", "PortModel", "Ruleset"],
             swiftSettings: strict),
         .testTarget(
+            name: "ManualTests",
+            dependencies: ["Deployment", "PortModel", "TestSupport", "pexip-fwctl", "pexip-fwd"],
+            swiftSettings: strict),
+        .testTarget(
             name: "LinuxSystemTests",
             dependencies: ["LinuxSystem", "TestSupport", logging, system], swiftSettings: strict),
         .testTarget(
