@@ -2,6 +2,7 @@
 #include "isolation.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/capability.h>
 #include <signal.h>
 #include <spawn.h>
@@ -107,12 +108,31 @@ int clinux_reduce_capabilities(uint64_t kept) {
     struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
     struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
     if (syscall(SYS_capget, &header, data) != 0) return -1;
+    int has_more = 0;
     for (int word = 0; word < _LINUX_CAPABILITY_U32S_3; word++) {
-        data[word].permitted &= (uint32_t)(kept >> (32 * word));
+        uint32_t lost = ~(uint32_t)(kept >> (32 * word));
+        has_more |= (data[word].permitted & lost) != 0;
+        data[word].permitted &= ~lost;
         data[word].effective = data[word].permitted;
         data[word].inheritable = 0;
     }
-    return (int)syscall(SYS_capset, &header, data);
+    if (syscall(SYS_capset, &header, data) == 0) return 0;
+    return has_more ? -1 : 0;
+}
+
+int clinux_execute(const char *program, char *const arguments[], char *const environment[],
+                   const int descriptors[], size_t count) {
+    for (size_t index = 0; index < count; index++)
+        if (fcntl(descriptors[index], F_SETFD, 0) != 0) return -1;
+    execve(program, arguments, environment);
+    int error = errno;
+    for (size_t index = 0; index < count; index++) fcntl(descriptors[index], F_SETFD, FD_CLOEXEC);
+    errno = error;
+    return -1;
+}
+
+int clinux_keep_to_this_program(int descriptor) {
+    return fcntl(descriptor, F_SETFD, FD_CLOEXEC);
 }
 
 int clinux_forbid_new_privileges(void) { return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); }

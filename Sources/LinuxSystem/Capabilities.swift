@@ -20,16 +20,35 @@ package enum Privileges {
             throw PrivilegeError(
                 "the process has \(threads.count) threads: capabilities are each thread's own")
         }
-        try PrivilegeError.converting { () throws(SystemError) in
+        do throws(SystemError) {
             try systemCall("capset") { clinux_reduce_capabilities(bits) }
-            try systemCall("prctl", "PR_SET_NO_NEW_PRIVS") { clinux_forbid_new_privileges() }
+        } catch {
+            throw PrivilegeError(
+                error.description,
+                isForbidden: [.notPermitted, .permissionDenied].contains(error.errno))
         }
+        try forbidNewPrivileges()
         try verify(bits)
+    }
+
+    /// Proves that no thread of this process has any capability, nor gets one by executing a program.
+    package static func expectNone() throws(PrivilegeError) {
+        try forbidNewPrivileges()
+        try verify(0)
+    }
+
+    private static func forbidNewPrivileges() throws(PrivilegeError) {
+        do throws(SystemError) {
+            try systemCall("prctl", "PR_SET_NO_NEW_PRIVS") { clinux_forbid_new_privileges() }
+        } catch {
+            throw PrivilegeError(error.description)
+        }
     }
 
     /// Whether each thread holds at most these, by what the kernel tells.
     private static func verify(_ kept: UInt64) throws(PrivilegeError) {
-        let names = ["CapInh", "CapPrm", "CapEff", "CapAmb"]
+        // Inheritable ones are nobody's: new privileges are forbidden.
+        let names = ["CapPrm", "CapEff", "CapAmb"]
         let threads = try PrivilegeError.converting { () throws(SystemError) in try Self.threads() }
         for thread in threads {
             let status = try PrivilegeError.converting { () throws(SystemError) in
@@ -77,8 +96,13 @@ package enum Privileges {
 /// Why a process is not as unprivileged as it should be.
 package struct PrivilegeError: Error, Hashable, Sendable, CustomStringConvertible {
     package let description: String
+    /// The system call is forbidden by which capabilities are given up.
+    package let isForbidden: Bool
 
-    init(_ description: String) { self.description = description }
+    init(_ description: String, isForbidden: Bool = false) {
+        self.description = description
+        self.isForbidden = isForbidden
+    }
 
     fileprivate static func converting<Success>(
         _ body: () throws(SystemError) -> Success

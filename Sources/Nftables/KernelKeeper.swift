@@ -31,6 +31,26 @@ package final class KernelKeeper: Sendable {
         process = try ProcessHandle(child: pid)
     }
 
+    /// Goes on with a keeper that a program started which this process was before.
+    package init(adopting passed: Passed) throws(SystemError) {
+        control = MessageSocket(adopting: FileDescriptor(rawValue: passed.descriptor))
+        pid = passed.pid
+        process = try ProcessHandle(child: pid)
+    }
+
+    /// What the next program of this process needs to know.
+    package struct Passed: Sendable {
+        package var pid: Int32
+        package var descriptor: Int32
+
+        package init(pid: Int32, descriptor: Int32) {
+            self.pid = pid
+            self.descriptor = descriptor
+        }
+    }
+
+    package var passed: Passed { Passed(pid: pid, descriptor: control.descriptor.rawValue) }
+
     /// By which `pexip-fwd` becomes the keeper.
     package static let subcommand = "kernel-worker"
 

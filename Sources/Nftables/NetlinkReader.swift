@@ -10,6 +10,8 @@ final class NetlinkReader: @unchecked Sendable {
 
     init(_ socket: NetlinkSocket) { self.socket = socket }
 
+    var descriptor: FileDescriptor { FileDescriptor(rawValue: socket.descriptor) }
+
     /// A paused source that hands every message to `onMessage` and the result of each reading to
     /// `afterReading`, both on `queue`. Keeps the reader.
     func source(

@@ -34,6 +34,14 @@ final class NetlinkSocket {
         }
     }
 
+    /// Goes on with the socket of a program that this process was before.
+    init(adopting descriptor: Int32) throws(NftablesError) {
+        guard let socket = mnl_socket_fdopen(descriptor) else {
+            throw NftablesError.system("adopt a netlink socket")
+        }
+        self.socket = socket
+    }
+
     deinit { mnl_socket_close(socket) }
 
     var descriptor: Int32 { mnl_socket_get_fd(socket) }

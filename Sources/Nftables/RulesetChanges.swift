@@ -2,6 +2,7 @@ internal import CMnl
 @preconcurrency internal import Dispatch
 internal import LinuxSystem
 internal import Synchronization
+package import SystemPackage
 
 /// A transaction that somebody committed, as the kernel notifies it.
 package struct RulesetChange: Hashable, Sendable {
@@ -50,6 +51,13 @@ package final class RulesetListener: Sendable {
             try NetlinkSocket(
                 groups: 1 << UInt32(NFNLGRP_NFTABLES.rawValue - 1), receiveBuffer: 8 << 20))
     }
+
+    /// Goes on with what ``descriptor`` was in a program that this process was before.
+    package init(adopting descriptor: Int32) throws(NftablesError) {
+        reader = NetlinkReader(try NetlinkSocket(adopting: descriptor))
+    }
+
+    package var descriptor: FileDescriptor { reader.descriptor }
 
     /// What was heard; to be called once. Received on a queue of its own, until the stream's
     /// consumer ends.

@@ -37,8 +37,17 @@ int clinux_ignore_signal(int signal);
 
 // capset(2) has no wrapper in glibc, and prctl(2) is variadic. Each concerns the calling thread:
 // permitted and effective capabilities become `kept` (bits by number) where the thread has them,
-// inheritable and ambient ones go, and the bounding set as well where CAP_SETPCAP allows that.
+// inheritable and ambient ones go, and the bounding set as well where CAP_SETPCAP allows that. Where
+// a sandbox forbids capset(2), that is an error only if it was needed: inheritable capabilities give
+// nothing to a program that has no capabilities of its own.
 int clinux_reduce_capabilities(uint64_t kept);
+
+// execve(2) with these descriptors staying open; -1 where it fails, with everything as before.
+int clinux_execute(const char *program, char *const arguments[], char *const environment[],
+                   const int descriptors[], size_t count);
+
+// fcntl(2) is variadic: FD_CLOEXEC.
+int clinux_keep_to_this_program(int descriptor);
 
 // prctl(2) is variadic: PR_SET_NO_NEW_PRIVS, for this thread and what it starts.
 int clinux_forbid_new_privileges(void);
