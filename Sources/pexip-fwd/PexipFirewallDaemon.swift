@@ -16,7 +16,7 @@ struct PexipFirewallDaemon: ParsableCommand {
             configuration again. The rules stay in force when the agent ends.
             """,
         version: Version.current,
-        subcommands: [Restore.self, KernelWorker.self])
+        subcommands: [Restore.self, RemoveTables.self, KernelWorker.self])
 
     @Option(help: "The directory of .yaml files to enforce.", completion: .directory)
     var configDir = AgentOptions.defaultConfigurationDirectory

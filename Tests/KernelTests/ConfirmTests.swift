@@ -200,4 +200,29 @@ struct ConfirmTests {
             try agent.start()
         }
     }
+
+    @Test("a removal takes our tables away and no others, and keeps the state")
+    func removal() throws {
+        try Self.scene { agent, _ in
+            _ = try agent.namespace.run(["nft", "add", "table", "inet", "other"]).requireSuccess()
+            // Named like ours, without the stamp that ours have.
+            _ = try agent.namespace.run(
+                ["nft", "add", "table", "inet", "pexip_fw_others_own"]
+            ).requireSuccess()
+            agent.kill()
+            let program = try BuiltProducts.path(of: "pexip-fwd")
+            let arguments = ["remove-tables"]
+            let removed = try agent.namespace.run([program] + arguments).requireSuccess()
+            #expect(removed.standardError.contains("removed table=pexip_fw_conf_1"))
+            #expect(
+                try agent.namespace.run(["nft", "list", "tables"]).requireSuccess().standardOutput
+                    == "table inet other\ntable inet pexip_fw_others_own\n")
+            // None is left to take away.
+            #expect(
+                try agent.namespace.run([program] + arguments).requireSuccess().standardError == "")
+
+            try agent.start()
+            try agent.waitForStatus("in sync") { $0.state == .inSync && $0.generation == 1 }
+        }
+    }
 }

@@ -1,0 +1,25 @@
+package import Logging
+internal import Ruleset
+
+/// What a removal of the program does: takes our tables away. The state directory, which only the
+/// agent's user may read, is left alone.
+package struct Removal: Sendable {
+    private let kernel: VerifiedKernel
+    private let log: Logger
+
+    package init(kernel: any RulesetKernel, log: Logger) {
+        self.kernel = VerifiedKernel(kernel: kernel)
+        self.log = log
+    }
+
+    /// Takes away every table of ours, and proves it by reading back.
+    ///
+    /// - Returns: the names of the tables that were there.
+    /// - Throws: why it could not be done; the kernel is as it was.
+    package func run() async throws -> [String] {
+        let tables = try await kernel.tables(knownFrom: [])
+        try await kernel.put(Ruleset(tables: []), from: tables)
+        for table in tables { log.notice("removed", metadata: ["table": "\(table.name)"]) }
+        return tables.map(\.name)
+    }
+}
