@@ -24,7 +24,8 @@ struct ControlService: Sendable {
             path: path,
             mode: readers == nil
                 ? .ownerReadWrite : [.ownerReadWrite, .groupReadWrite])
-        if let readers, chown(path, uid_t.max, readers) != 0 {
+        // Where it is the agent's own group, the socket was born with it.
+        if let readers, readers != getegid(), chown(path, uid_t.max, readers) != 0 {
             // The group's members can't look then; nobody can do more than they should.
             log.warning(
                 "can't give \(path) to group \(PexipFirewallInterface.readersGroup): \(String(cString: strerror(errno)))"
