@@ -20,10 +20,11 @@ let package = Package(
         .executable(name: "pexip-fwd", targets: ["pexip-fwd"]),
         .executable(name: "pexip-fwctl", targets: ["pexip-fwctl"]),
     ],
+    // Exactly these, so that what is built is the same wherever it is built.
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
-        .package(url: "https://github.com/apple/swift-system", from: "1.8.1"),
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-system", exact: "1.8.1"),
     ],
     targets: [
         // System libraries: Debian's -dev packages, found through pkg-config.
