@@ -102,8 +102,16 @@ let package = Package(
             name: "packet-probe", dependencies: ["CPacket", "PortModel", "ProbeProtocol"],
             path: "Tests/packet-probe", swiftSettings: strict),
         .target(
-            name: "TestSupport", dependencies: ["CPacket", "PortModel", "ProbeProtocol"],
+            name: "TestSupport",
+            dependencies: ["CPacket", "Enforcement", "PortModel", "ProbeProtocol"],
             path: "Tests/TestSupport", swiftSettings: strict),
+        .executableTarget(
+            name: "benchmark",
+            dependencies: [
+                "CPacket", "Deployment", "Enforcement", "Nftables", "PortModel", "Ruleset",
+                "TestSupport", argumentParser,
+            ],
+            path: "Tests/Benchmark", swiftSettings: strict),
         .target(
             name: "KernelFake", dependencies: ["Enforcement", "PortModel", "Ruleset"],
             path: "Tests/KernelFake", swiftSettings: strict),

@@ -1,23 +1,22 @@
-import Enforcement
-import Foundation
-import TestSupport
+package import Enforcement
+package import Foundation
 
 /// The real agent, with directories of its own, in a namespace of the test's.
-final class AgentFixture {
-    let namespace: NetworkNamespace
-    let directory: URL
-    let configurationDirectory: URL
+package final class AgentFixture {
+    package let namespace: NetworkNamespace
+    package let directory: URL
+    package let configurationDirectory: URL
     /// Made by the agent.
-    var stateDirectory: URL
-    var socket: String { directory.appending(path: "control").path }
-    private(set) var process: ChildProcess?
+    package var stateDirectory: URL
+    package var socket: String { directory.appending(path: "control").path }
+    package private(set) var process: ChildProcess?
     /// What starts the agent's program, where it is not started directly: it must become it.
-    var launcher: [String] = []
+    package var launcher: [String] = []
 
     /// Makes the directories, with `configuration` as the file `10-site.yaml` where it is given.
     ///
     /// - Parameter name: of the configuration directory, below ``directory``.
-    init(
+    package init(
         in namespace: NetworkNamespace, configuration: String?,
         configurationDirectory name: String = "pexip-fw.d"
     ) throws {
@@ -41,7 +40,7 @@ final class AgentFixture {
     }
 
     /// Runs the body with a started agent, and with what it logged where the body throws.
-    static func with<Success>(
+    package static func with<Success>(
         _ configuration: String?, in namespace: NetworkNamespace,
         _ body: (AgentFixture) throws -> Success
     ) throws -> Success {
@@ -57,7 +56,7 @@ final class AgentFixture {
     }
 
     /// Puts a file into the directory as tools should: written beside it and renamed.
-    func write(_ text: String, as name: String = "10-site.yaml") throws {
+    package func write(_ text: String, as name: String = "10-site.yaml") throws {
         let temporary = directory.appending(path: "new-\(name)")
         try Data(text.utf8).write(to: temporary)
         let path = configurationDirectory.appending(path: name).path
@@ -66,19 +65,19 @@ final class AgentFixture {
         }
     }
 
-    func remove(_ name: String) throws {
+    package func remove(_ name: String) throws {
         try FileManager.default.removeItem(at: configurationDirectory.appending(path: name))
     }
 
     /// Starts the agent and waits until it answers.
-    func start() throws {
+    package func start(timeout: Duration = .seconds(20)) throws {
         let process = try namespace.spawn(
             launcher + [
                 try BuiltProducts.path(of: "pexip-fwd"), "--config-dir",
                 configurationDirectory.path, "--state-dir", stateDirectory.path, "--socket", socket,
             ])
         self.process = process
-        let answers = try waitUntil(timeout: .seconds(20)) {
+        let answers = try waitUntil(timeout: timeout) {
             guard process.isRunning else { return true }
             return try control("status").status != .exited(3)
         }
@@ -87,26 +86,26 @@ final class AgentFixture {
         }
     }
 
-    func stop() throws {
+    package func stop() throws {
         guard process?.terminate() == .exited(0) else {
             throw TestSupportError("the agent did not end in order: \(log)")
         }
     }
 
-    func kill() {
+    package func kill() {
         process?.kill()
         _ = process?.wait(timeout: .seconds(5))
     }
 
-    var log: String { process?.standardError ?? "" }
+    package var log: String { process?.standardError ?? "" }
 
     /// Runs `pexip-fwctl` in the agent's namespace.
-    func control(_ arguments: String...) throws -> ProcessResult {
+    package func control(_ arguments: String...) throws -> ProcessResult {
         try namespace.run(
             [try BuiltProducts.path(of: "pexip-fwctl"), "--socket", socket] + arguments)
     }
 
-    func status() throws -> StatusReport {
+    package func status() throws -> StatusReport {
         let result = try control("status", "--json")
         do {
             return try JSONDecoder().decode(
@@ -117,11 +116,12 @@ final class AgentFixture {
     }
 
     /// Waits until the status is as wanted.
-    func waitForStatus(
-        _ description: String, _ isWanted: (StatusReport) -> Bool
+    package func waitForStatus(
+        _ description: String, timeout: Duration = .seconds(20),
+        _ isWanted: (StatusReport) -> Bool
     ) throws {
         var last: StatusReport?
-        let came = try waitUntil(timeout: .seconds(20)) {
+        let came = try waitUntil(timeout: timeout) {
             last = try status()
             return last.map(isWanted) ?? false
         }
@@ -132,7 +132,7 @@ final class AgentFixture {
     }
 
     /// The rules in the kernel as an independent observer lists them, without counters' values.
-    func rulesInKernel() throws -> String {
+    package func rulesInKernel() throws -> String {
         try namespace.run(["nft", "-s", "list", "ruleset"]).requireSuccess().standardOutput
     }
 }

@@ -1,0 +1,338 @@
+import CPacket
+import Enforcement
+import Foundation
+import Nftables
+import PortModel
+import Ruleset
+import TestSupport
+
+/// How long it takes from what somebody did to what the kernel holds, and what the agent costs
+/// meanwhile.
+struct ControlPlane {
+    var rounds: Int
+    /// How long the agent waits for writes to end: not part of what is measured.
+    private static let settling = 200e6
+
+    // MARK: Without the agent
+
+    /// Transactions through our worker, beside the program `nft` with the same rules.
+    func transactions() async throws -> [Row] {
+        let local = try await applyLocal()
+        let join = try await join()
+        return [local, join, try await nodeMemory()]
+    }
+
+    private func applyLocal() async throws -> Row {
+        var ours: [Double] = []
+        var nft: [Double] = []
+        let other = try NetworkNamespace()
+        try await Self.withKernel { kernel in
+            for round in 0..<2 * rounds + 2 {
+                let files = ["10-site.yaml": Rules.local(signaling: 33_000 + round % 2)]
+                let observed = try await kernel.tables(withPrefix: "pexip_fw_").tables
+                let started = pexip_now()
+                let ruleset = try Rules.compile(files)
+                try await kernel.commit(Transaction(from: observed, to: ruleset))
+                let own = Double(pexip_now() - started)
+                let program = try Self.runNft(Rules.script(ruleset), in: other)
+                // The first of each kind makes the table, and warms up.
+                guard round > 1 else { continue }
+                ours.append(own)
+                nft.append(program)
+            }
+        }
+        try other.close()
+        return done(
+            Row(
+                "apply of one local node, loaded, compiled and committed ÷ running nft -f",
+                target: 0.1, zip(ours, nft).map { $0 / $1 },
+                "\(ours.median.asTime) ÷ \(nft.median.asTime)"))
+    }
+
+    private func join() async throws -> Row {
+        var times: [[Double]] = [[], []]
+        let counts = [1, 1_000]
+        try await Self.withKernel { one in
+            try await Self.withKernel { thousand in
+                let kernels = [one, thousand]
+                var rulesets: [[Ruleset]] = []
+                for (index, count) in counts.enumerated() {
+                    // Two Conferencing Nodes at least, so that no class comes or goes.
+                    rulesets.append(
+                        try [count + 2, count + 3].map { try Rules.compile(Rules.gateway($0)) })
+                    try await kernels[index].commit(
+                        Transaction(from: [], to: rulesets[index][0]))
+                }
+                for round in 0..<rounds {
+                    for index in round % 2 == 0 ? [0, 1] : [1, 0] {
+                        for target in [1, 0] {
+                            let observed = try await kernels[index].tables(
+                                withPrefix: "pexip_fw_"
+                            ).tables
+                            let transaction = Transaction(
+                                from: observed, to: rulesets[index][target])
+                            let started = pexip_now()
+                            try await kernels[index].commit(transaction)
+                            if target == 1 { times[index].append(Double(pexip_now() - started)) }
+                        }
+                    }
+                }
+            }
+        }
+        return done(
+            Row(
+                "one node joins 1,000 ÷ joins 1, transaction", target: 4,
+                zip(times[1], times[0]).map { $0 / $1 },
+                "\(times[1].median.asTime) ÷ \(times[0].median.asTime)"))
+    }
+
+    private func nodeMemory() async throws -> Row {
+        let counts = [1_000, 21_000]
+        var memory: [Double] = []
+        for count in counts {
+            let ruleset = try Rules.compile(Rules.gateway(count, files: 20))
+            try await Self.withKernel { kernel in
+                let before = try Memory.kernel()
+                try await kernel.commit(Transaction(from: [], to: ruleset))
+                memory.append(try Memory.kernel() - before)
+            }
+        }
+        return done(
+            Row(
+                "kernel memory for one more node in gateway placement, bytes", target: 512,
+                [(memory[1] - memory[0]) / Double(counts[1] - counts[0])],
+                "\(Int(memory[1] / 1024)) kB with \(counts[1]) nodes, "
+                    + "\(Int(memory[0] / 1024)) kB with \(counts[0])"))
+    }
+
+    /// Gives the body a kernel in a namespace of its own.
+    static func withKernel(_ body: (NftablesKernel) async throws -> Void) async throws {
+        let namespace = try NetworkNamespace()
+        let keeper = try namespace.inside {
+            try KernelKeeper(program: BuiltProducts.path(of: "pexip-fwd"))
+        }
+        let kernel = NftablesKernel(keeper, deadline: .seconds(120)) { print($0) }
+        do {
+            try await body(kernel)
+        } catch {
+            try await kernel.stop()
+            try namespace.close()
+            throw error
+        }
+        try await kernel.stop()
+        try namespace.close()
+    }
+
+    /// How long running `nft -f` takes, in nanoseconds.
+    static func runNft(_ script: String, in namespace: NetworkNamespace) throws -> Double {
+        let file = FileManager.default.temporaryDirectory.appending(
+            path: "pexip-fw-bench-\(UUID().uuidString).nft")
+        try Data(script.utf8).write(to: file)
+        defer { leavingBehind { try FileManager.default.removeItem(at: file) } }
+        return try namespace.inside {
+            try nanoseconds {
+                try ChildProcess.run(["nft", "-f", file.path], timeout: .seconds(600))
+                    .requireSuccess()
+            }
+        }
+    }
+
+    // MARK: The agent on a node
+
+    /// From a renamed file and from a foreign change to the kernel, beside `nft` and firewalld.
+    func agent(_ firewalld: Firewalld?) throws -> [Row] {
+        let topology = try Topology.nodeAndPeers(
+            nodeAddresses: Array(Rules.nodeAddresses.values),
+            peerAddresses: Array(Rules.peerAddresses.values))
+        let other = try NetworkNamespace()
+        let third = try NetworkNamespace()
+        defer {
+            leavingBehind { try topology.close() }
+            leavingBehind { try other.close() }
+            leavingBehind { try third.close() }
+        }
+        try firewalld?.start(in: third)
+        return try AgentFixture.with(Rules.local(), in: topology.node) { agent in
+            try agent.waitForStatus("in sync") { $0.state == .inSync }
+            let (listener, otherListener) = try (
+                topology.node.inside { try check("listen", pexip_ruleset_listener()) },
+                other.inside { try check("listen", pexip_ruleset_listener()) }
+            )
+            defer {
+                close(listener)
+                close(otherListener)
+            }
+            var rows = try changes(agent, listener, other, firewalld)
+            rows += try repairs(agent, listener, other, otherListener)
+            rows += try idle(agent, firewalld)
+            return rows
+        }
+    }
+
+    private func changes(
+        _ agent: AgentFixture, _ listener: Int32, _ other: NetworkNamespace, _ firewalld: Firewalld?
+    ) throws -> [Row] {
+        var enforced: [Double] = []
+        var nft: [Double] = []
+        var reload: [Double] = []
+        for round in 0..<rounds + 1 {
+            let text = Rules.local(signaling: 33_001 + round % 2)
+            try Self.drain(listener)
+            let started = pexip_now()
+            try agent.write(text)
+            let heard = try check("the agent commits", pexip_next_generation(listener, 10_000))
+            let script = Rules.script(try Rules.compile(["10-site.yaml": text]))
+            let program = try Self.runNft(script, in: other)
+            let other = try firewalld?.reload()
+            guard round > 0 else { continue }
+            enforced.append(Double(heard - started) - Self.settling)
+            nft.append(program)
+            if let other { reload.append(other) }
+        }
+        var rows = [
+            done(
+                Row(
+                    "file renamed into the directory → enforced, without the settling window ÷ "
+                        + "running nft -f", target: 0.5, zip(enforced, nft).map { $0 / $1 },
+                    "\(enforced.median.asTime) ÷ \(nft.median.asTime)"))
+        ]
+        if !reload.isEmpty {
+            rows.append(
+                done(
+                    Row(
+                        "reload of a changed port ÷ firewalld's", target: 0.02,
+                        zip(enforced, reload).map { $0 / $1 },
+                        "\(enforced.median.asTime) ÷ \(reload.median.asTime)")))
+        }
+        return rows
+    }
+
+    private func repairs(
+        _ agent: AgentFixture, _ listener: Int32, _ other: NetworkNamespace, _ otherListener: Int32
+    ) throws -> [Row] {
+        let ruleset = try Rules.compile(["10-site.yaml": Rules.local()])
+        let table = ruleset.tables[0].name
+        let script = Rules.script(ruleset)
+        _ = try Self.runNft(script, in: other)
+        // Few and slow enough to be no fight, in which the agent would hold back.
+        var times: [[Double]] = [[], []]
+        for round in 0..<min(rounds, 9) + 1 {
+            let foreign = ["flush", "chain", "inet", table, ["input", "output"][round % 2]]
+            for index in round % 2 == 0 ? [0, 1] : [1, 0] {
+                let (namespace, heard) = [(agent.namespace, listener), (other, otherListener)][
+                    index]
+                try Self.drain(heard)
+                // Not waited for: the repair may come before the program has ended.
+                let program = try namespace.inside { try ChildProcess(["nft"] + foreign) }
+                let broken = try check("the foreign change", pexip_next_generation(heard, 1_000))
+                if index == 1 { _ = try Self.runNft(script, in: other) }
+                let repaired = try check("the repair", pexip_next_generation(heard, 10_000))
+                try program.finish().requireSuccess()
+                if round > 0 { times[index].append(Double(repaired - broken)) }
+            }
+            usleep(800_000)
+        }
+        return [
+            done(
+                Row(
+                    "foreign change → repaired ÷ repaired by running nft -f", target: 0.33,
+                    zip(times[0], times[1]).map { $0 / $1 },
+                    "\(times[0].median.asTime) ÷ \(times[1].median.asTime)"))
+        ]
+    }
+
+    /// Forgets what was announced so far.
+    private static func drain(_ listener: Int32) throws {
+        while pexip_next_generation(listener, 50) >= 0 {}
+        guard errno == ETIMEDOUT else { throw BenchmarkError.system("listen") }
+    }
+
+    private func idle(_ agent: AgentFixture, _ firewalld: Firewalld?) throws -> [Row] {
+        guard let pid = agent.process?.pid else { throw BenchmarkError("no agent runs") }
+        sleep(5)
+        let processes = try Memory.tree(of: pid)
+        let before = try processes.map { try Memory.switches($0) }
+        sleep(60)
+        let after = try processes.map { try Memory.switches($0) }
+        let woken = zip(after, before).map { after, before in
+            after.reduce(0) { $0 + $1.value - (before[$1.key] ?? 0) }
+        }.reduce(0, +)
+        var rows = [
+            done(
+                Row(
+                    "wake-ups of the agent and its processes in 60 idle seconds", target: 0,
+                    [woken], "\(processes.count) processes"))
+        ]
+        if let firewalld {
+            let own = try processes.map { try Memory.proportional($0) }.reduce(0, +)
+            let other = try firewalld.residentMemory
+            rows.append(
+                done(
+                    Row(
+                        "resident memory of the agent and its processes ÷ firewalld's",
+                        target: 0.35,
+                        [own / other], "\(Int(own / 1024)) kB ÷ \(Int(other / 1024)) kB")))
+        }
+        return rows
+    }
+
+    // MARK: Many nodes
+
+    /// 1,000 nodes beside `nft -f`, then ten times as much of everything.
+    func scale() throws -> [Row] {
+        var rows: [Row] = []
+        let files = Rules.gateway(1_000, files: 10)
+        let script = Rules.script(try Rules.compile(files))
+        var ours: [Double] = []
+        var nft: [Double] = []
+        for _ in 0..<min(rounds, 5) {
+            ours.append(try start(files).time)
+            let namespace = try NetworkNamespace()
+            nft.append(try Self.runNft(script, in: namespace))
+            try namespace.close()
+        }
+        rows.append(
+            done(
+                Row(
+                    "1,000 nodes: agent started → verified in the kernel ÷ running nft -f",
+                    target: 2, zip(ours, nft).map { $0 / $1 },
+                    "\(ours.median.asTime) ÷ \(nft.median.asTime)")))
+
+        let small = try start(Rules.gateway(1_000, files: 10, clients: 10_000))
+        let large = try start(Rules.gateway(10_000, files: 100, clients: 100_000))
+        rows.append(
+            done(
+                Row(
+                    "10,000 nodes in 100 files and 100,000 addresses, from a tenth: time, exponent",
+                    target: 1.15, [log10(large.time / small.time)],
+                    "\(small.time.asTime) → \(large.time.asTime)")))
+        rows.append(
+            done(
+                Row(
+                    "the same: most memory of the agent and its processes, exponent", target: 1.15,
+                    [log10(large.memory / small.memory)],
+                    "\(Int(small.memory / 1e6)) MB → \(Int(large.memory / 1e6)) MB")))
+        return rows
+    }
+
+    /// Starts an agent with these files and waits until it says that the kernel holds them.
+    private func start(_ files: [String: String]) throws -> (time: Double, memory: Double) {
+        let namespace = try NetworkNamespace()
+        defer { leavingBehind { try namespace.close() } }
+        let agent = try AgentFixture(in: namespace, configuration: nil)
+        for (name, text) in files { try agent.write(text, as: name) }
+        let started = pexip_now()
+        try agent.start(timeout: .seconds(300))
+        try agent.waitForStatus("in sync", timeout: .seconds(300)) { $0.state == .inSync }
+        let time = Double(pexip_now() - started)
+        guard let pid = agent.process?.pid else { throw BenchmarkError("no agent runs") }
+        let memory = try Memory.tree(of: pid).map { try Memory.peak($0) }.reduce(0, +)
+        try agent.stop()
+        return (time, memory)
+    }
+
+    private func done(_ row: Row) -> Row {
+        progress(row)
+        return row
+    }
+}

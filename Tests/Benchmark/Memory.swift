@@ -1,0 +1,52 @@
+import Foundation
+import TestSupport
+
+/// What processes and the kernel use, in bytes, as `/proc` has it.
+enum Memory {
+    /// A process and all that it started.
+    static func tree(of pid: Int32) throws -> [Int32] {
+        try [pid] + ProcessTree.children(of: pid).flatMap { try tree(of: $0) }
+    }
+
+    static func resident(_ pid: Int32) throws -> Double {
+        try kilobytes("VmRSS", in: "/proc/\(pid)/status") * 1024
+    }
+
+    /// The most that was resident.
+    static func peak(_ pid: Int32) throws -> Double {
+        try kilobytes("VmHWM", in: "/proc/\(pid)/status") * 1024
+    }
+
+    /// Resident memory, in which what processes share is divided among them.
+    static func proportional(_ pid: Int32) throws -> Double {
+        try kilobytes("Pss", in: "/proc/\(pid)/smaps_rollup") * 1024
+    }
+
+    /// What the kernel allocated for itself.
+    static func kernel() throws -> Double {
+        try ["Slab", "VmallocUsed", "Percpu"].map {
+            try kilobytes($0, in: "/proc/meminfo") * 1024
+        }.reduce(0, +)
+    }
+
+    /// How often each thread of a process gave the processor away to wait: once a wake-up.
+    static func switches(_ pid: Int32) throws -> [Int32: Double] {
+        Dictionary(
+            uniqueKeysWithValues: try ProcessTree.threads(of: pid).map { thread in
+                (
+                    thread,
+                    try kilobytes(
+                        "voluntary_ctxt_switches", in: "/proc/\(pid)/task/\(thread)/status")
+                )
+            })
+    }
+
+    private static func kilobytes(_ field: String, in path: String) throws -> Double {
+        let text = try String(contentsOfFile: path, encoding: .utf8)
+        for line in text.split(separator: "\n") where line.hasPrefix(field + ":") {
+            let words = line.split(whereSeparator: { $0 == " " || $0 == "\t" })
+            if words.count > 1, let value = Double(words[1]) { return value }
+        }
+        throw BenchmarkError("\(path) has no \(field)")
+    }
+}
