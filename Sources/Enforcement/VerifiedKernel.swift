@@ -37,13 +37,16 @@ struct VerifiedKernel: Sendable {
     ) async throws(ApplyFailure) {
         let names = Ruleset(tables: observed.map { Table(name: $0.name) })
         var observed = observed
-        if !isRebuild, let transition = wanted.transition(from: observed) {
-            do {
-                try await kernel.commit(Transaction(from: observed, to: transition))
-            } catch {
-                throw ApplyFailure("\(error)")
+        if !isRebuild {
+            for step in [Ruleset.preparation, Ruleset.transition] {
+                guard let transition = step(wanted)(observed) else { continue }
+                do {
+                    try await kernel.commit(Transaction(from: observed, to: transition))
+                } catch {
+                    throw ApplyFailure("\(error)")
+                }
+                observed = try await tables(knownFrom: [names, wanted])
             }
-            observed = try await tables(knownFrom: [names, wanted])
         }
         let transaction = Transaction(from: observed, to: wanted, isRebuild: isRebuild)
         if transaction.isEmpty { return }

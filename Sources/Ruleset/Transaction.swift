@@ -133,7 +133,7 @@ package struct Transaction: Hashable, Sendable {
 extension ObservedTable {
     /// A base chain's hook and priority, a set's type and a table's flags are fixed when they are
     /// made; a chain's policy is not.
-    fileprivate func canChangeInPlace(to table: Table) -> Bool {
+    func canChangeInPlace(to table: Table) -> Bool {
         guard foreign.isEmpty else { return false }
         let chainsFit = table.chains.allSatisfy { wanted in
             guard let old = chains.first(where: { $0.name == wanted.name }) else { return true }

@@ -1,6 +1,23 @@
 internal import PortModel
 
 extension Ruleset {
+    /// What the kernel holds, with the interval sets that are new; nil where there are none.
+    ///
+    /// Elements of a new interval set can be found a moment after its commit, when the kernel has
+    /// built its tree: rules of the same transaction would look into an empty set (measured on 6.18).
+    /// So the sets stand before any rule looks into them.
+    package func preparation(from observed: [ObservedTable]) -> Ruleset? {
+        var isNeeded = false
+        let tables = tables.map { table in
+            guard let old = observed.first(where: { $0.name == table.name }),
+                let prepared = table.preparation(from: old)
+            else { return table }
+            isNeeded = true
+            return prepared
+        }
+        return isNeeded ? Ruleset(tables: tables) : nil
+    }
+
     /// The state to go through where nodes change their class on a gateway; nil where the kernel can
     /// be brought to this ruleset at once.
     ///
@@ -22,6 +39,18 @@ extension Ruleset {
 }
 
 extension Table {
+    /// The old table with this one's new interval sets.
+    fileprivate func preparation(from old: ObservedTable) -> Table? {
+        guard old.canChangeInPlace(to: self), let oldTable = Table(old) else { return nil }
+        let new = sets.filter { set in
+            set.kind == .intervals && !old.sets.contains { $0.name == set.name }
+        }
+        guard !new.isEmpty else { return nil }
+        return Table(
+            name: name, counters: oldTable.counters, sets: oldTable.sets + new,
+            chains: oldTable.chains)
+    }
+
     /// This table with everything of the old one that still judges.
     fileprivate func transition(from old: ObservedTable) -> Table? {
         let oldSets = old.sets.compactMap(\.set)

@@ -40,7 +40,9 @@ import Testing
     }
 
     /// Applies the change and expects the kernel to hold exactly the wanted tables.
-    static func lead(_ kernel: inout NfTables, to wanted: Table...) throws -> Transaction {
+    @discardableResult static func lead(_ kernel: inout NfTables, to wanted: Table...) throws
+        -> Transaction
+    {
         let transaction = Transaction(from: kernel.observed, to: Ruleset(tables: wanted))
         try kernel.apply(transaction)
         #expect(Set(kernel.tables.keys) == Set(wanted.map(\.name)))
@@ -66,6 +68,27 @@ import Testing
             Set(transaction.statements.map(\.text)) == [
                 "delete table inet pexip_fw_a", "delete table inet pexip_fw_b",
             ])
+    }
+
+    /// A new interval set stands before a rule looks into it, and nothing else changes by that.
+    @Test func newIntervalSetsComeFirst() throws {
+        let wanted = Self.table()
+        var bare = wanted
+        bare.sets = []
+        bare.chains[1].rules = [Rule([], .accept)]
+        var kernel = try Self.kernel(holding: bare)
+        let preparation = try #require(
+            Ruleset(tables: [wanted]).preparation(from: kernel.observed))
+        let transaction = Transaction(from: kernel.observed, to: preparation)
+        #expect(
+            transaction.statements.map(\.text) == [
+                "add table inet pexip_fw_a",
+                "add set inet pexip_fw_a peers.v4 { type ipv4_addr; flags interval; }",
+                "add element inet pexip_fw_a peers.v4 { 10.0.0.2 }",
+            ])
+        try kernel.apply(transaction)
+        #expect(Ruleset(tables: [wanted]).preparation(from: kernel.observed) == nil)
+        try Self.lead(&kernel, to: wanted)
     }
 
     @Test func nothingToDoIsEmpty() throws {
