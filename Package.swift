@@ -101,6 +101,7 @@ let package = Package(
         .executableTarget(
             name: "packet-probe", dependencies: ["CPacket", "PortModel", "ProbeProtocol"],
             path: "Tests/packet-probe", swiftSettings: strict),
+        .executableTarget(name: "packet-stream", path: "Tests/packet-stream"),
         .target(
             name: "TestSupport",
             dependencies: ["CPacket", "Enforcement", "PortModel", "ProbeProtocol"],
@@ -135,7 +136,7 @@ let package = Package(
                 "Control", "JSONValue", "Deployment", "DeploymentGenerator", "Doctor",
                 "Enforcement", "Policy", "PortModel",
                 "Ruleset",
-                "TestSupport", "packet-probe", "pexip-fwctl", "pexip-fwd", logging,
+                "TestSupport", "packet-probe", "packet-stream", "pexip-fwctl", "pexip-fwd", logging,
             ],
             exclude: ["tamper.py"], swiftSettings: strict),
         .testTarget(name: "PortModelTests", dependencies: ["PortModel"], swiftSettings: strict),
