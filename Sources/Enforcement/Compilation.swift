@@ -111,7 +111,7 @@ extension Compilation.Target {
             }
             self.init(
                 mode: deployment.mode, nodes: enforced.sorted { $0.name < $1.name },
-                ruleset: Ruleset(tables: [policy.compile()]), deployment: deployment)
+                ruleset: Ruleset(tables: [policy.compile(classes)]), deployment: deployment)
         }
     }
 }
@@ -121,7 +121,7 @@ extension EnforcedNode {
         self.init(
             name: policy.node.name, role: policy.node.role,
             addresses: policy.node.addresses + policy.node.secondaryAddresses, table: table,
-            policyClass: policyClass, rows: Set(policy.permits.map(\.id)).count)
+            policyClass: policyClass, rows: Set(policy.rows.permits.map(\.id)).count)
     }
 }
 

@@ -15,7 +15,13 @@ package struct GatewayPolicy: Hashable, Sendable {
     package init(of enforced: [Node], in deployment: Deployment) {
         mode = deployment.mode
         let mesh = Mesh(of: deployment.nodes)
-        policies = enforced.map { Policy(of: $0, in: deployment, mesh: mesh) }
+        var resolved: [RowSettings: ResolvedRows] = [:]
+        policies = enforced.map { node in
+            let settings = RowSettings(node, in: deployment)
+            let rows = resolved[settings] ?? node.resolvedRows(in: deployment, mesh: mesh)
+            resolved[settings] = rows
+            return Policy(of: node, in: deployment, mesh: mesh, rows: rows)
+        }
         nodeAddresses = AddressSet(deployment.nodes.flatMap(\.allAddresses))
         var indices: [IPAddress: Int] = [:]
         for (index, node) in enforced.enumerated() {

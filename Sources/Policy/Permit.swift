@@ -56,11 +56,65 @@ package struct Mesh: Hashable, Sendable {
     }
 }
 
+/// The rows of nodes that are configured alike, resolved once for all of them: permits without the
+/// nodes' own addresses.
+package final class ResolvedRows: Hashable, Sendable {
+    /// In the documentation's order, then the site's own rules; ``Permit/nodeAddresses`` are empty.
+    package let permits: [Permit]
+
+    init(_ permits: [Permit]) { self.permits = permits }
+
+    package static func == (one: ResolvedRows, other: ResolvedRows) -> Bool {
+        one === other || one.permits == other.permits
+    }
+
+    package func hash(into hasher: inout Hasher) { hasher.combine(permits) }
+
+    /// The permits of one of the nodes.
+    func permits(of node: Node) -> [Permit] {
+        let addresses = Dictionary(
+            uniqueKeysWithValues: Plane.allCases.map { ($0, node.addresses(of: $0)) })
+        return permits.map { permit in
+            var permit = permit
+            permit.nodeAddresses = addresses[permit.plane] ?? []
+            return permit
+        }
+    }
+}
+
+/// Everything of a node's configuration that its rows are resolved from, in one deployment.
+struct RowSettings: Hashable {
+    private let role: NodeRole
+    private let features: Set<Feature>
+    private let ports: PortAssignments
+    private let syslogTransport: IPProtocol
+    private let peers: [PeerClass: Peers]
+    private let rules: [String]
+
+    init(_ node: Node, in deployment: Deployment) {
+        role = node.role
+        features = node.features
+        ports = node.ports
+        syslogTransport = node.syslogTransport
+        peers = node.peers
+        rules = deployment.rules.filter { $0.nodes.contains(node.name) }.map(\.name)
+    }
+
+    /// Leaves the peers' addresses out, which may be many: equality tells them apart, at once where
+    /// nodes share them.
+    func hash(into hasher: inout Hasher) {
+        hasher.combine(role)
+        hasher.combine(features)
+        hasher.combine(ports)
+        hasher.combine(rules)
+    }
+}
+
 extension Node {
     /// The permits of the node: its role's rows that apply, in the documentation's order, then the
     /// site's own rules.
     package func permits(in deployment: Deployment) -> [Permit] {
-        permits(in: deployment, mesh: mesh(in: deployment))
+        resolvedRows(in: deployment, mesh: mesh(in: deployment)).permits(of: self)
     }
 
     /// The nodes that the node's inter-node rows are for: the other ones in local placement. On a
@@ -72,12 +126,14 @@ extension Node {
             })
     }
 
-    func permits(in deployment: Deployment, mesh: Mesh) -> [Permit] {
+    /// The node's rows, and those of every node with equal ``RowSettings``.
+    func resolvedRows(in deployment: Deployment, mesh: Mesh) -> ResolvedRows {
         let rows = deployment.profile.rows.filter { row in
             row.role == role && row.feature.map(features.contains) ?? true
         }
-        return rows.flatMap { permits(of: $0, mesh: mesh) }
-            + deployment.rules.filter { $0.nodes.contains(name) }.map(permit(of:))
+        return ResolvedRows(
+            rows.flatMap { permits(of: $0, mesh: mesh) }
+                + deployment.rules.filter { $0.nodes.contains(name) }.map(permit(of:)))
     }
 
     private func permits(of row: Row, mesh: Mesh) -> [Permit] {
@@ -95,7 +151,7 @@ extension Node {
         return protocols.map { `protocol` in
             Permit(
                 id: row.id, direction: row.direction, protocol: `protocol`, plane: row.plane,
-                nodeAddresses: addresses(of: row.plane), peers: peers, peerOrigin: origin,
+                nodeAddresses: [], peers: peers, peerOrigin: origin,
                 sourcePorts: portSet(row.source), destinationPorts: portSet(row.destination),
                 isStateless: `protocol` == .esp || (`protocol` == .udp && row.carriesMedia))
         }
@@ -104,7 +160,7 @@ extension Node {
     private func permit(of rule: SiteRule) -> Permit {
         Permit(
             id: rule.id, direction: rule.direction, protocol: rule.protocol, plane: .any,
-            nodeAddresses: allAddresses, peers: rule.peers, peerOrigin: .site(rule.name),
+            nodeAddresses: [], peers: rule.peers, peerOrigin: .site(rule.name),
             sourcePorts: rule.sourcePorts, destinationPorts: rule.destinationPorts,
             isStateless: false)
     }

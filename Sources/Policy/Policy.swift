@@ -7,7 +7,8 @@ package struct Policy: Hashable, Sendable {
     package let node: Node
     package let mode: Mode
     package let host: Host
-    package let permits: [Permit]
+    /// Shared by the nodes that are configured alike.
+    package let rows: ResolvedRows
     /// The other nodes' primary addresses: the far ends of IPsec tunnels.
     package let mesh: AddressSet
 
@@ -15,16 +16,26 @@ package struct Policy: Hashable, Sendable {
         self.init(of: node, in: deployment, mesh: node.mesh(in: deployment))
     }
 
-    init(of node: Node, in deployment: Deployment, mesh: Mesh) {
+    private init(of node: Node, in deployment: Deployment, mesh: Mesh) {
+        self.init(
+            of: node, in: deployment, mesh: mesh,
+            rows: node.resolvedRows(in: deployment, mesh: mesh))
+    }
+
+    /// - Parameter rows: resolved for a node with the same ``RowSettings``.
+    init(of node: Node, in deployment: Deployment, mesh: Mesh, rows: ResolvedRows) {
         self.node = node
         mode = deployment.mode
         host = deployment.host
-        permits = node.permits(in: deployment, mesh: mesh)
-        let roles = permits.lazy.compactMap { permit in
+        self.rows = rows
+        let roles = rows.permits.lazy.compactMap { permit in
             if case .mesh(let roles) = permit.peerOrigin { roles } else { nil }
         }
         self.mesh = roles.first.map(mesh.members) ?? AddressSet()
     }
+
+    /// What the rows permit the node, in the documentation's order, then the site's own rules.
+    package var permits: [Permit] { rows.permits(of: node) }
 
     /// Which inbound UDP can be legitimate, by its ports alone.
     package var answerableUDP: AnswerableUDP {

@@ -13,15 +13,23 @@ extension GatewayPolicy {
     /// thousand nodes cost no more than one. The forward chain jumps by the packet's addresses; a
     /// class's chain returns what its rows permit, so that the other end's class judges as well, and
     /// ends in a drop. Packets of no enforced node meet no rule.
-    package func compile() -> Table {
-        var compiler = GatewayCompiler(self)
+    package func compile() -> Table { compile(classes) }
+
+    /// Compiles the policies, divided into these ``classes``.
+    package func compile(_ classes: [PolicyClass]) -> Table {
+        var compiler = GatewayCompiler(self, classes)
         return compiler.table()
     }
 
     /// The classes of nodes with equal policy, sorted by name.
     package var classes: [PolicyClass] {
+        // Nodes that share their rows, of which there are many, need no look at what these are.
+        var alike: [PolicyClass.Likeness: [Policy]] = [:]
+        for policy in policies {
+            alike[PolicyClass.Likeness(policy), default: []].append(policy)
+        }
         var nodes: [PolicyClass.Shape: [Policy]] = [:]
-        for policy in policies { nodes[PolicyClass.Shape(policy), default: []].append(policy) }
+        for group in alike.values { nodes[PolicyClass.Shape(group[0]), default: []] += group }
         let classes = nodes.map { PolicyClass(shape: $0, policies: $1) }
         return classes.sorted { $0.name < $1.name }
     }
@@ -43,12 +51,24 @@ package struct PolicyClass: Hashable, Sendable {
             role = policy.node.role
             families = Set(policy.node.allAddresses.map(\.family))
             secondaryFamilies = Set(policy.node.secondaryAddresses.map(\.family))
-            permits = policy.permits.map {
+            permits = policy.rows.permits.map {
                 var permit = $0
-                permit.nodeAddresses = []
                 if case .mesh = permit.peerOrigin { permit.peers = .any }
                 return permit
             }
+        }
+    }
+
+    /// What nodes of one shape have in common at the least: the same rows by identity.
+    struct Likeness: Hashable {
+        private let rows: ObjectIdentifier
+        private let families: Set<AddressFamily>
+        private let secondaryFamilies: Set<AddressFamily>
+
+        init(_ policy: Policy) {
+            rows = ObjectIdentifier(policy.rows)
+            families = Set((policy.node.addresses + policy.node.secondaryAddresses).map(\.family))
+            secondaryFamilies = Set(policy.node.secondaryAddresses.map(\.family))
         }
     }
 
@@ -60,7 +80,8 @@ package struct PolicyClass: Hashable, Sendable {
     private let addresses: [Plane: AddressSet]
 
     fileprivate init(shape: Shape, policies: [Policy]) {
-        self.policies = policies
+        // Whichever order they were found in.
+        self.policies = policies.sorted { $0.node.name < $1.node.name }
         addresses = Dictionary(
             uniqueKeysWithValues: Plane.allCases.map { plane in
                 (plane, AddressSet(policies.flatMap { $0.node.addresses(of: plane) }))
@@ -79,7 +100,7 @@ package struct PolicyClass: Hashable, Sendable {
     }
 
     /// What all nodes of the class are permitted, but for their addresses.
-    var permits: [Permit] { policies[0].permits }
+    var permits: [Permit] { policies[0].rows.permits }
 
     /// The families in which the nodes have addresses.
     var families: [AddressFamily] {
@@ -117,6 +138,7 @@ extension DropCounter {
 
 private struct GatewayCompiler {
     let policy: GatewayPolicy
+    let classes: [PolicyClass]
     /// The addresses of all enforced nodes.
     let enforced: AddressSet
     /// Peers that classes narrow to different addresses, so that each needs a set of its own; the
@@ -126,12 +148,13 @@ private struct GatewayCompiler {
     let refusal: Verdict
     var builder = TableBuilder()
 
-    init(_ policy: GatewayPolicy) {
+    init(_ policy: GatewayPolicy, _ classes: [PolicyClass]) {
         self.policy = policy
+        self.classes = classes
         enforced = AddressSet(policy.policies.flatMap(\.node.allAddresses))
         var narrowed: [PeerOrigin: Peers] = [:]
         var differing: Set<PeerOrigin> = []
-        for permit in policy.classes.flatMap(\.permits) where permit.peers != .any {
+        for permit in classes.flatMap(\.permits) where permit.peers != .any {
             if let other = narrowed[permit.peerOrigin], other != permit.peers {
                 differing.insert(permit.peerOrigin)
             }
@@ -148,7 +171,7 @@ private struct GatewayCompiler {
             Rule([.connection([.established, .related])], .accept, comment: "established"),
         ]
         var chains = [translated()]
-        for policyClass in policy.classes {
+        for policyClass in classes {
             let nodes = policyClass.addresses(of: .any)
             for family in policyClass.families {
                 guard let set = builder.set(policyClass.name, family, .addresses, nodes) else {

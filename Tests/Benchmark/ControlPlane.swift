@@ -321,10 +321,15 @@ struct ControlPlane {
         defer { leavingBehind { try namespace.close() } }
         let agent = try AgentFixture(in: namespace, configuration: nil)
         for (name, text) in files { try agent.write(text, as: name) }
+        let notifications = try Socket.notifications(
+            at: agent.directory.appending(path: "notify").path)
+        agent.environment = ["NOTIFY_SOCKET": agent.directory.appending(path: "notify").path]
         let started = pexip_now()
-        try agent.start(timeout: .seconds(300))
-        try agent.waitForStatus("in sync", timeout: .seconds(300)) { $0.state == .inSync }
+        try agent.spawn()
+        // Said when the kernel was read back, or when there is nothing to be done about it.
+        try notifications.awaitReady(timeout: 300_000)
         let time = Double(pexip_now() - started)
+        try agent.waitForStatus("in sync", timeout: .seconds(60)) { $0.state == .inSync }
         guard let pid = agent.process?.pid else { throw BenchmarkError("no agent runs") }
         let memory = try Memory.tree(of: pid).map { try Memory.peak($0) }.reduce(0, +)
         try agent.stop()

@@ -94,6 +94,36 @@ final class Socket {
         }
     }
 
+    /// A socket for what services tell systemd: sd_notify(3).
+    static func notifications(at path: String) throws -> Socket {
+        let socket = Socket(
+            try check("socket", Glibc.socket(AF_UNIX, Int32(SOCK_DGRAM.rawValue), 0)))
+        var address = sockaddr_un()
+        address.sun_family = sa_family_t(AF_UNIX)
+        let size = MemoryLayout.size(ofValue: address.sun_path)
+        guard path.utf8.count < size else { throw BenchmarkError("\(path) is too long") }
+        withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: Array(path.utf8)) }
+        let result = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(socket.descriptor, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+            }
+        }
+        _ = try check("bind \(path)", result)
+        return socket
+    }
+
+    /// Waits until the service says that it is ready, at most `timeout` milliseconds a message.
+    func awaitReady(timeout: Int32) throws {
+        var bytes = [UInt8](repeating: 0, count: 4096)
+        while true {
+            var ready = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+            guard poll(&ready, 1, timeout) == 1 else { throw BenchmarkError("no READY=1 came") }
+            let count = try check("receive", recv(descriptor, &bytes, bytes.count, 0))
+            let lines = String(decoding: bytes.prefix(count), as: UTF8.self).split(separator: "\n")
+            if lines.contains("READY=1") { return }
+        }
+    }
+
     func connect(to remote: IPAddress, port: UInt16) throws {
         _ = try check(
             "connect \(remote):\(port)",

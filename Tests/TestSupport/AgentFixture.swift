@@ -12,6 +12,8 @@ package final class AgentFixture {
     package private(set) var process: ChildProcess?
     /// What starts the agent's program, where it is not started directly: it must become it.
     package var launcher: [String] = []
+    /// What its environment has beside the test's.
+    package var environment: [String: String] = [:]
 
     /// Makes the directories, with `configuration` as the file `10-site.yaml` where it is given.
     ///
@@ -69,14 +71,20 @@ package final class AgentFixture {
         try FileManager.default.removeItem(at: configurationDirectory.appending(path: name))
     }
 
-    /// Starts the agent and waits until it answers.
-    package func start(timeout: Duration = .seconds(20)) throws {
+    /// Starts the agent's program, and waits for nothing.
+    @discardableResult package func spawn() throws -> ChildProcess {
         let process = try namespace.spawn(
             launcher + [
                 try BuiltProducts.path(of: "pexip-fwd"), "--config-dir",
                 configurationDirectory.path, "--state-dir", stateDirectory.path, "--socket", socket,
-            ])
+            ], environment: environment)
         self.process = process
+        return process
+    }
+
+    /// Starts the agent and waits until it answers.
+    package func start(timeout: Duration = .seconds(20)) throws {
+        let process = try spawn()
         let answers = try waitUntil(timeout: timeout) {
             guard process.isRunning else { return true }
             return try control("status").status != .exited(3)
