@@ -80,6 +80,12 @@ let package = Package(
             ],
             swiftSettings: strict),
 
+        // Pure: what people are shown, as lines.
+        .target(
+            name: "Display",
+            dependencies: ["Deployment", "Enforcement", "Policy", "PortModel", "Ruleset"],
+            swiftSettings: strict),
+
         // Arguments and wiring only.
         .executableTarget(
             name: "pexip-fwd",
@@ -90,8 +96,8 @@ let package = Package(
         .executableTarget(
             name: "pexip-fwctl",
             dependencies: [
-                "Control", "Deployment", "Doctor", "Enforcement", "JSONValue", "LinuxSystem",
-                "Policy", "PortModel", "Ruleset", argumentParser,
+                "Control", "Deployment", "Display", "Doctor", "Enforcement", "JSONValue",
+                "LinuxSystem", "Policy", "PortModel", "Ruleset", argumentParser,
             ],
             swiftSettings: strict),
 
@@ -159,12 +165,19 @@ let package = Package(
             ],
             swiftSettings: strict),
         .testTarget(
+            name: "DisplayTests",
+            dependencies: ["Deployment", "Display", "Enforcement", "PortModel", "Ruleset"],
+            swiftSettings: strict),
+        .testTarget(
             name: "DoctorTests",
             dependencies: ["Deployment", "Doctor", "Enforcement", "PortModel", "Ruleset"],
             swiftSettings: strict),
         .testTarget(
             name: "ManualTests",
-            dependencies: ["Deployment", "PortModel", "TestSupport", "pexip-fwctl", "pexip-fwd"],
+            dependencies: [
+                "Deployment", "Enforcement", "PortModel", "Ruleset", "TestSupport", "pexip-fwctl",
+                "pexip-fwd",
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "LinuxSystemTests",

@@ -103,9 +103,11 @@ package enum PexipFirewallInterface {
         # back, and why.
         type Hold (reason: (rollback, flush, unconfirmed, probe), explanation: ?string)
 
-        # counters are named by row, by site rule or by reason for dropping; warnings tell what was
-        # seen in the kernel that needs an administrator; state is one of in-sync,
-        # pending-confirmation, pinned, reverted, rejected, degraded, unconfigured, flushed.
+        # counters are named by row, by site rule or by reason for dropping, and count from
+        # countersSince on, or from before the agent started; changedFiles are the configuration's
+        # files in which the generation differs from the one before; warnings tell what was seen in
+        # the kernel that needs an administrator; state is one of in-sync, pending-confirmation,
+        # pinned, reverted, rejected, degraded, unconfigured, flushed.
         type StatusReport (
           state: string,
           generation: ?int,
@@ -114,9 +116,11 @@ package enum PexipFirewallInterface {
           hold: ?Hold,
           generationCreated: ?string,
           generationOrigin: ?string,
+          changedFiles: ?[]string,
           mode: ?string,
           nodes: []NodeStatus,
           counters: [string]Counter,
+          countersSince: ?string,
           warnings: []string,
           shadows: []Shadow,
           diagnostics: []Diagnostic,

@@ -229,12 +229,14 @@ extension Reconciler {
     func nextGeneration(
         _ target: Compilation.Target, _ compilation: Compilation, _ origin: Generation.Origin
     ) throws(StoreError) -> Generation {
-        Generation(
+        let files = compilation.sources.map {
+            ConfigurationText(path: $0.path, text: String(decoding: $0.bytes, as: UTF8.self))
+        }
+        return Generation(
             number: try ledger.nextNumber(), created: .now, origin: origin,
-            configurationDigest: compilation.configurationDigest,
-            configuration: compilation.sources.map {
-                ConfigurationText(path: $0.path, text: String(decoding: $0.bytes, as: UTF8.self))
-            }, mode: target.mode, revokesEstablished: target.revokesEstablished,
+            configurationDigest: compilation.configurationDigest, configuration: files,
+            changedFiles: current.map { files.changes(from: $0.configuration) }, mode: target.mode,
+            revokesEstablished: target.revokesEstablished,
             nodes: target.nodes, ruleset: target.ruleset)
     }
 }

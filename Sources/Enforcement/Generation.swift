@@ -12,6 +12,9 @@ package struct Generation: Hashable, Sendable, Codable {
     package var configurationDigest: String
     /// Those files, so that the rows can be told as the site configured them.
     package var configuration: [ConfigurationText]
+    /// Those of them, or of the generation before, that came, went or differ; nil where this is the
+    /// first, or an earlier version made it.
+    package var changedFiles: [String]?
     package var mode: Mode
     /// Whether established flows that it does not permit are ended.
     package var revokesEstablished: Bool
@@ -50,6 +53,13 @@ package struct ConfigurationText: Hashable, Sendable, Codable {
     package init(path: String, text: String) {
         self.path = path
         self.text = text
+    }
+}
+
+extension [ConfigurationText] {
+    /// The paths of the files that came, went or differ, sorted.
+    func changes(from old: Self) -> [String] {
+        Set(self).symmetricDifference(old).reduce(into: Set()) { $0.insert($1.path) }.sorted()
     }
 }
 

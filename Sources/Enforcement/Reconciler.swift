@@ -30,6 +30,8 @@ package actor Reconciler {
     var failedApply: String?
     /// Set while the kernel is not known to hold `current`.
     var kernelProblem: String?
+    /// When our tables were made, or made anew; nil where that was before the start.
+    var tablesMade: Timestamp?
     /// Of the flows that `current` does not permit, the last time that they were looked for.
     var revocation = Revocation()
     var repairs = RepairPace()

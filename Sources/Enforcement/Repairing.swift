@@ -6,6 +6,15 @@ internal import Ruleset
 extension Reconciler {
     // MARK: Kernel
 
+    /// Makes the kernel hold exactly `wanted`, see ``VerifiedKernel/put(_:from:isRebuild:)``.
+    func put(
+        _ wanted: Ruleset, from observed: [ObservedTable], isRebuild: Bool = false
+    ) async throws(ApplyFailure) {
+        if try await kernel.put(wanted, from: observed, isRebuild: isRebuild) {
+            tablesMade = clock.now
+        }
+    }
+
     /// Commits a generation, or none, verifies it, and records it. Where any of that fails, what was
     /// in force before is in force again, and the error says so.
     func putInForce(
@@ -20,7 +29,7 @@ extension Reconciler {
             throw ApplyFailure("\(error); the kernel was not touched")
         }
         do throws(ApplyFailure) {
-            try await kernel.put(wanted, from: before)
+            try await put(wanted, from: before)
             let silent = await prober.failures(of: probes)
             if !silent.isEmpty {
                 throw ApplyFailure(
@@ -51,12 +60,12 @@ extension Reconciler {
                         ? "nothing is enforced, as before" : "the kernel was not changed"
                 }
                 // Nothing that the state directory knows; but the kernel may hold something.
-                try await kernel.put(try Ruleset(restoring: before), from: observed)
+                try await put(try Ruleset(restoring: before), from: observed)
                 return before.isEmpty
                     ? "nothing is enforced, as before"
                     : "what the kernel held before is in force"
             }
-            try await kernel.put(current.stamped, from: observed)
+            try await put(current.stamped, from: observed)
             isInSync()
             // Those that came up while the failed one was in force.
             await endRefusedFlows()
@@ -74,7 +83,7 @@ extension Reconciler {
         do throws(ApplyFailure) {
             let observed = try await kernel.tables(knownFrom: [wanted])
             let differences = observed.differences(from: wanted)
-            try await kernel.put(wanted, from: observed)
+            try await put(wanted, from: observed)
             isInSync()
             await endRefusedFlows()
             if let first = differences.first {
@@ -141,7 +150,7 @@ extension Reconciler {
                     pid: writer?.pid)
                 return delay
             }
-            try await kernel.put(wanted, from: observed, isRebuild: mustRebuild)
+            try await put(wanted, from: observed, isRebuild: mustRebuild)
             isInSync()
             await endRefusedFlows()
             tell(

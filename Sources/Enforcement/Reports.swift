@@ -17,11 +17,17 @@ package struct StatusReport: Hashable, Sendable, Codable {
     /// When the generation in force was made, and by what.
     package var generationCreated: Timestamp?
     package var generationOrigin: Generation.Origin?
+    /// The configuration's files in which that one differs from the generation before it; nil where
+    /// that is not known.
+    package var changedFiles: [String]?
     /// Whether refused packets are dropped or only counted; nil while nothing is in force.
     package var mode: Mode?
     package var nodes: [NodeStatus]
     /// Of the tables in force, by name: a row's id, a site rule's id, or a reason for dropping.
     package var counters: [String: CounterReport]
+    /// Since when they count: when our tables were made, or made anew. nil where that was before the
+    /// agent started, or nothing is in force.
+    package var countersSince: Timestamp?
     /// What was seen in the kernel that needs an administrator, in words.
     package var warnings: [String]
     /// Chains of other tables that may cut what is permitted; ``warnings`` has them in words.
@@ -34,7 +40,7 @@ package struct StatusReport: Hashable, Sendable, Codable {
     package var drift: Drift
     package var agent: AgentIdentity
 
-    package enum State: String, Hashable, Sendable, Codable {
+    package enum State: String, Hashable, Sendable, Codable, CaseIterable {
         /// The kernel holds what the configuration says.
         case inSync = "in-sync"
         /// The kernel holds what the configuration says, but only until the deadline, where nobody

@@ -127,7 +127,7 @@ extension Reconciler {
             let fallback = try ledger.fallback(of: pending)
             let wanted = fallback?.stamped ?? Ruleset(tables: [])
             let observed = try await kernel.tables(knownFrom: [current?.ruleset, wanted])
-            try await kernel.put(wanted, from: observed)
+            try await put(wanted, from: observed)
             current = fallback
             let now = fallback.map { "generation \($0.number) is in force again" }
             let explanation =

@@ -61,11 +61,12 @@ extension Reconciler {
                     fallback: $0.fallback)
             }, hold: standing?.hold.map(StatusReport.HoldReport.init),
             generationCreated: current?.created,
-            generationOrigin: current?.origin, mode: current?.mode,
+            generationOrigin: current?.origin, changedFiles: current?.changedFiles,
+            mode: current?.mode,
             nodes: (current?.nodes ?? []).map {
                 StatusReport.NodeStatus(node: $0, dropped: traffic.dropped($0))
             },
-            counters: traffic.counters,
+            counters: traffic.counters, countersSince: current == nil ? nil : tablesMade,
             warnings: traffic.warnings + shadows.warnings
                 + (shadowProblem.map { ["other tables can't be read: \($0)"] } ?? []),
             shadows: shadows, diagnostics: configuration.diagnostics,

@@ -32,9 +32,11 @@ struct VerifiedKernel: Sendable {
     ///   - observed: our tables as they are now.
     ///   - isRebuild: replaces tables that differ instead of changing them in place, since that
     ///     failed.
+    /// - Returns: whether tables were made, or made anew, so that their counters begin at zero.
+    @discardableResult
     func put(
         _ wanted: Ruleset, from observed: [ObservedTable], isRebuild: Bool = false
-    ) async throws(ApplyFailure) {
+    ) async throws(ApplyFailure) -> Bool {
         let names = Ruleset(tables: observed.map { Table(name: $0.name) })
         var observed = observed
         if !isRebuild {
@@ -49,7 +51,7 @@ struct VerifiedKernel: Sendable {
             }
         }
         let transaction = Transaction(from: observed, to: wanted, isRebuild: isRebuild)
-        if transaction.isEmpty { return }
+        if transaction.isEmpty { return false }
         var refusal: (any Error)?
         do {
             try await kernel.commit(transaction)
@@ -58,7 +60,7 @@ struct VerifiedKernel: Sendable {
             refusal = error
         }
         let differences = try await tables(knownFrom: [names, wanted]).differences(from: wanted)
-        guard let first = differences.first else { return }
+        guard let first = differences.first else { return transaction.makesTables }
         if let refusal { throw ApplyFailure("\(refusal)") }
         throw ApplyFailure(
             "verification failed: the kernel does not hold what was committed: \(first)"

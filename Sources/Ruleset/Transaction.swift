@@ -14,6 +14,8 @@ package struct Transaction: Hashable, Sendable {
     }
 
     package private(set) var statements: [Statement] = []
+    /// Some table is made, or made anew: its counters begin at zero.
+    package private(set) var makesTables = false
 
     package var isEmpty: Bool { statements.isEmpty }
     /// The input for libnftables, one statement a line.
@@ -57,6 +59,7 @@ package struct Transaction: Hashable, Sendable {
     }
 
     private mutating func create(_ table: Table) {
+        makesTables = true
         change(ObservedTable(name: table.name), to: table)
     }
 

@@ -1,10 +1,41 @@
 import ArgumentParser
 import Deployment
+import Display
 import FoundationEssentials
 import Glibc
 
 /// Output to people and pipes.
 enum Terminal {
+    /// Whether standard output moves the cursor and clears lines as terminals do.
+    static var isScreen: Bool {
+        isatty(STDOUT_FILENO) == 1 && environment("TERM") != nil && environment("TERM") != "dumb"
+    }
+
+    /// Colour is for terminals, and for who did not ask to do without (https://no-color.org).
+    static var isColoured: Bool { isScreen && (environment("NO_COLOR") ?? "").isEmpty }
+
+    /// Columns and rows of standard output; nil where it is no terminal.
+    static var size: (columns: Int, rows: Int)? {
+        guard isatty(STDOUT_FILENO) == 1 else { return nil }
+        var size = winsize()
+        guard ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else {
+            // A serial line does not know its size.
+            return (80, 24)
+        }
+        return (Int(size.ws_col), Int(size.ws_row))
+    }
+
+    private static func environment(_ name: String) -> String? {
+        getenv(name).map { String(cString: $0) }
+    }
+
+    /// The page as standard output can show it.
+    static func lines(of page: Page) -> [String] {
+        page.lines(width: size?.columns, isColoured: isColoured)
+    }
+
+    static func show(_ page: Page) { print(lines(of: page).joined(separator: "\n")) }
+
     /// Writes a line to standard error.
     static func complain(_ line: String) {
         let bytes = Array((line + "\n").utf8)
@@ -13,8 +44,11 @@ enum Terminal {
     }
 
     /// Writes a line to standard output at once; false where nobody reads it any more.
-    static func printed(_ line: String) -> Bool {
-        var rest = Array((line + "\n").utf8)[...]
+    static func printed(_ line: String) -> Bool { written(line + "\n") }
+
+    /// Writes to standard output at once; false where nobody reads it any more.
+    static func written(_ text: String) -> Bool {
+        var rest = Array(text.utf8)[...]
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes {
                 write(STDOUT_FILENO, $0.baseAddress, $0.count)
