@@ -153,7 +153,9 @@ enum AgentEvent: Sendable {
 
     /// What a client of the control socket wants done.
     enum Command: Sendable {
-        case apply(Reconciler.ApplyRequest, isDryRun: Bool)
+        case apply(Reconciler.ApplyRequest)
+        /// Say what `apply` would do.
+        case plan(Reconciler.ApplyRequest)
         case confirm
         case rollback(generation: Int?)
         case flush
@@ -367,8 +369,8 @@ private struct AgentLoop: Sendable {
         _ command: AgentEvent.Command, _ compilation: Compilation
     ) async -> ApplyReport {
         switch command {
-        case .apply(let request, isDryRun: true): await reconciler.dryRun(compilation, request)
-        case .apply(let request, isDryRun: false): await reconciler.apply(compilation, request)
+        case .plan(let request): await reconciler.plan(compilation, request)
+        case .apply(let request): await reconciler.apply(compilation, request)
         case .confirm: await reconciler.confirm()
         case .rollback(let generation): await reconciler.rollback(to: generation)
         case .flush: await reconciler.flush()

@@ -83,8 +83,10 @@ struct ControlService: Sendable {
             return try await monitor(call)
         case "Apply":
             let parameters = try call.parameters(as: ApplyParameters.self)
-            return try await carryOut(
-                .apply(try parameters.request, isDryRun: parameters.dryRun ?? false))
+            return try await carryOut(.apply(try parameters.request))
+        case "Plan":
+            let parameters = try call.parameters(as: ApplyParameters.self)
+            return try await carryOut(.plan(try parameters.request))
         case "Confirm":
             return try await carryOut(.confirm)
         case "Rollback":
@@ -174,10 +176,10 @@ struct ControlService: Sendable {
 
     private struct PortsParameters: Decodable { var node: String? }
     private struct ApplyParameters: Decodable {
-        var dryRun: Bool?
         var confirmSeconds: Int?
         var force: Bool?
         var session: String?
+        var tables: Bool?
 
         var request: Reconciler.ApplyRequest {
             get throws(VarlinkError) {
@@ -188,7 +190,7 @@ struct ControlService: Sendable {
                 if session == .some(nil) { throw .invalidParameter("session") }
                 return Reconciler.ApplyRequest(
                     confirm: confirmSeconds.map { .seconds($0) }, isForced: force ?? false,
-                    session: session ?? nil)
+                    session: session ?? nil, wantsTables: tables ?? false)
             }
         }
     }

@@ -25,6 +25,7 @@ package enum PexipFirewallInterface {
         "\(name).Ports": .readers,
         "\(name).Explain": .readers,
         "\(name).Monitor": .readers,
+        "\(name).Plan": .readers,
         "\(name).Apply": .root,
         "\(name).Confirm": .root,
         "\(name).Rollback": .root,
@@ -49,7 +50,7 @@ package enum PexipFirewallInterface {
     package static let description = """
         # The pexip-fw agent: what is in force, and how to change it.
         # Times are RFC 3339 in UTC. Root may call everything; members of the group pexip-fw may
-        # call what changes nothing: Status, Rules, Generations, Ports, Explain and Monitor.
+        # call what changes nothing: Status, Rules, Generations, Ports, Explain, Monitor and Plan.
         interface org.pexipfw.Control
 
         type Location (file: string, line: int, column: int)
@@ -129,15 +130,46 @@ package enum PexipFirewallInterface {
           agent: Agent
         )
 
-        type RowChange (kind: (opened, closed, changed), node: string, row: string)
+        # The first of many addresses, as they are written, and how many there are; or it is
+        # everybody but these.
+        type PeerList (first: []string, count: int, isComplement: bool)
+
+        # traffic tells what passes, as "TCP <any> -> 443", or of refusals what becomes of them;
+        # trafficBefore what passed before, where that differs. peers are at the other end of a row
+        # that opens or closes: anybody where they are missing. peersOpened and peersClosed may be,
+        # or may not any more, at the other end of a row that changes.
+        type RowChange (
+          kind: (opened, closed, changed),
+          node: string,
+          row: string,
+          direction: ?(inbound, outbound),
+          traffic: ?string,
+          trafficBefore: ?string,
+          peers: ?PeerList,
+          peersOpened: ?PeerList,
+          peersClosed: ?PeerList
+        )
+
+        type NodeChange (
+          kind: (joins, leaves, moves),
+          node: string,
+          role: (management, conferencing),
+          addresses: []string,
+          addressesBefore: ?[]string
+        )
+
+        type TableChange (name: string, before: ?string, after: ?string)
 
         # outcome is one of unchanged, applied, would-apply, rejected, refused, failed. endedFlows is
-        # how many established flows were ended because they are not permitted any more; where they
-        # were to be ended and could not, problem says so, and outcome that the rules are in force.
+        # how many established flows were ended, or would be, because they are not permitted any
+        # more; where they were to be ended and could not, problem says so, and outcome that the
+        # rules are in force. tables tells how the tables differ, where that was asked for.
         type Report (
           outcome: string,
           generation: ?int,
           changes: []RowChange,
+          nodes: []NodeChange,
+          tables: ?[]TableChange,
           diagnostics: []Diagnostic,
           endedFlows: ?int,
           problem: ?string
@@ -234,15 +266,18 @@ package enum PexipFirewallInterface {
         # the agent does.
         method Monitor() -> (event: Event)
 
-        # Loads the configuration now; a dry run says what would change and changes nothing. With
-        # confirmSeconds (10 to 86400) it is taken back unless Confirm is called in time. session is
-        # the caller's SSH_CONNECTION, which the new rules must not cut; with force they may, and no
-        # probe is tried.
+        # What Apply would change and end, checked by the kernel; changes nothing. With tables, how
+        # the tables would differ.
+        method Plan(force: ?bool, session: ?string, tables: ?bool) -> (report: Report)
+
+        # Loads the configuration now and puts it in force. With confirmSeconds (10 to 86400) it is
+        # taken back unless Confirm is called in time. session is the caller's SSH_CONNECTION, which
+        # the new rules must not cut; with force they may, and no probe is tried.
         method Apply(
-          dryRun: ?bool,
           confirmSeconds: ?int,
           force: ?bool,
-          session: ?string
+          session: ?string,
+          tables: ?bool
         ) -> (report: Report)
 
         # Keeps the generation that waits for confirmation.

@@ -13,13 +13,17 @@ extension Reconciler {
         package var isForced: Bool
         /// The SSH session that it was typed in.
         package var session: OperatorSession?
+        /// The report is to say how the tables differ.
+        package var wantsTables: Bool
 
         package init(
-            confirm: Duration? = nil, isForced: Bool = false, session: OperatorSession? = nil
+            confirm: Duration? = nil, isForced: Bool = false, session: OperatorSession? = nil,
+            wantsTables: Bool = false
         ) {
             self.confirm = confirm
             self.isForced = isForced
             self.session = session
+            self.wantsTables = wantsTables
         }
     }
 
@@ -29,7 +33,14 @@ extension Reconciler {
     ) async -> ApplyReport {
         begin()
         defer { end() }
-        return await takeUp(compilation, origin: .command, request)
+        let before = current?.nodeRules
+        var report = await takeUp(compilation, origin: .command, request)
+        // After everything that must not wait.
+        if let target = compilation.target, report.outcome != .refused {
+            report.describe(
+                from: before, to: target.nodeRules, withTables: request.wantsTables)
+        }
+        return report
     }
 
     /// Takes up a configuration that may have changed: what `rollback` or `flush` holds stays as it
@@ -44,29 +55,6 @@ extension Reconciler {
             failedApply = nil
         } else {
             _ = await takeUp(compilation, origin: origin)
-        }
-    }
-
-    /// Says what ``apply(_:_:)`` would do, and lets the kernel check it.
-    package func dryRun(
-        _ compilation: Compilation, _ request: ApplyRequest = ApplyRequest()
-    ) async -> ApplyReport {
-        begin()
-        defer { end() }
-        guard let target = compilation.target else {
-            return report(.rejected, [], compilation)
-        }
-        let changes = target.nodeRules.changes(from: current?.nodeRules)
-        if let refusal = refusal(of: target, request) {
-            return report(.refused, changes, compilation, problem: refusal)
-        }
-        do {
-            let next = try nextGeneration(target, compilation, .command)
-            let observed = try await kernel.tables(knownFrom: [current?.ruleset, target.ruleset])
-            try await kernel.check(next.stamped, from: observed)
-            return report(isInForce(target) ? .unchanged : .wouldApply, changes, compilation)
-        } catch {
-            return report(.failed, changes, compilation, problem: "\(error)")
         }
     }
 

@@ -143,7 +143,7 @@ package struct ApplyReport: Hashable, Sendable, Codable {
         /// The kernel holds exactly that already.
         case unchanged
         case applied
-        /// A dry run: the kernel would take it.
+        /// A plan: the kernel would take it, as far as it was asked.
         case wouldApply = "would-apply"
         /// The configuration is wrong; nothing was changed.
         case rejected
@@ -158,9 +158,13 @@ package struct ApplyReport: Hashable, Sendable, Codable {
     package var generation: Int?
     /// What changed, or would, in the port model's words.
     package var changes: [RowChange]
+    /// The nodes that join, leave or move, or would.
+    package var nodes: [NodeChange] = []
+    /// How the tables differ; nil where that was not asked for.
+    package var tables: [TableChange]?
     package var diagnostics: [Diagnostic]
-    /// How many established flows were ended because they are not permitted any more; nil where
-    /// none was looked for.
+    /// How many established flows were ended, or would be, because they are not permitted any more;
+    /// nil where none was looked for.
     package var endedFlows: Int?
     /// Why it failed, and what that leaves in force; or, where it did not, why flows go on that
     /// are not permitted any more.

@@ -1,4 +1,4 @@
-internal import PortModel
+package import PortModel
 internal import Ruleset
 
 /// How one row of one node differs between two generations.
@@ -17,6 +17,19 @@ package struct RowChange: Hashable, Sendable, Codable {
     package var node: String
     /// The row's or the site rule's id, a `host.` key, or a counter of refusals.
     package var row: String
+    /// Whether it is about packets to or from the node.
+    package var direction: Direction?
+    /// What passes, as `TCP <any> -> 443`, or passed where it is closed; of refusals what becomes of
+    /// them. nil where it is told nowhere.
+    package var traffic: String?
+    /// What passed before, where that differs.
+    package var trafficBefore: String?
+    /// Of a row that opens or closes, who is at the other end; nil for anybody.
+    package var peers: PeerList?
+    /// Of a row that changes, who may be at the other end from now on.
+    package var peersOpened: PeerList?
+    /// Of a row that changes, who may not any more.
+    package var peersClosed: PeerList?
 }
 
 /// Nodes with the rules that enforce them.

@@ -14,6 +14,7 @@ extension Reconciler {
         begin()
         defer { end() }
         do throws(ApplyFailure) {
+            let before = current?.nodeRules
             let generation = try rollbackTarget(number)
             let changes =
                 generation?.nodeRules.changes(from: current?.nodeRules) ?? []
@@ -27,9 +28,11 @@ extension Reconciler {
                 .rolledBack, .notice,
                 "rolled back: \(generation.map { "generation \($0.number) is in force" } ?? "nothing is enforced")"
             )
-            return ApplyReport(
+            var report = ApplyReport(
                 outcome: .applied, generation: generation?.number, changes: changes,
                 endedFlows: revocation.ended, problem: revocation.problem)
+            report.describe(from: before, to: generation?.nodeRules, withTables: false)
+            return report
         } catch {
             tell(.failed, .error, "rollback failed: \(error)")
             return ApplyReport(

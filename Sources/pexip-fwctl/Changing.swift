@@ -1,5 +1,6 @@
 import ArgumentParser
 import Deployment
+import Display
 import Enforcement
 import JSONValue
 
@@ -10,7 +11,7 @@ struct Apply: ParsableCommand {
 
     @OptionGroup var connection: ConnectionOptions
 
-    @Flag(help: "Only say what would change, and let the kernel check it.")
+    @Flag(help: "Only say what would change, as plan does.")
     var dryRun = false
 
     @Option(
@@ -22,9 +23,15 @@ struct Apply: ParsableCommand {
     @Flag(help: "Even where it cuts your SSH session; and without trying the configured probes.")
     var force = false
 
+    @Flag(help: "Also print how the rules differ, in nft's language.")
+    var nft = false
+
     func run() throws {
         try Terminal.reporting {
-            var parameters: [String: JSONValue] = ["dryRun": .bool(dryRun), "force": .bool(force)]
+            if dryRun {
+                return try connection.plan(force: force, withTables: nft).concludePlan()
+            }
+            var parameters: [String: JSONValue] = ["force": .bool(force), "tables": .bool(nft)]
             if let confirm { parameters["confirmSeconds"] = .integer(Int64(confirm.seconds)) }
             if let session = OperatorSession.current {
                 parameters["session"] = .string(session.sshConnection)
@@ -117,27 +124,40 @@ extension ApplyReport {
     /// - Parameter note: what else is to be said where it was put in force.
     fileprivate func conclude(_ note: String? = nil) throws {
         Terminal.complain(diagnostics)
-        for change in changes {
-            print("\(change.kind.rawValue)\t\(change.node)\t\(change.row)")
-        }
-        let now = generation.map { "generation \($0) is in force" } ?? "nothing is enforced"
+        showChanges()
         switch outcome {
-        case .unchanged, .applied:
+        case .unchanged, .applied, .wouldApply:
             let ended = endedFlows ?? 0
             let flows = ended == 0 ? "" : "; ended \(ended.counted("established flow"))"
-            print("\(outcome.rawValue): \(now)\(flows)")
+            print("\(outcome.rawValue): \(inForce)\(flows)")
             if let note { print(note) }
             if let problem { throw Failure(.failure, problem) }
-        case .wouldApply: print("would apply \(changes.count.counted("change")); now \(now)")
+        case .rejected, .refused, .failed: try fail()
+        }
+    }
+
+    /// Prints what changes, or would.
+    func showChanges() {
+        let page = changesPage + tablesPage
+        if page != Page() { Terminal.show(page) }
+    }
+
+    private var inForce: String {
+        generation.map { "generation \($0) is in force" } ?? "nothing is enforced"
+    }
+
+    /// Says why nothing was changed, or would be.
+    func fail() throws {
+        switch outcome {
         case .rejected:
             let errors = diagnostics.count { $0.severity == .error }
             throw Failure(
                 .failure,
-                "the configuration has \(errors.counted("error")); nothing was changed: \(now)")
+                "the configuration has \(errors.counted("error")); nothing was changed: \(inForce)")
         case .refused:
-            throw Failure(.failure, "\(problem ?? "refused"); nothing was changed: \(now)")
-        case .failed:
-            throw Failure(.failure, problem ?? "failed; \(now)")
+            throw Failure(.failure, "\(problem ?? "refused"); nothing was changed: \(inForce)")
+        case .unchanged, .applied, .wouldApply, .failed:
+            throw Failure(.failure, problem ?? "failed; \(inForce)")
         }
     }
 }

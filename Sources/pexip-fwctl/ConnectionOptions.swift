@@ -10,12 +10,15 @@ struct ConnectionOptions: ParsableArguments {
     /// Calls a method of the agent's interface.
     ///
     /// - Parameter member: the member of the answer that holds the result; nil for the whole answer.
+    /// - Parameter isQuiet: nothing is said of how long it takes.
     /// - Throws: ``Failure`` in words for people.
     func call<Result: Decodable>(
         _ method: String, _ parameters: [String: JSONValue] = [:], member: String? = nil,
-        as type: Result.Type
+        isQuiet: Bool = false, as type: Result.Type
     ) throws -> Result {
         try inWords {
+            let progress = isQuiet ? nil : Progress("waiting for the agent")
+            defer { progress?.end() }
             let client = try VarlinkClient(path: socket)
             let answer = try client.call(
                 "\(PexipFirewallInterface.name).\(method)", .object(parameters))

@@ -46,13 +46,12 @@ struct Diagnose: ParsableCommand {
         }
     }
 
-    /// What the agent's dry run says of the kernel.
+    /// What the agent's plan says of the kernel.
     private var refusal: Fact<String?> {
         get throws {
             do {
                 let report = try connection.call(
-                    "Apply", ["dryRun": .bool(true), "force": .bool(true)], member: "report",
-                    as: ApplyReport.self)
+                    "Plan", ["force": .bool(true)], member: "report", as: ApplyReport.self)
                 switch report.outcome {
                 case .unchanged, .wouldApply, .applied, .refused: return .known(nil)
                 case .failed: return .known(report.problem ?? "the agent does not say why")

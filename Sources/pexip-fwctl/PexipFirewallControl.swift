@@ -13,7 +13,8 @@ struct PexipFirewallControl: ParsableCommand {
             """,
         version: Version.current,
         subcommands: [
-            Status.self, Apply.self, Confirm.self, Rollback.self, Flush.self, Check.self, Show.self,
+            Status.self, Plan.self, Apply.self, Confirm.self, Rollback.self, Flush.self, Check.self,
+            Show.self,
             Explain.self, Monitor.self, Diagnose.self,
         ])
 

@@ -41,6 +41,6 @@ struct Status: ParsableCommand {
 
 extension ConnectionOptions {
     func status() throws -> StatusReport {
-        try call("Status", member: "status", as: StatusReport.self)
+        try call("Status", member: "status", isQuiet: true, as: StatusReport.self)
     }
 }

@@ -27,10 +27,9 @@ import Testing
         let report = await bench.reconciler.apply(configuration(2))
         #expect(report.outcome == .applied)
         #expect(report.generation == 2)
-        #expect(
-            report.changes == [
-                RowChange(kind: .changed, node: "conf", row: "conferencing.in.ssh")
-            ])
+        #expect(report.changes.map(\.kind) == [.changed])
+        #expect(report.changes.map(\.node) == ["conf"])
+        #expect(report.changes.map(\.row) == ["conferencing.in.ssh"])
         #expect(await bench.kernel.commits.count == 1)
         try await bench.expectInForce(2, 2)
         let status = await bench.reconciler.status()
@@ -62,10 +61,9 @@ import Testing
         await bench.reconciler.start(try Self.twoNodes(1, 2))
         await bench.kernel.forgetCommits()
         let report = await bench.reconciler.apply(try Self.twoNodes(1, 3))
-        #expect(
-            report.changes == [
-                RowChange(kind: .changed, node: "conf-1", row: "conferencing.in.ssh")
-            ])
+        #expect(report.changes.map(\.kind) == [.changed])
+        #expect(report.changes.map(\.node) == ["conf-1"])
+        #expect(report.changes.map(\.row) == ["conferencing.in.ssh"])
         let statements = await bench.kernel.commits.flatMap(\.statements).map(\.text)
         #expect(
             statements.filter { !$0.contains(" generation") } == [
@@ -259,14 +257,14 @@ import Testing
         let bench = try await Bench.holding(1)
         let before = await bench.kernel.state
         let status = await bench.reconciler.status()
-        let report = await bench.reconciler.dryRun(configuration(2))
+        let report = await bench.reconciler.plan(configuration(2))
         #expect(report.outcome == .wouldApply)
         #expect(report.changes.map(\.kind) == [.changed])
         #expect(report.generation == 1)
-        #expect(await bench.reconciler.dryRun(configuration(1)).outcome == .unchanged)
-        #expect(await bench.reconciler.dryRun(wrongConfiguration).outcome == .rejected)
+        #expect(await bench.reconciler.plan(configuration(1)).outcome == .unchanged)
+        #expect(await bench.reconciler.plan(wrongConfiguration).outcome == .rejected)
         await bench.kernel.failObservations([true])
-        #expect(await bench.reconciler.dryRun(configuration(2)).outcome == .failed)
+        #expect(await bench.reconciler.plan(configuration(2)).outcome == .failed)
         #expect(await bench.kernel.state == before)
         #expect(await bench.kernel.commits == [])
         #expect(await bench.kernel.checks.count == 2)

@@ -83,7 +83,7 @@ import Testing
         let request = Reconciler.ApplyRequest(session: Self.session)
         for report in [
             await bench.reconciler.apply(compilation, request),
-            await bench.reconciler.dryRun(compilation, request),
+            await bench.reconciler.plan(compilation, request),
         ] {
             #expect(report.outcome == .refused)
             #expect(report.problem?.contains("--force") == true)
@@ -92,7 +92,7 @@ import Testing
         #expect(await bench.kernel.commits == [])
         try await bench.expectInForce(1, 1)
         let forced = Reconciler.ApplyRequest(isForced: true, session: Self.session)
-        #expect(await bench.reconciler.dryRun(compilation, forced).outcome == .wouldApply)
+        #expect(await bench.reconciler.plan(compilation, forced).outcome == .wouldApply)
         #expect(await bench.reconciler.apply(compilation, forced).outcome == .applied)
         #expect(await bench.state() == .inSync)
     }

@@ -310,7 +310,7 @@ struct AgentTests {
             let rollback = try scene.agent.control("rollback")
             #expect(rollback.status == .exited(0))
             #expect(
-                rollback.standardOutput.contains("closed\tconf-1\tconferencing.in.ssh"))
+                rollback.standardOutput.contains("closed    conferencing.in.ssh: TCP <any> -> 22"))
             #expect(try !scene.connects(to: 22))
             #expect(try scene.agent.status().state == .pinned)
             #expect(try scene.agent.control("status").status == .exited(0))
@@ -365,7 +365,7 @@ struct AgentTests {
             with varlink.Client("unix:" + sys.argv[1]) as client:
                 with client.open("org.pexipfw.Control") as agent:
                     print(agent.Status()["status"]["state"])
-                    print(agent.Apply(dryRun=True)["report"]["outcome"])
+                    print(agent.Plan()["report"]["outcome"])
                     print(agent.Rules()["tables"][0]["name"])
                     print(agent.Generations()["generations"][0]["number"])
             """
@@ -400,7 +400,7 @@ struct AgentTests {
                 import os, socket, sys
                 for payload in (b"not json\\0", b"{}\\0", b'{"method":1}\\0', b"\\0" * 64,
                                 os.urandom(4096) + b"\\0", b"[" * 100000 + b"\\0",
-                                b'{"method":"org.pexipfw.Control.Apply","parameters":{"dryRun":7}}\\0',
+                                b'{"method":"org.pexipfw.Control.Apply","parameters":{"force":7}}\\0',
                                 b'{"method":"org.pexipfw.Control.Rollback","parameters":{"generation":-1}}\\0'):
                     s = socket.socket(socket.AF_UNIX); s.connect(sys.argv[1])
                     s.sendall(payload); s.shutdown(socket.SHUT_WR)

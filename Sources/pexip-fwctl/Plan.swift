@@ -1,0 +1,116 @@
+import ArgumentParser
+import Deployment
+import Display
+import Enforcement
+import JSONValue
+
+/// `pexip-fwctl plan`
+struct Plan: ParsableCommand {
+    static let defaultStateDirectory = "/var/lib/pexip-fw"
+
+    static let configuration = CommandConfiguration(
+        abstract: "Says what apply would change, and how many live flows it would end.",
+        discussion: """
+            Asks the agent, which compares with what is in force and lets the kernel check it. With \
+            --config-dir, or where the agent does not run or may not be asked, compares with the \
+            stored generation, as far as that can be read, and says so. Changes nothing. Exit \
+            status: 1 where apply would be refused or would fail.
+            """)
+
+    @OptionGroup var connection: ConnectionOptions
+    @OptionGroup var source: ConfigurationOption
+
+    @Option(
+        help: "With --config-dir: plan for this node, wherever this is.",
+        completion: Completion.nodes)
+    var node: String?
+
+    @Option(help: "Where generations are stored, for what is compared without the agent.")
+    var stateDir = Plan.defaultStateDirectory
+
+    @Flag(help: "Also print how the rules would differ, in nft's language.")
+    var nft = false
+
+    @Flag(help: "Print the plan as JSON.")
+    var json = false
+
+    func validate() throws { try source.requireDirectory(for: node) }
+
+    func run() throws {
+        try Terminal.reporting {
+            guard source.configDir == nil else { return try withoutAgent().concludePlan(json) }
+            do {
+                try connection.plan(withTables: nft).concludePlan(json)
+            } catch let failure as Failure where failure.isUnreachable {
+                Terminal.complain("pexip-fwctl: \(failure.description)")
+                try withoutAgent().concludePlan(json)
+            }
+        }
+    }
+
+    private func withoutAgent() throws -> ApplyReport {
+        let directory = source.configDir ?? ConfigurationOption.defaultDirectory
+        let compilation = Compilation(
+            ConfigurationDirectory(directory).load(), hostAddresses: try HostAddresses.current(),
+            node: node)
+        return compilation.plan(from: stored, withTables: nft)
+    }
+
+    /// The stored generation that is to be in force; says where there is none to compare with.
+    private var stored: Generation? {
+        let store = GenerationStore(directory: stateDir)
+        do throws(StoreError) {
+            if let number = try store.standing()?.generation {
+                let generation = try store.generation(number)
+                Terminal.complain(
+                    "pexip-fwctl: compared with the stored generation \(number); the kernel was not asked, and flows were not counted"
+                )
+                return generation
+            }
+            Terminal.complain("pexip-fwctl: no generation is in force: everything is new")
+        } catch {
+            Terminal.complain(
+                "pexip-fwctl: \(error): everything is shown as new; the agent knows what is in force"
+            )
+        }
+        return nil
+    }
+}
+
+extension ConnectionOptions {
+    /// The agent's plan: what `plan` and `apply --dry-run` show.
+    func plan(force: Bool = false, withTables: Bool) throws -> ApplyReport {
+        var parameters: [String: JSONValue] = ["force": .bool(force), "tables": .bool(withTables)]
+        if let session = OperatorSession.current {
+            parameters["session"] = .string(session.sshConnection)
+        }
+        return try call("Plan", parameters, member: "report", as: ApplyReport.self)
+    }
+}
+
+extension Failure {
+    /// The agent could not be asked at all.
+    var isUnreachable: Bool { status == .notRunning || status == .notPermitted }
+}
+
+extension ApplyReport {
+    /// Prints the plan, and fails where it can't be carried out.
+    func concludePlan(_ json: Bool = false) throws {
+        if json {
+            try Terminal.printJSON(self)
+            if outcome != .unchanged && outcome != .wouldApply { throw ExitCode.failure }
+            return
+        }
+        Terminal.complain(diagnostics)
+        showChanges()
+        let now = generation.map { "generation \($0)" } ?? "nothing"
+        switch outcome {
+        case .unchanged, .applied:
+            print("nothing would change: \(now) is what the configuration says")
+        case .wouldApply:
+            let flows = endedFlows.map { "; \($0.counted("established flow")) would end" } ?? ""
+            print("would apply: \(planWords)\(flows); now \(now) is in force")
+        case .rejected, .refused, .failed: try fail()
+        }
+    }
+}
