@@ -94,6 +94,12 @@ extension Failure {
 }
 
 extension ApplyReport {
+    private func say(_ line: String) {
+        var page = Page()
+        page.add(Text(line))
+        Terminal.show(page)
+    }
+
     /// Prints the plan, and fails where it can't be carried out.
     func concludePlan(_ json: Bool = false) throws {
         if json {
@@ -106,11 +112,15 @@ extension ApplyReport {
         let now = generation.map { "generation \($0)" } ?? "nothing"
         switch outcome {
         case .unchanged, .applied:
-            print("nothing would change: \(now) is what the configuration says")
+            say("nothing would change: \(now) is what the configuration says")
         case .wouldApply:
             let flows = endedFlows.map { "; \($0.counted("established flow")) would end" } ?? ""
-            print("would apply: \(planWords)\(flows); now \(now) is in force")
-        case .rejected, .refused, .failed: try fail()
+            say("would apply: \(planWords)\(flows); now \(now) is in force")
+        case .rejected:
+            let errors = diagnostics.count { $0.severity == .error }
+            throw Failure(
+                .failure, "the configuration has \(errors.counted("error")): apply would refuse it")
+        case .refused, .failed: try fail()
         }
     }
 }
