@@ -5,6 +5,10 @@ package import Ruleset
 /// The reconciler's kernel: nf_tables and connection tracking of this network
 /// namespace.
 extension NftablesKernel: RulesetKernel {
+    package func observeStructure() throws -> [ObservedTable] {
+        try structure(withPrefix: ObservedTable.namePrefix).tables
+    }
+
     package func observe() throws -> [ObservedTable] {
         try tables(withPrefix: ObservedTable.namePrefix).tables
     }

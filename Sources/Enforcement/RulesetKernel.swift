@@ -5,6 +5,9 @@ package import Ruleset
 package protocol RulesetKernel: Sendable {
     /// Every table whose name could be one of ours, as one consistent state.
     func observe() async throws -> [ObservedTable]
+    /// The same, where counters' values do not matter: what nobody has changed since it was last
+    /// read is not read again.
+    func observeStructure() async throws -> [ObservedTable]
     /// Commits a transaction whole or not at all. An error does not prove that nothing was applied.
     func commit(_ transaction: Transaction) async throws
     /// Asks whether the transaction would be taken; changes nothing.

@@ -42,6 +42,23 @@ package actor NftablesKernel {
         try supervisor.perform(GenerationRequest()).generationID
     }
 
+    /// What was last read without a disturbance, and for which prefix.
+    private var lastRead: (prefix: String, observation: Observation)?
+
+    /// As ``tables(withPrefix:)``, but with counters as they were when the tables were last read.
+    ///
+    /// Every transaction makes a new generation (nf_tables since Linux 3.18), so that tables need no
+    /// reading where it is still the same. Only elements that packets add to a set would escape
+    /// this, and no set of ours takes them.
+    package func structure(withPrefix prefix: String) throws(NftablesError) -> Observation {
+        if let lastRead, lastRead.prefix == prefix,
+            try generationID() == lastRead.observation.generationID
+        {
+            return lastRead.observation
+        }
+        return try tables(withPrefix: prefix)
+    }
+
     /// Every table of family `inet` whose name begins so, as one consistent state.
     package func tables(withPrefix prefix: String) throws(NftablesError) -> Observation {
         // A listing is several requests; a foreign transaction may come between any two of them.
@@ -60,7 +77,10 @@ package actor NftablesKernel {
             }
             let structure = tables.map(\.withoutCounts)
             if isUndisturbed || structure == last {
-                return Observation(generationID: snapshot.generationBefore, tables: tables)
+                let observation = Observation(
+                    generationID: snapshot.generationBefore, tables: tables)
+                lastRead = isUndisturbed ? (prefix, observation) : nil
+                return observation
             }
             last = structure
         }

@@ -43,10 +43,16 @@ enum Rules {
     static func gateway(_ count: Int, files: Int = 1, clients: Int = 0) -> [String: String] {
         var texts = ["05-site.yaml": "placement: gateway\nenforce: auto\nfeatures: {ssh: true}\n"]
         if clients > 0 {
-            // Not neighbours of each other: nothing merges.
-            let list = (0..<clients).map { address("172.16", 2 * $0) }
-            texts["06-peers.yaml"] =
-                "groups:\n  desks: [\(list.joined(separator: ", "))]\npeers: {ssh_clients: [\"@desks\"]}\n"
+            // A file takes a megabyte.
+            let floors = stride(from: 0, to: clients, by: 10_000)
+            for floor in floors {
+                // Not neighbours of each other: nothing merges.
+                let list = (floor..<min(clients, floor + 10_000)).map { address("172.16", 2 * $0) }
+                texts["06-floor-\(floor).yaml"] =
+                    "groups:\n  floor-\(floor): [\(list.joined(separator: ", "))]\n"
+            }
+            let groups = floors.map { "\"@floor-\($0)\"" }.joined(separator: ", ")
+            texts["07-peers.yaml"] = "peers: {ssh_clients: [\(groups)]}\n"
         }
         let each = (count + files - 1) / files
         for file in 0..<files {
@@ -72,13 +78,19 @@ enum Rules {
         return "\(parts[0]).\(parts[1] + index >> 16).\(index >> 8 & 255).\(index & 255)"
     }
 
-    /// Compiles files as the agent would.
-    static func compile(_ files: [String: String]) throws -> Ruleset {
+    /// Reads files as the agent would.
+    static func load(_ files: [String: String]) -> LoadedConfiguration {
         let sources = files.sorted { $0.key < $1.key }.map {
             ConfigurationSource(path: $0.key, text: $0.value)
         }
-        let compilation = Compilation(
-            LoadedConfiguration(parsing: sources), hostAddresses: Set(nodeAddresses.values))
+        return LoadedConfiguration(parsing: sources)
+    }
+
+    static func compile(_ files: [String: String]) throws -> Ruleset { try compile(load(files)) }
+
+    /// Compiles what was read as the agent would.
+    static func compile(_ loaded: LoadedConfiguration) throws -> Ruleset {
+        let compilation = Compilation(loaded, hostAddresses: Set(nodeAddresses.values))
         guard let target = compilation.target else {
             throw BenchmarkError("\(compilation.diagnostics)")
         }

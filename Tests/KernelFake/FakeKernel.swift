@@ -81,6 +81,8 @@ package actor FakeKernel: RulesetKernel {
 
     // MARK: RulesetKernel
 
+    package func observeStructure() async throws -> [ObservedTable] { try await observe() }
+
     package func observe() async throws -> [ObservedTable] {
         await onObserve?()
         if !observationFaults.isEmpty, observationFaults.removeFirst() {

@@ -89,12 +89,12 @@ extension NftablesKernelTests {
         private static func untilAsked(_ worker: TestedWorker) async throws {
             let pid = try #require(try worker.pid)
             #expect(
-                try waitUntil {
+                try await waitSuspended {
                     try ProcessTree.status("State", of: pid).hasPrefix("T")
                 })
             // Bytes that it has not read are the request.
             #expect(
-                try waitUntil {
+                try await waitSuspended {
                     try ChildProcess.run(["ss", "-xnpH"]).requireSuccess().standardOutput
                         .split(separator: "\n").contains { line in
                             line.contains("pid=\(pid),")

@@ -13,3 +13,17 @@ package func waitUntil(
         usleep(UInt32(interval / .microseconds(1)))
     }
 }
+
+/// As ``waitUntil(timeout:every:_:)``, but leaves the thread to other tasks between two looks: for a
+/// condition that a task of the same test makes true.
+package func waitSuspended(
+    timeout: Duration = .seconds(20), every interval: Duration = .milliseconds(5),
+    _ condition: () throws -> Bool
+) async throws -> Bool {
+    let deadline = ContinuousClock.now + timeout
+    while true {
+        if try condition() { return true }
+        if ContinuousClock.now >= deadline { return false }
+        try await Task.sleep(for: interval)
+    }
+}
