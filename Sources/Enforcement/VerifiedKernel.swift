@@ -20,7 +20,9 @@ struct VerifiedKernel: Sendable {
     func tables(knownFrom rulesets: [Ruleset?]) async throws(ApplyFailure) -> [ObservedTable] {
         let known = Set(rulesets.flatMap { $0?.tables ?? [] }.map(\.name))
         do {
-            return try await kernel.observeStructure().filter { $0.stamp != nil || known.contains($0.name) }
+            return try await kernel.observeStructure().filter {
+                $0.stamp != nil || known.contains($0.name)
+            }
         } catch {
             throw ApplyFailure("\(error)")
         }

@@ -5,6 +5,7 @@ import Nftables
 import Policy
 import PortModel
 import Ruleset
+import TestSupport
 import Testing
 
 /// libnftables and netlink in a worker process of ours, against the kernel.
@@ -41,6 +42,35 @@ struct NftablesKernelTests {
             }
             try await TestedKernel.removeTables(kernel)
             #expect(try await kernel.tables(withPrefix: TestedKernel.prefix).tables.isEmpty)
+        }
+    }
+
+    @Test("what was read before is taken for what is there until somebody changes something")
+    func structure() async throws {
+        try await TestedKernel.with { kernel in
+            var generator = DeploymentGenerator(seed: 9)
+            let wanted = Self.compile(generator.deployment()).stamped(
+                Stamp(generation: 1, digest: "0123"))
+            try await kernel.commit(Transaction(from: [], to: Ruleset(tables: [wanted])))
+            let read = try await kernel.structure(withPrefix: TestedKernel.prefix)
+            #expect(read.tables.first?.differences(from: wanted) == [])
+            #expect(try await kernel.structure(withPrefix: TestedKernel.prefix) == read)
+            #expect(try await kernel.structure(withPrefix: "other_").tables.isEmpty)
+
+            for foreign in [
+                "add rule inet \(wanted.name) input accept", "add table inet \(wanted.name)_too",
+            ] {
+                let before = try await kernel.structure(withPrefix: TestedKernel.prefix)
+                try ChildProcess.run(["nft", foreign]).requireSuccess()
+                let after = try await kernel.structure(withPrefix: TestedKernel.prefix)
+                #expect(after.generationID != before.generationID)
+                #expect(after.tables != before.tables, "\(foreign)")
+            }
+            try await kernel.commit(
+                Transaction(
+                    from: try await kernel.structure(withPrefix: TestedKernel.prefix).tables,
+                    to: Ruleset(tables: [])))
+            #expect(try await kernel.structure(withPrefix: TestedKernel.prefix).tables.isEmpty)
         }
     }
 
