@@ -261,8 +261,8 @@ private struct GatewayCompiler {
             }
         }
         return conditions.flatMap { condition in
-            TableBuilder.portMatches(of: permit).map { ports in
-                builder.counting(condition.matches + ports, as: permit.id, .return)
+            TableBuilder.matches(of: permit, addresses: condition.matches).map { matches in
+                builder.counting(matches, as: permit.id, .return)
             }
         }
     }

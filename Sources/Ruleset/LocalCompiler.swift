@@ -51,15 +51,12 @@ private struct LocalCompiler {
     // MARK: Before connection tracking
 
     private mutating func rawIn() -> Chain {
-        var rules = [Rule([.inputIsLoopback], .accept, comment: "loopback")]
-        rules += exemptions(.inbound)
+        var rules = exemptions(.inbound, loopback: .inputIsLoopback)
         if refusesUnanswered {
-            for address in policy.node.allAddresses {
-                rules.append(
-                    Rule(
-                        [.destination(address), .protocolNumber(IPProtocol.udp.rawValue)],
-                        .jump("unanswered"), comment: "unanswered"))
-            }
+            rules.append(
+                Rule(
+                    [.protocolNumber(IPProtocol.udp.rawValue)], .jump("unanswered"),
+                    comment: "unanswered"))
         }
         return Chain(
             name: "raw_in", hook: Hook(.prerouting, .raw, policy: .accept), rules: rules)
@@ -68,25 +65,24 @@ private struct LocalCompiler {
     private mutating func rawOut() -> Chain {
         Chain(
             name: "raw_out", hook: Hook(.output, .raw, policy: .accept),
-            rules: [Rule([.outputIsLoopback], .accept, comment: "loopback")]
-                + exemptions(.outbound))
+            rules: exemptions(.outbound, loopback: .outputIsLoopback))
     }
 
     /// Exempts from connection tracking exactly the media that the filter chains accept, ESP, and
     /// what IPsec protects. Both directions mirror each other: an answer to an exempted packet is
     /// itself exempted and accepted. Were a protected flow tracked, its packets would pass as
     /// established in the clear, once IPsec is gone.
-    private mutating func exemptions(_ direction: Direction) -> [Rule] {
-        mediaRules(direction).map {
-            Rule($0.matches, notrack: true, .accept, comment: $0.comment)
-        } + [
-            Rule(
-                [.protocolNumber(IPProtocol.esp.rawValue)], notrack: true, .accept,
-                comment: IPProtocol.esp.name)
-        ]
-            + protectedRules(direction).map {
-                Rule($0.matches, notrack: true, .accept, comment: $0.comment)
-            }
+    ///
+    /// Media comes first, since it is most of the traffic: loopback's packets pass tracked or not.
+    private mutating func exemptions(_ direction: Direction, loopback: Match) -> [Rule] {
+        func exempting(_ rules: [Rule]) -> [Rule] {
+            rules.map { Rule($0.matches, notrack: true, .accept, comment: $0.comment) }
+        }
+        let esp = Rule(
+            [.protocolNumber(IPProtocol.esp.rawValue)], .accept, comment: IPProtocol.esp.name)
+        return exempting(mediaRules(direction))
+            + [Rule([loopback], .accept, comment: "loopback")]
+            + exempting([esp] + protectedRules(direction))
     }
 
     /// In `observe` mode the packet must reach the input chain, to be counted once.
@@ -101,7 +97,9 @@ private struct LocalCompiler {
             Rule([.destinationPorts(.udp, $0)], .return)
         }
         rules += answerable.peerPorts.intervals.map { Rule([.sourcePorts(.udp, $0)], .return) }
-        rules.append(builder.counting([], as: DropCounter.unanswered, refusal))
+        rules += policy.node.allAddresses.map {
+            builder.counting([.destination($0)], as: DropCounter.unanswered, refusal)
+        }
         return [Chain(name: "unanswered", rules: rules)]
     }
 
@@ -155,7 +153,7 @@ private struct LocalCompiler {
         return AddressFamily.allCases.compactMap { family in
             builder.peerMatch(origin, .only(policy.mesh), direction, family).map { match in
                 Rule(
-                    match + [direction == .inbound ? .wasDecrypted : .willBeEncrypted], .accept,
+                    [direction == .inbound ? .wasDecrypted : .willBeEncrypted] + match, .accept,
                     comment: "ipsec")
             }
         }
@@ -205,9 +203,8 @@ private struct LocalCompiler {
                     permit.peerOrigin, permit.peers, permit.direction, address.family)
             else { continue }
             let node = permit.direction == .inbound ? Match.destination(address) : .source(address)
-            for ports in TableBuilder.portMatches(of: permit) {
-                rules.append(
-                    builder.counting([node] + peers + ports, as: permit.id, .accept))
+            for matches in TableBuilder.matches(of: permit, addresses: [node] + peers) {
+                rules.append(builder.counting(matches, as: permit.id, .accept))
             }
         }
         return rules

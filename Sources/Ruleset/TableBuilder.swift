@@ -44,21 +44,30 @@ struct TableBuilder {
         ]
     }
 
-    /// The conditions on protocol and ports: one list for each pair of a source interval and a
-    /// destination interval, so that no rule needs an anonymous set.
-    static func portMatches(of permit: Permit) -> [[Match]] {
+    /// The conditions of a permit's rules, given those on addresses: one list for each pair of a
+    /// source interval and a destination interval, so that no rule needs an anonymous set.
+    ///
+    /// The kernel gives a rule up at its first condition that fails, so what most packets fail at
+    /// stands first: the narrower interval of ports, and ports before addresses. Of a rule for media
+    /// most packets that come by meet all conditions, but for those of the other family and of TCP:
+    /// there the address, which tells families apart, stands first. Two single ports stand in the
+    /// header's order, since nft makes one comparison of them and lists them so.
+    static func matches(of permit: Permit, addresses: [Match]) -> [[Match]] {
+        portMatches(of: permit).map { ports in
+            permit.isStateless && permit.protocol == .udp ? addresses + ports : ports + addresses
+        }
+    }
+
+    private static func portMatches(of permit: Permit) -> [[Match]] {
         let number = Match.protocolNumber(permit.protocol.rawValue)
         guard permit.protocol.hasPorts else { return [[number]] }
         return permit.sourcePorts.intervals.flatMap { source in
             permit.destinationPorts.intervals.map { destination in
-                var matches: [Match] = []
-                if source != 0...UInt16.max {
-                    matches.append(.sourcePorts(permit.protocol, source))
-                }
-                if destination != 0...UInt16.max {
-                    matches.append(.destinationPorts(permit.protocol, destination))
-                }
-                return matches.isEmpty ? [number] : matches
+                let matches = [
+                    (source, Match.sourcePorts(permit.protocol, source)),
+                    (destination, Match.destinationPorts(permit.protocol, destination)),
+                ].filter { $0.0 != 0...UInt16.max }.sorted { $0.0.count < $1.0.count }
+                return matches.isEmpty ? [number] : matches.map(\.1)
             }
         }
     }
