@@ -169,7 +169,7 @@ extension Reconciler {
         _ target: Compilation.Target, _ compilation: Compilation, _ origin: Generation.Origin,
         _ request: ApplyRequest
     ) async -> ApplyReport {
-        let changes = target.nodeRules.changes(from: current?.nodeRules)
+        let before = current?.nodeRules
         let pending = pending(after: origin, request, target, compilation)
         let probes = request.isForced ? [] : target.deployment.guards.probes
         do throws(ApplyFailure) {
@@ -191,6 +191,7 @@ extension Reconciler {
                 throw error
             }
             ledger.prune()
+            let changes = target.nodeRules.changes(from: before)
             tell(
                 .applied, .notice, "applied: \(changes.count.counted("change"))",
                 metadata: ["origin": "\(origin.rawValue)"])
@@ -210,7 +211,9 @@ extension Reconciler {
                 failedApply = error.description
             }
             tell(error.isHeld ? .probeFailed : .failed, .error, "apply failed: \(error)")
-            return report(.failed, changes, compilation, problem: error.description)
+            return report(
+                .failed, target.nodeRules.changes(from: before), compilation,
+                problem: error.description)
         }
     }
 

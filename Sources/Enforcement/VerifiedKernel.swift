@@ -39,21 +39,22 @@ struct VerifiedKernel: Sendable {
     func put(
         _ wanted: Ruleset, from observed: [ObservedTable], isRebuild: Bool = false
     ) async throws(ApplyFailure) -> Bool {
-        let names = Ruleset(tables: observed.map { Table(name: $0.name) })
         var observed = observed
         if !isRebuild {
             for step in [Ruleset.preparation, Ruleset.transition] {
                 guard let transition = step(wanted)(observed) else { continue }
-                do {
-                    try await kernel.commit(Transaction(from: observed, to: transition))
-                } catch {
-                    throw ApplyFailure("\(error)")
-                }
-                observed = try await tables(knownFrom: [names, wanted])
+                observed = try await change(observed, to: transition, by: .rule).tables
             }
         }
-        let transaction = Transaction(from: observed, to: wanted, isRebuild: isRebuild)
-        if transaction.isEmpty { return false }
+        return try await change(observed, to: wanted, by: isRebuild ? .table : .rule).makesTables
+    }
+
+    /// Makes one transaction, or two where somebody else changed the tables while the first was made.
+    private func change(
+        _ observed: [ObservedTable], to wanted: Ruleset, by grain: Transaction.Grain
+    ) async throws(ApplyFailure) -> (tables: [ObservedTable], makesTables: Bool) {
+        let transaction = Transaction(from: observed, to: wanted, by: grain)
+        if transaction.isEmpty { return (observed, false) }
         var refusal: (any Error)?
         do {
             try await kernel.commit(transaction)
@@ -61,8 +62,14 @@ struct VerifiedKernel: Sendable {
             // Whether it was applied all the same shows below.
             refusal = error
         }
-        let differences = try await tables(knownFrom: [names, wanted]).differences(from: wanted)
-        guard let first = differences.first else { return transaction.makesTables }
+        let names = Ruleset(tables: observed.map { Table(name: $0.name) })
+        let found = try await tables(knownFrom: [names, wanted])
+        let differences = found.differences(from: wanted)
+        guard let first = differences.first else { return (found, transaction.makesTables) }
+        if transaction.editsRules, found != observed || found.handles != observed.handles {
+            // What was to be changed by its handle may have been another rule, or none.
+            return try await change(found, to: wanted, by: .chain)
+        }
         if let refusal { throw ApplyFailure("\(refusal)") }
         throw ApplyFailure(
             "verification failed: the kernel does not hold what was committed: \(first)"
@@ -80,6 +87,8 @@ struct VerifiedKernel: Sendable {
 }
 
 extension [ObservedTable] {
+    fileprivate var handles: [[[UInt64]]] { map { $0.chains.map(\.handles) } }
+
     func differences(from wanted: Ruleset) -> [Difference] {
         wanted.tables.flatMap { table in
             first { $0.name == table.name }?.differences(from: table)

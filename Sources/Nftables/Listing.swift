@@ -53,6 +53,9 @@ struct Listing {
                     Rule(listing: value).map(ObservedRule.known)
                         ?? .foreign(
                             String(decoding: (value["expr"] ?? .null).serialized, as: UTF8.self)))
+                if let handle = value["handle"]?.integer.flatMap(UInt64.init(exactly:)) {
+                    table.chains[index].handles.append(handle)
+                }
             default:
                 table.foreign.append("\(kind) \(value["name"]?.string ?? "")")
             }

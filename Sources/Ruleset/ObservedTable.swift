@@ -61,6 +61,7 @@ package struct ObservedSet: Hashable, Sendable {
     }
 }
 
+/// Two are equal that say the same, whatever numbers the kernel gave their rules.
 package struct ObservedChain: Hashable, Sendable {
     package enum Attachment: Hashable, Sendable {
         case none
@@ -72,11 +73,27 @@ package struct ObservedChain: Hashable, Sendable {
     package var name: String
     package var attachment: Attachment
     package var rules: [ObservedRule]
+    /// The kernel's numbers for the rules, one for each, by which single rules are changed; empty
+    /// where they are not known.
+    package var handles: [UInt64]
 
-    package init(name: String, attachment: Attachment, rules: [ObservedRule]) {
+    package init(
+        name: String, attachment: Attachment, rules: [ObservedRule], handles: [UInt64] = []
+    ) {
         self.name = name
         self.attachment = attachment
         self.rules = rules
+        self.handles = handles
+    }
+
+    package static func == (one: ObservedChain, other: ObservedChain) -> Bool {
+        one.name == other.name && one.attachment == other.attachment && one.rules == other.rules
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        hasher.combine(name)
+        hasher.combine(attachment)
+        hasher.combine(rules)
     }
 }
 

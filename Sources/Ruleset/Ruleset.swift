@@ -96,7 +96,7 @@ package struct Hook: Hashable, Sendable, Codable {
 }
 
 /// A rule: conditions that must all hold, then what is done, then the verdict.
-package struct Rule: Hashable, Sendable, Codable {
+package struct Rule: Hashable, Sendable {
     package var matches: [Match]
     /// The named counter that counts the packet.
     package var counter: String?
@@ -127,7 +127,7 @@ package enum Verdict: Hashable, Sendable, Codable {
 }
 
 /// One condition of a rule.
-package enum Match: Hashable, Sendable, Codable {
+package enum Match: Hashable, Sendable {
     case family(AddressFamily)
     case source(IPAddress)
     case destination(IPAddress)
@@ -154,7 +154,7 @@ package enum Match: Hashable, Sendable, Codable {
 }
 
 /// `ct state`, which unlike a packet's own state can be "not tracked".
-package enum TrackedState: String, Hashable, Sendable, Codable, CaseIterable {
+package enum TrackedState: String, Hashable, Sendable, CaseIterable {
     case established
     case related
     case new

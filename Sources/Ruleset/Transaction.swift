@@ -16,6 +16,8 @@ package struct Transaction: Hashable, Sendable {
     package private(set) var statements: [Statement] = []
     /// Some table is made, or made anew: its counters begin at zero.
     package private(set) var makesTables = false
+    /// Rules are found by handles, which go where somebody else changes them.
+    package private(set) var editsRules = false
 
     package var isEmpty: Bool { statements.isEmpty }
     /// The input for libnftables, one statement a line.
@@ -25,19 +27,28 @@ package struct Transaction: Hashable, Sendable {
         statements.append(Statement(text: text, subject: subject))
     }
 
+    /// The least that is changed of a table which differs.
+    package enum Grain: Hashable, Sendable {
+        /// A single rule, found by its handle: the kernel refuses all where the rule has gone.
+        case rule
+        /// A chain with all its rules, whatever they are.
+        case chain
+        /// The whole table, whose counters then begin at zero.
+        case table
+    }
+
     /// The change from what the kernel holds to `wanted`.
     ///
-    /// What is equal is not touched; chains and sets are refilled in place, which neither loses nor
-    /// leaks packets and keeps the counters. A table that can't be changed in place (a chain hooked
-    /// elsewhere, a set of another type, a dormant table) is replaced.
+    /// What is equal is not touched; rules come and go in place and sets are refilled, which neither
+    /// loses nor leaks packets and keeps the counters. A table that can't be changed in place (a
+    /// chain hooked elsewhere, a set of another type, a dormant table) is replaced.
     ///
     /// - Parameters:
     ///   - observed: our tables as the kernel holds them now; others must not be among them.
     ///   - wanted: the tables that are to be in force, stamped; observed tables that are not among
     ///     them are deleted.
-    ///   - isRebuild: replaces what differs even where it could be changed in place, for when that
-    ///     failed. Its counters start at zero.
-    package init(from observed: [ObservedTable], to wanted: Ruleset, isRebuild: Bool = false) {
+    ///   - grain: coarser ones are for when a finer one failed.
+    package init(from observed: [ObservedTable], to wanted: Ruleset, by grain: Grain = .rule) {
         let observedByName = Dictionary(
             observed.map { ($0.name, $0) }, uniquingKeysWith: { $1 })
         for table in wanted.tables {
@@ -46,8 +57,8 @@ package struct Transaction: Hashable, Sendable {
                 continue
             }
             if old.differences(from: table).isEmpty { continue }
-            if !isRebuild, old.canChangeInPlace(to: table) {
-                change(old, to: table)
+            if grain != .table, old.canChangeInPlace(to: table) {
+                change(old, to: table, by: grain)
             } else {
                 add("delete table inet \(table.name)", table.name)
                 create(table)
@@ -60,10 +71,10 @@ package struct Transaction: Hashable, Sendable {
 
     private mutating func create(_ table: Table) {
         makesTables = true
-        change(ObservedTable(name: table.name), to: table)
+        change(ObservedTable(name: table.name), to: table, by: .chain)
     }
 
-    private mutating func change(_ old: ObservedTable, to table: Table) {
+    private mutating func change(_ old: ObservedTable, to table: Table, by grain: Grain) {
         let name = table.name
         add("add table inet \(name)", name)
         for counter in table.counters where old.counters[counter] == nil {
@@ -86,10 +97,18 @@ package struct Transaction: Hashable, Sendable {
         let changed = table.chains.filter {
             oldChains[$0.name]?.rules != $0.rules.map(ObservedRule.known)
         }
-        for chain in changed.map(\.name) + goneChains.map(\.name) where oldChains[chain] != nil {
+        let edits = changed.map { chain in
+            grain == .rule ? oldChains[chain.name]?.edits(to: chain) : nil
+        }
+        let refilled = zip(changed, edits).filter { $1 == nil }.map(\.0)
+        for chain in refilled.map(\.name) + goneChains.map(\.name) where oldChains[chain] != nil {
             add("flush chain inet \(name) \(chain)", chain)
         }
-        for chain in changed {
+        for (chain, edits) in zip(changed, edits) {
+            if let edits {
+                edit(chain.name, edits, in: name)
+                continue
+            }
             for rule in chain.rules {
                 add("add rule inet \(name) \(chain.name) \(rule.text)", rule.comment)
             }
@@ -100,6 +119,20 @@ package struct Transaction: Hashable, Sendable {
         }
         for counter in old.counters.keys.sorted() where !table.counters.contains(counter) {
             add("delete counter inet \(name) \(counter)", counter)
+        }
+    }
+
+    /// First what comes, since what goes may be what it is put before.
+    private mutating func edit(_ chain: String, _ edits: ChainEdits, in table: String) {
+        editsRules = true
+        for (rule, successor) in edits.insertions {
+            let place =
+                successor.map { "insert rule inet \(table) \(chain) handle \($0)" }
+                ?? "add rule inet \(table) \(chain)"
+            add("\(place) \(rule.text)", rule.comment)
+        }
+        for handle in edits.removals {
+            add("delete rule inet \(table) \(chain) handle \(handle)", chain)
         }
     }
 

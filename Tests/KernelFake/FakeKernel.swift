@@ -10,6 +10,8 @@ package actor FakeKernel: RulesetKernel {
         case refuse
         /// An error is returned although everything was applied: the acknowledgement was lost.
         case refuseButApply
+        /// Somebody changes the tables between the observation and the commit.
+        case race(@Sendable (inout NfTables) -> Void)
         /// No error is returned, but then somebody changed the tables before they were read back.
         case tamper(@Sendable (inout NfTables) -> Void)
     }
@@ -94,9 +96,11 @@ package actor FakeKernel: RulesetKernel {
     package func commit(_ transaction: Transaction) async throws {
         commits.append(transaction)
         try onCommit?(.before(state))
+        let fault = commitFaults.isEmpty ? nil : commitFaults.removeFirst()
+        if case .race(let change) = fault { change(&state) }
         var next = state
         try next.apply(transaction)
-        switch commitFaults.isEmpty ? nil : commitFaults.removeFirst() {
+        switch fault {
         case .refuse: throw FakeKernelError("the commit fails as scripted")
         case .refuseButApply:
             state = next
@@ -104,7 +108,7 @@ package actor FakeKernel: RulesetKernel {
         case .tamper(let change):
             change(&next)
             state = next
-        case nil: state = next
+        case .race, nil: state = next
         }
         try onCommit?(.after(state))
     }

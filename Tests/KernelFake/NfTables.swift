@@ -22,10 +22,25 @@ package struct NfTables: Hashable, Sendable {
         package var counters: [String: CounterValue] = [:]
         package var sets: [String: ObjectSet] = [:]
         package var chains: [String: ObservedChain] = [:]
+        fileprivate var handles = Handles()
         /// Flags and objects that no transaction of ours makes.
         package var foreign: [String]
 
         package init(foreign: [String] = []) { self.foreign = foreign }
+    }
+
+    /// Numbers for rules, none of them twice. They are no part of what a table holds.
+    fileprivate struct Handles: Hashable, Sendable {
+        private var last: UInt64 = 0
+
+        mutating func next() -> UInt64 {
+            last += 1
+            return last
+        }
+
+        static func == (one: Handles, other: Handles) -> Bool { true }
+
+        func hash(into hasher: inout Hasher) {}
     }
 
     package var tables: [String: Contents] = [:]
@@ -141,6 +156,7 @@ extension NfTables.Contents {
         case ("flush", "chain", nil):
             guard chains[name] != nil else { throw Self.missing }
             chains[name]?.rules = []
+            chains[name]?.handles = []
         case ("delete", "chain", nil):
             guard let chain = chains[name] else { throw Self.missing }
             guard chain.rules.isEmpty, !rules.contains(where: { $0.verdict == .jump(name) }) else {
@@ -148,9 +164,43 @@ extension NfTables.Contents {
             }
             chains[name] = nil
         case ("add", "rule", let text?):
-            try addRule(try Rule(nft: text), to: name)
+            try addRule(try Self.rule(text), to: name)
+        case ("insert", "rule", let text?):
+            let (handle, rest) = try Self.handle(text)
+            guard let rest else { throw Self.syntax }
+            try addRule(try Self.rule(rest), to: name, before: handle)
+        case ("delete", "rule", let text?):
+            let (handle, rest) = try Self.handle(text)
+            if rest != nil { throw Self.syntax }
+            let index = try index(of: handle, in: name)
+            chains[name]?.rules.remove(at: index)
+            chains[name]?.handles.remove(at: index)
         default:
             throw Self.syntax
+        }
+    }
+
+    /// `handle 7`, and what follows it.
+    private static func handle(_ text: String) throws(FakeKernelError) -> (UInt64, String?) {
+        let words = text.split(separator: " ", maxSplits: 2).map(String.init)
+        guard words.count > 1, words[0] == "handle", let handle = UInt64(words[1]) else {
+            throw syntax
+        }
+        return (handle, words.count == 3 ? words[2] : nil)
+    }
+
+    private func index(of handle: UInt64, in chain: String) throws(FakeKernelError) -> Int {
+        guard let chain = chains[chain], chain.handles.count == chain.rules.count,
+            let index = chain.handles.firstIndex(of: handle)
+        else { throw Self.missing }
+        return index
+    }
+
+    private static func rule(_ text: String) throws(FakeKernelError) -> Rule {
+        do throws(RuleSyntaxError) {
+            return try Rule(nft: text)
+        } catch {
+            throw FakeKernelError(error.description)
         }
     }
 
@@ -225,8 +275,10 @@ extension NfTables.Contents {
         chains[name]?.attachment = .hook(hook)
     }
 
-    private mutating func addRule(_ rule: Rule, to name: String) throws(FakeKernelError) {
-        guard chains[name] != nil else { throw Self.missing }
+    private mutating func addRule(
+        _ rule: Rule, to name: String, before successor: UInt64? = nil
+    ) throws(FakeKernelError) {
+        guard let chain = chains[name] else { throw Self.missing }
         if let comment = rule.comment, comment.utf8.count > Self.longestComment {
             throw FakeKernelError("Comment too long")
         }
@@ -235,7 +287,17 @@ extension NfTables.Contents {
             guard let set = sets[use.name] else { throw Self.missing }
             if set.family != use.family { throw FakeKernelError("Invalid argument") }
         }
-        chains[name]?.rules.append(.known(rule))
+        let index: Int
+        if let successor {
+            index = try self.index(of: successor, in: name)
+        } else {
+            index = chain.rules.count
+        }
+        // A test that tampers with rules does not number them.
+        if chain.handles.count == chain.rules.count {
+            chains[name]?.handles.insert(handles.next(), at: index)
+        }
+        chains[name]?.rules.insert(.known(rule), at: index)
         if case .jump(let target) = rule.verdict {
             guard let chain = chains[target] else { throw Self.missing }
             guard chain.attachment == .none else { throw FakeKernelError("Not supported") }

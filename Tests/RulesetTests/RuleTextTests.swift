@@ -1,9 +1,8 @@
-import KernelFake
 import PortModel
 import Ruleset
 import Testing
 
-/// The fake kernel reads what the renderer writes; both were written apart from each other.
+/// What is stored, and what the fake kernel takes, is read back as it was written.
 @Suite struct RuleTextTests {
     static let address4 = IPAddress(family: .ipv4, value: 0x0a00_0001)
     static let address6 = IPAddress(family: .ipv6, value: 0x2001_0db8 << 96 | 1)
@@ -33,6 +32,6 @@ import Testing
         "comment \"a\" accept", "counter name x", "jump", "ip6 hoplimit 256",
     ])
     func refusesWhatIsNotWritten(_ text: String) {
-        #expect(throws: FakeKernelError.self) { try Rule(nft: text) }
+        #expect(throws: RuleSyntaxError.self) { try Rule(nft: text) }
     }
 }

@@ -109,6 +109,71 @@ import Testing
             ])
     }
 
+    private static func chain(_ ports: [UInt16]) -> Table {
+        Table(
+            name: "pexip_fw_a", counters: [], sets: [],
+            chains: [
+                Chain(
+                    name: "a",
+                    rules: ports.map { Rule([.destinationPorts(.tcp, $0...$0)], .accept) })
+            ])
+    }
+
+    /// What stays of a chain is not touched: its rules keep their handles.
+    @Test(arguments: [
+        ([1, 2, 3], [1, 2, 9, 3], ["insert rule inet pexip_fw_a a handle 3 tcp dport 9 accept"]),
+        ([1, 2, 3], [1, 2, 3, 9], ["add rule inet pexip_fw_a a tcp dport 9 accept"]),
+        ([1, 2, 3], [1, 3], ["delete rule inet pexip_fw_a a handle 2"]),
+        (
+            [1, 2, 3], [8, 9, 2, 3],
+            [
+                "insert rule inet pexip_fw_a a handle 2 tcp dport 8 accept",
+                "insert rule inet pexip_fw_a a handle 2 tcp dport 9 accept",
+                "delete rule inet pexip_fw_a a handle 1",
+            ]
+        ),
+        ([1, 1, 2], [1, 2], ["delete rule inet pexip_fw_a a handle 2"]),
+        // Where none stays, refilling says less.
+        (
+            [1, 2], [9],
+            ["flush chain inet pexip_fw_a a", "add rule inet pexip_fw_a a tcp dport 9 accept"]
+        ),
+    ])
+    func singleRulesComeAndGo(_ old: [UInt16], _ new: [UInt16], _ statements: [String]) throws {
+        var kernel = try Self.kernel(holding: Self.chain(old))
+        let transaction = try Self.lead(&kernel, to: Self.chain(new))
+        #expect(
+            transaction.statements.map(\.text) == ["add table inet pexip_fw_a"] + statements)
+    }
+
+    @Test func anyRulesBecomeAnyOthers() throws {
+        var random = SystemRandomNumberGenerator()
+        for _ in 0..<500 {
+            let ports = (0..<2).map { _ in
+                (0..<Int.random(in: 0...9, using: &random)).map { _ in
+                    UInt16.random(in: 1...5, using: &random)
+                }
+            }
+            var kernel = try Self.kernel(holding: Self.chain(ports[0]))
+            try Self.lead(&kernel, to: Self.chain(ports[1]))
+            if Bool.random(using: &random) { try Self.lead(&kernel, to: Self.chain(ports[0])) }
+        }
+    }
+
+    /// By handles alone a rule that somebody else put in would stay.
+    @Test func aCoarserGrainTouchesTheWholeChain() throws {
+        let kernel = try Self.kernel(holding: Self.chain([1, 2, 3]))
+        let transaction = Transaction(
+            from: kernel.observed, to: Ruleset(tables: [Self.chain([1, 3])]), by: .chain)
+        #expect(!transaction.editsRules)
+        #expect(
+            transaction.statements.map(\.text) == [
+                "add table inet pexip_fw_a", "flush chain inet pexip_fw_a a",
+                "add rule inet pexip_fw_a a tcp dport 1 accept",
+                "add rule inet pexip_fw_a a tcp dport 3 accept",
+            ])
+    }
+
     /// Changes in place keep the counters' values; a replaced table starts anew.
     @Test(arguments: [
         (table(peers: [5]), true), (table(peers: []), true), (table(policy: .accept), true),
@@ -191,7 +256,7 @@ import Testing
     @Test func aRebuildReplacesWhatDiffers() throws {
         var kernel = try Self.kernel(holding: Self.table(), Self.table("pexip_fw_b"))
         let wanted = Ruleset(tables: [Self.table(peers: [0x0a00_0003]), Self.table("pexip_fw_b")])
-        let transaction = Transaction(from: kernel.observed, to: wanted, isRebuild: true)
+        let transaction = Transaction(from: kernel.observed, to: wanted, by: .table)
         #expect(transaction.statements.first?.text == "delete table inet pexip_fw_a")
         #expect(!transaction.text.contains("pexip_fw_b"))
         try kernel.apply(transaction)
@@ -199,7 +264,7 @@ import Testing
             let observed = kernel.observed.first { $0.name == table.name }
             #expect(observed?.differences(from: table) == [])
         }
-        #expect(Transaction(from: kernel.observed, to: wanted, isRebuild: true).isEmpty)
+        #expect(Transaction(from: kernel.observed, to: wanted, by: .table).isEmpty)
     }
 
     @Test func statementsNameWhatTheyAreFor() throws {

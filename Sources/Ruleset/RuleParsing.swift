@@ -1,13 +1,38 @@
 internal import PortModel
-package import Ruleset
+
+/// A text that is no rule in the forms that ``Rule/text`` writes.
+package struct RuleSyntaxError: Error, Hashable, Sendable, CustomStringConvertible {
+    package let description: String
+
+    init(_ description: String) { self.description = description }
+}
+
+extension Rule: Codable {
+    /// As text in nft's language: small, and readable where it is stored.
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(text)
+    }
+
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        let text = try container.decode(String.self)
+        do throws(RuleSyntaxError) {
+            try self.init(nft: text)
+        } catch {
+            throw DecodingError.dataCorruptedError(
+                in: container, debugDescription: error.description)
+        }
+    }
+}
 
 extension Rule {
-    /// Reads a rule back from nft's language, in the forms that this project writes.
-    package init(nft text: String) throws(FakeKernelError) {
+    /// Reads a rule back from nft's language, in the forms that ``text`` writes.
+    package init(nft text: String) throws(RuleSyntaxError) {
         var words = RuleWords(text)
         var rule = Rule([], nil)
         while let word = words.next() {
-            if rule.comment != nil { throw FakeKernelError("\(word) after the comment: \(text)") }
+            if rule.comment != nil { throw RuleSyntaxError("\(word) after the comment: \(text)") }
             switch word {
             case "counter":
                 try words.expect("name")
@@ -48,53 +73,53 @@ private struct RuleWords {
         return String(rest[..<end])
     }
 
-    mutating func word() throws(FakeKernelError) -> String {
-        guard let word = next() else { throw FakeKernelError("cut off: \(text)") }
+    mutating func word() throws(RuleSyntaxError) -> String {
+        guard let word = next() else { throw RuleSyntaxError("cut off: \(text)") }
         return word
     }
 
-    mutating func expect(_ wanted: String) throws(FakeKernelError) {
+    mutating func expect(_ wanted: String) throws(RuleSyntaxError) {
         let word = try word()
-        if word != wanted { throw FakeKernelError("\(word) is not \(wanted): \(text)") }
+        if word != wanted { throw RuleSyntaxError("\(word) is not \(wanted): \(text)") }
     }
 
-    mutating func quoted() throws(FakeKernelError) -> String {
+    mutating func quoted() throws(RuleSyntaxError) -> String {
         let word = try word()
         guard word.count >= 2, word.hasPrefix("\""), word.hasSuffix("\"") else {
-            throw FakeKernelError("\(word) is not quoted: \(text)")
+            throw RuleSyntaxError("\(word) is not quoted: \(text)")
         }
         return String(word.dropFirst().dropLast())
     }
 
     mutating func number<Number: FixedWidthInteger>(
         _ type: Number.Type = Number.self
-    ) throws(FakeKernelError) -> Number {
+    ) throws(RuleSyntaxError) -> Number {
         let word = try word()
         guard let number = Number(word) else {
-            throw FakeKernelError("\(word) is no number: \(text)")
+            throw RuleSyntaxError("\(word) is no number: \(text)")
         }
         return number
     }
 
-    mutating func range<Number: FixedWidthInteger>() throws(FakeKernelError) -> ClosedRange<Number>
+    mutating func range<Number: FixedWidthInteger>() throws(RuleSyntaxError) -> ClosedRange<Number>
     {
         let ends = try word().split(separator: "-", omittingEmptySubsequences: false).map {
             Number($0)
         }
         guard let first = ends.first, let low = first, let last = ends.last, let high = last,
             ends.count <= 2, low <= high
-        else { throw FakeKernelError("no range: \(text)") }
+        else { throw RuleSyntaxError("no range: \(text)") }
         return low...high
     }
 
-    mutating func match(_ first: String) throws(FakeKernelError) -> Match {
+    mutating func match(_ first: String) throws(RuleSyntaxError) -> Match {
         switch first {
         case "ip", "ip6":
             let family = first == "ip" ? AddressFamily.ipv4 : .ipv6
             let field = try word()
             if field == "hoplimit", family == .ipv6 { return .hopLimit(try number()) }
             guard ["saddr", "daddr"].contains(field) else {
-                throw FakeKernelError("\(first) has no \(field): \(text)")
+                throw RuleSyntaxError("\(first) has no \(field): \(text)")
             }
             let value = try word()
             if value.hasPrefix("@") {
@@ -103,7 +128,7 @@ private struct RuleWords {
                     ? .sourceIn(set: set, family) : .destinationIn(set: set, family)
             }
             guard let address = IPAddress(value), address.family == family else {
-                throw FakeKernelError("\(value) is no \(first) address: \(text)")
+                throw RuleSyntaxError("\(value) is no \(first) address: \(text)")
             }
             return field == "saddr" ? .source(address) : .destination(address)
         case "meta":
@@ -112,13 +137,13 @@ private struct RuleWords {
             case "nfproto":
                 let name = try word()
                 guard let family = AddressFamily(rawValue: name) else {
-                    throw FakeKernelError("\(name) is no family: \(text)")
+                    throw RuleSyntaxError("\(name) is no family: \(text)")
                 }
                 return .family(family)
             case "secpath":
                 try expect("exists")
                 return .wasDecrypted
-            case let field: throw FakeKernelError("meta has no \(field): \(text)")
+            case let field: throw RuleSyntaxError("meta has no \(field): \(text)")
             }
         case "rt":
             try expect("ipsec")
@@ -129,7 +154,7 @@ private struct RuleWords {
             switch try word() {
             case "sport": return .sourcePorts(ipProtocol, try range())
             case "dport": return .destinationPorts(ipProtocol, try range())
-            case let field: throw FakeKernelError("\(first) has no \(field): \(text)")
+            case let field: throw RuleSyntaxError("\(first) has no \(field): \(text)")
             }
         case "icmp", "icmpv6":
             try expect("type")
@@ -146,17 +171,17 @@ private struct RuleWords {
                 try expect("snat,dnat")
                 return .isTranslated
             }
-            guard key == "state" else { throw FakeKernelError("ct has no \(key): \(text)") }
+            guard key == "state" else { throw RuleSyntaxError("ct has no \(key): \(text)") }
             var states: Set<TrackedState> = []
             for name in try word().split(separator: ",") {
                 guard let state = TrackedState(rawValue: String(name)) else {
-                    throw FakeKernelError("\(name) is no state: \(text)")
+                    throw RuleSyntaxError("\(name) is no state: \(text)")
                 }
                 states.insert(state)
             }
             return .connection(states)
         default:
-            throw FakeKernelError("\(first) is not understood: \(text)")
+            throw RuleSyntaxError("\(first) is not understood: \(text)")
         }
     }
 }
