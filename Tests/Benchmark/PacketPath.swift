@@ -13,6 +13,9 @@ struct PacketPath {
     /// does not.
     private static let slices = 25
     private static let packets = 2_000
+    /// How many flows a busy node carries: some 800 calls, at 12 ports each (RTP and RTCP of three
+    /// media, and what ICE probes). Their entries no longer stay in a processor's first caches.
+    private static let manyFlows = 10_000
 
     /// A topology with rules.
     struct Variant {
@@ -28,6 +31,8 @@ struct PacketPath {
         case established
         /// The receiver never answers: connection tracking sees new packets only.
         case oneWay
+        /// The same of many flows in turn.
+        case establishedMany, oneWayMany
         case denied
         /// Every packet is a new flow.
         case newFlows
@@ -39,21 +44,10 @@ struct PacketPath {
     ) throws -> Double {
         let node = Rules.nodeAddresses[family]!
         let peer = Rules.peerAddresses[family]!
-        if traffic == .newFlows {
-            try variant.topology.enforcing.inside {
-                _ = try check("flush connection tracking", pexip_flush_conntrack())
-            }
-            let receiver = try (0..<2).map {
-                try Socket.udp(in: variant.node, at: node, port: Rules.mediaPort + UInt16($0))
-            }
-            let sender = try Socket.rawUDP(in: variant.peer, from: peer)
-            return try withExtendedLifetime(receiver) {
-                try slices { slice in
-                    pexip_flood_new_flows(
-                        sender.descriptor, node.socketFamily, node.networkBytes, Rules.mediaPort,
-                        Self.mediaLength + 8, UInt32(slice * Self.packets), Self.packets)
-                }
-            }
+        switch traffic {
+        case .newFlows, .establishedMany, .oneWayMany:
+            return try visitMany(variant, traffic, from: peer, to: node)
+        case .established, .oneWay, .denied: break
         }
         let port = traffic == .denied ? Rules.deniedPort : Rules.mediaPort
         // A flow of its own for each visit and kind.
@@ -66,6 +60,37 @@ struct PacketPath {
             try slices { _ in
                 pexip_flood(sender.descriptor, Self.mediaLength, Self.packets)
             }
+        }
+    }
+
+    private func visitMany(
+        _ variant: Variant, _ traffic: Traffic, from peer: IPAddress, to node: IPAddress
+    ) throws -> Double {
+        try variant.topology.enforcing.inside {
+            _ = try check("flush connection tracking", pexip_flush_conntrack())
+        }
+        let receivers = try (0..<2).map {
+            try Socket.udp(in: variant.node, at: node, port: Rules.mediaPort + UInt16($0))
+        }
+        let sender = try Socket.rawUDP(in: variant.peer, from: peer)
+        func flood(_ first: Int) -> Int64 {
+            pexip_flood_new_flows(
+                sender.descriptor, node.socketFamily, node.networkBytes, Rules.mediaPort,
+                Self.mediaLength + 8, UInt32(first), Self.packets)
+        }
+        if traffic == .establishedMany {
+            for flow in 0..<Self.manyFlows {
+                try receivers[0].send(to: peer, port: UInt16(PEXIP_FIRST_FLOW_PORT) + UInt16(flow))
+            }
+        }
+        let flows = traffic == .newFlows ? Int.max : Self.manyFlows
+        if traffic != .newFlows {
+            for first in stride(from: 0, to: flows, by: Self.packets) {
+                _ = try check("send", flood(first))
+            }
+        }
+        return try withExtendedLifetime(receivers) {
+            try slices { flood($0 * Self.packets % flows) }
         }
     }
 
@@ -85,7 +110,7 @@ struct PacketPath {
         var scripts = [
             ("no rules", ""), ("no rules again", ""),
             ("ct state", Rules.onlyConnectionTracking("input")), ("raw drop", Rules.rawDrop),
-            ("pexip-fw", Rules.script(ours)),
+            ("pexip-fw", Rules.script(ours)), ("exemption alone", Rules.onlyExemption),
         ]
         scripts += alternatives.map { ($0.name, "") }
         var variants: [Variant] = []
@@ -105,7 +130,10 @@ struct PacketPath {
         for family in AddressFamily.allCases {
             let label = family == .ipv4 ? "IPv4" : "IPv6"
             for (traffic, words) in [
-                (Traffic.established, "established UDP media"), (.oneWay, "one-way UDP media"),
+                (Traffic.established, "established UDP media, 1 flow"),
+                (.establishedMany, "established UDP media, 10,000 flows"),
+                (.oneWay, "one-way UDP media, 1 flow"),
+                (.oneWayMany, "one-way UDP media, 10,000 flows"),
             ] {
                 let times = try inTurn(rounds: rounds, variants: variants.count) {
                     try visit(variants[$0], traffic, family, round: $1)
@@ -124,11 +152,13 @@ struct PacketPath {
                 }
                 rows.append(row(4, "pexip-fw", target: 0.75))
                 rows.append(row(1, "nothing, the noise", target: nil))
+                rows.append(row(5, "two chains that exempt everything, the floor", target: nil))
                 for (index, alternative) in alternatives.enumerated()
                 where alternative.families.contains(family) {
-                    rows.append(row(5 + index, alternative.name, target: nil))
+                    rows.append(row(6 + index, alternative.name, target: nil))
                 }
-                rows.suffix(2 + alternatives.count).forEach(progress)
+                rows.suffix(3 + alternatives.count { $0.families.contains(family) })
+                    .forEach(progress)
             }
             let denied = try inTurn(rounds: rounds, variants: 2) {
                 try visit(variants[$0 == 0 ? 3 : 4], .denied, family, round: $1)

@@ -115,6 +115,21 @@ enum Rules {
         """
     }
 
+    /// What exempting packets from connection tracking costs before any is looked at.
+    static let onlyExemption = """
+        table inet bare {
+          chain raw {
+            type filter hook prerouting priority raw; policy accept;
+            notrack accept
+          }
+          chain input {
+            type filter hook input priority filter; policy accept;
+            accept
+            ct state established accept
+          }
+        }
+        """
+
     /// The earliest drop that there is.
     static let rawDrop = """
         table inet bare {

@@ -50,17 +50,20 @@ final class Socket {
             let socket = Socket(
                 try check("socket", Glibc.socket(local.socketFamily, Int32(SOCK_DGRAM.rawValue), 0))
             )
-            var smallest: Int32 = 1
-            _ = try check(
-                "setsockopt",
-                setsockopt(
-                    socket.descriptor, SOL_SOCKET, SO_RCVBUF, &smallest,
-                    socklen_t(MemoryLayout<Int32>.size)))
+            try socket.holdLittle()
             _ = try check(
                 "bind \(local):\(port)",
                 local.withSocketAddress(port: port) { bind(socket.descriptor, $0, $1) })
             return socket
         }
+    }
+
+    private func holdLittle() throws {
+        var smallest: Int32 = 1
+        _ = try check(
+            "setsockopt",
+            setsockopt(
+                descriptor, SOL_SOCKET, SO_RCVBUF, &smallest, socklen_t(MemoryLayout<Int32>.size)))
     }
 
     /// A raw socket for UDP headers of one's own, with `local` as its source.
@@ -71,6 +74,7 @@ final class Socket {
                     "socket",
                     Glibc.socket(
                         local.socketFamily, Int32(SOCK_RAW.rawValue), Int32(IPPROTO_UDP))))
+            try socket.holdLittle()
             _ = try check(
                 "bind \(local)",
                 local.withSocketAddress(port: 0) { bind(socket.descriptor, $0, $1) })

@@ -90,7 +90,7 @@ int64_t pexip_flood(int fd, size_t length, size_t count) {
 int64_t pexip_flood_new_flows(
     int fd, int family, const uint8_t *destination, uint16_t port, size_t length,
     uint32_t first_flow, size_t count) {
-    enum { FIRST_PORT = 1024, PORTS = 64000, DESTINATIONS = 64 };
+    enum { PORTS = 64000, DESTINATIONS = 64 };
     if (length < 8 || length > LONGEST) {
         errno = EMSGSIZE;
         return -1;
@@ -130,7 +130,7 @@ int64_t pexip_flood_new_flows(
         for (unsigned int i = 0; i < batch; i++) {
             uint32_t flow = first_flow + (uint32_t)sent + i;
             uint16_t header[4] = {
-                htons((uint16_t)(FIRST_PORT + flow % PORTS)),
+                htons((uint16_t)(PEXIP_FIRST_FLOW_PORT + flow % PORTS)),
                 htons((uint16_t)(port + flow / PORTS % DESTINATIONS)),
                 htons((uint16_t)length),
                 0, // IPv4: no checksum

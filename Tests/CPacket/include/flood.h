@@ -21,6 +21,9 @@ int pexip_run_on(int processor);
 // its packets are received by the processor that sends them.
 int64_t pexip_flood(int fd, size_t length, size_t count);
 
+// The source port of the first flow of pexip_flood_new_flows.
+enum { PEXIP_FIRST_FLOW_PORT = 1024 };
+
 // Sends `count` UDP packets through a raw socket, each from a source port of its own from
 // `first_flow` on, over 64 ports of the destination from `port` on where they run out.
 int64_t pexip_flood_new_flows(
