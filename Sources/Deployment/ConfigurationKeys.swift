@@ -5,7 +5,7 @@ internal import PortModel
 
 enum RootKey: String, CaseIterable {
     case version, profile, placement, enforce, mode, ports, transports, features, groups, peers
-    case nodes, host, rules
+    case nodes, host, rules, refusals
     case guards = "guard"
 }
 
@@ -31,6 +31,10 @@ enum RuleKey: String, CaseIterable {
 enum GuardKey: String, CaseIterable {
     case confirm, probes
     case revokeEstablished = "revoke_established"
+}
+
+enum RefusalKey: String, CaseIterable {
+    case sample, group, rate
 }
 
 enum TransportKey: String, CaseIterable {

@@ -15,11 +15,12 @@ package struct Deployment: Hashable, Sendable {
     /// The site's own rows, in the files' order.
     package var rules: [SiteRule]
     package var guards: Guard
+    package var refusals: Refusals
 
     package init(
         profile: Profile = .infinity14, placement: Placement = .local, enforce: Enforce = .auto,
         mode: Mode = .enforce, nodes: [Node], host: Host = Host(), rules: [SiteRule] = [],
-        guards: Guard = Guard()
+        guards: Guard = Guard(), refusals: Refusals = Refusals()
     ) {
         self.profile = profile
         self.placement = placement
@@ -29,6 +30,7 @@ package struct Deployment: Hashable, Sendable {
         self.host = host
         self.rules = rules
         self.guards = guards
+        self.refusals = refusals
     }
 
     package func node(named name: String) -> Node? { nodes.first { $0.name == name } }

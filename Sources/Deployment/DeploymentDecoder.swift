@@ -62,6 +62,7 @@ struct DeploymentDecoder {
         let host = entries[.host].map { self.host($0.value) }
         let rules = entries[.rules].map { self.rules($0.value) }
         let guards = entries[.guards].map { self.guards($0.value) }
+        let refusals = entries[.refusals].map { self.refusals($0.value) }
         checkFamilies()
         checkOwnPeers()
 
@@ -69,7 +70,8 @@ struct DeploymentDecoder {
         return Deployment(
             profile: profile ?? .infinity14, placement: placement ?? .local,
             enforce: enforce ?? .auto, mode: mode ?? .enforce, nodes: nodes.compactMap(\.node),
-            host: host ?? Host(), rules: rules ?? [], guards: guards ?? Guard())
+            host: host ?? Host(), rules: rules ?? [], guards: guards ?? Guard(),
+            refusals: refusals ?? Refusals())
     }
 
     private mutating func checkVersion(_ entry: YAMLEntry?) {

@@ -185,12 +185,23 @@ extension Rule {
     fileprivate init?(listing: JSONValue) {
         guard let expressions = listing["expr"]?.array else { return nil }
         var rule = Rule([], nil, comment: listing["comment"]?.string)
+        var limit: UInt32?
         for expression in expressions {
-            guard rule.verdict == nil, let (kind, value) = expression.object?.first,
+            guard rule.verdict == nil, rule.sampling == nil,
+                let (kind, value) = expression.object?.first,
                 expression.object?.count == 1
             else { return nil }
-            let hasOnlyMatches = rule.counter == nil && !rule.isNotrack
+            let hasOnlyMatches = rule.counter == nil && !rule.isNotrack && limit == nil
             switch kind {
+            case "limit":
+                guard hasOnlyMatches, let rate = Sampling.rate(listing: value) else { return nil }
+                limit = rate
+            case "log":
+                guard let rate = limit, let sampling = Sampling(listing: value, rate: rate) else {
+                    return nil
+                }
+                rule.sampling = sampling
+                limit = nil
             case "match":
                 guard hasOnlyMatches, let match = Match(listing: value) else { return nil }
                 rule.matches.append(match)
@@ -198,7 +209,7 @@ extension Rule {
                 guard hasOnlyMatches, let name = value.string else { return nil }
                 rule.counter = name
             case "notrack":
-                guard !rule.isNotrack else { return nil }
+                guard !rule.isNotrack, limit == nil else { return nil }
                 rule.isNotrack = true
             case "accept": rule.verdict = .accept
             case "drop": rule.verdict = .drop
@@ -209,7 +220,27 @@ extension Rule {
             default: return nil
             }
         }
+        guard limit == nil else { return nil }
         self = rule
+    }
+}
+
+extension Sampling {
+    /// Packets a second, of which as many may come at once; nil for any other limit.
+    fileprivate static func rate(listing: JSONValue) -> UInt32? {
+        guard listing.object?.count == 3, listing["per"]?.string == "second",
+            let rate = listing["rate"]?.integer, listing["burst"]?.integer == rate
+        else { return nil }
+        return UInt32(exactly: rate)
+    }
+
+    /// nil where anything is logged otherwise.
+    fileprivate init?(listing: JSONValue, rate: UInt32) {
+        guard listing.object?.count == 3, let counter = listing["prefix"]?.string,
+            let group = listing["group"]?.integer.flatMap(UInt16.init(exactly:)),
+            listing["snaplen"]?.integer == Int64(Self.length)
+        else { return nil }
+        self.init(counter: counter, group: group, rate: rate)
     }
 }
 

@@ -5,6 +5,7 @@ package import PortModel
 /// packet that it forwards.
 package struct GatewayPolicy: Hashable, Sendable {
     package let mode: Mode
+    package let refusals: Refusals
     /// Of the enforced nodes, in the deployment's order.
     package let policies: [Policy]
     /// Every address of every node of the deployment, enforced or not.
@@ -14,6 +15,7 @@ package struct GatewayPolicy: Hashable, Sendable {
     /// - Parameter enforced: the nodes that are enforced here.
     package init(of enforced: [Node], in deployment: Deployment) {
         mode = deployment.mode
+        refusals = deployment.refusals
         let mesh = Mesh(of: deployment.nodes)
         var resolved: [RowSettings: ResolvedRows] = [:]
         policies = enforced.map { node in

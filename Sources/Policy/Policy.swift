@@ -7,6 +7,7 @@ package struct Policy: Hashable, Sendable {
     package let node: Node
     package let mode: Mode
     package let host: Host
+    package let refusals: Refusals
     /// Shared by the nodes that are configured alike.
     package let rows: ResolvedRows
     /// The other nodes' primary addresses: the far ends of IPsec tunnels.
@@ -27,6 +28,7 @@ package struct Policy: Hashable, Sendable {
         self.node = node
         mode = deployment.mode
         host = deployment.host
+        refusals = deployment.refusals
         self.rows = rows
         let roles = rows.permits.lazy.compactMap { permit in
             if case .mesh(let roles) = permit.peerOrigin { roles } else { nil }

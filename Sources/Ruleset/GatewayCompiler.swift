@@ -221,10 +221,9 @@ private struct GatewayCompiler {
         for family in policyClass.families {
             rules += nodeTotal(family, direction)
         }
-        rules.append(
-            builder.counting(
-                [], as: isInbound ? DropCounter.inbound(name) : DropCounter.outbound(name),
-                refusal))
+        rules += builder.refusing(
+            [], as: isInbound ? DropCounter.inbound(name) : DropCounter.outbound(name), refusal,
+            sampledBy: policy.refusals)
         return Chain(name: "\(name)_\(isInbound ? "in" : "out")", rules: rules)
     }
 

@@ -97,8 +97,10 @@ private struct LocalCompiler {
             Rule([.destinationPorts(.udp, $0)], .return)
         }
         rules += answerable.peerPorts.intervals.map { Rule([.sourcePorts(.udp, $0)], .return) }
-        rules += policy.node.allAddresses.map {
-            builder.counting([.destination($0)], as: DropCounter.unanswered, refusal)
+        rules += policy.node.allAddresses.flatMap {
+            builder.refusing(
+                [.destination($0)], as: DropCounter.unanswered, refusal,
+                sampledBy: policy.refusals)
         }
         return [Chain(name: "unanswered", rules: rules)]
     }
@@ -116,8 +118,9 @@ private struct LocalCompiler {
             Rule([.protocolNumber(58)], .jump("icmp_v6"), comment: "icmpv6"),
         ]
         if isInbound {
-            rules.append(
-                builder.counting([.connection([.invalid])], as: DropCounter.invalid, refusal))
+            rules += builder.refusing(
+                [.connection([.invalid])], as: DropCounter.invalid, refusal,
+                sampledBy: policy.refusals)
         }
         rules += protectedRules(direction)
         if policy.host.dhcpClient { rules += dhcpRules(direction) }
@@ -135,9 +138,9 @@ private struct LocalCompiler {
             chains.append(Chain(name: chain, rules: body))
         }
         rules += permits.filter { $0.protocol == .esp }.flatMap { self.rules(of: $0) }
-        rules.append(
-            builder.counting(
-                [], as: isInbound ? DropCounter.inbound : DropCounter.outbound, refusal))
+        rules += builder.refusing(
+            [], as: isInbound ? DropCounter.inbound : DropCounter.outbound, refusal,
+            sampledBy: policy.refusals)
         let hook = Hook(isInbound ? .input : .output, .filter, policy: refusal)
         return [Chain(name: name, hook: hook, rules: rules)] + chains
     }

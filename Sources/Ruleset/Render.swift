@@ -70,11 +70,19 @@ extension Verdict {
 extension Rule {
     package var text: String {
         var words = matches.map(\.text)
+        if let sampling { words.append(sampling.text) }
         if let counter { words.append("counter name \"\(counter)\"") }
         if isNotrack { words.append("notrack") }
         if let verdict { words.append(verdict.text) }
         if let comment { words.append("comment \"\(comment)\"") }
         return words.joined(separator: " ")
+    }
+}
+
+extension Sampling {
+    /// The limit comes first, so that whoever floods us costs no copy.
+    fileprivate var text: String {
+        "limit rate \(rate)/second burst \(rate) packets log prefix \"\(counter)\" group \(group) snaplen \(Self.length)"
     }
 }
 

@@ -34,6 +34,7 @@ extension Rule {
         while let word = words.next() {
             if rule.comment != nil { throw RuleSyntaxError("\(word) after the comment: \(text)") }
             switch word {
+            case "limit": rule.sampling = try words.sampling()
             case "counter":
                 try words.expect("name")
                 rule.counter = try words.quoted()
@@ -110,6 +111,22 @@ private struct RuleWords {
             ends.count <= 2, low <= high
         else { throw RuleSyntaxError("no range: \(text)") }
         return low...high
+    }
+
+    /// `limit` is read already.
+    mutating func sampling() throws(RuleSyntaxError) -> Sampling {
+        try expect("rate")
+        let word = try word()
+        guard word.hasSuffix("/second"), let rate = UInt32(word.dropLast(7)) else {
+            throw RuleSyntaxError("\(word) is no rate: \(text)")
+        }
+        for word in ["burst", "\(rate)", "packets", "log", "prefix"] { try expect(word) }
+        let counter = try quoted()
+        try expect("group")
+        let group: UInt16 = try number()
+        try expect("snaplen")
+        try expect("\(Sampling.length)")
+        return Sampling(counter: counter, group: group, rate: rate)
     }
 
     mutating func match(_ first: String) throws(RuleSyntaxError) -> Match {

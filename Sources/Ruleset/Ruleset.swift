@@ -102,6 +102,8 @@ package struct Rule: Hashable, Sendable {
     package var counter: String?
     /// Exempts the packet from connection tracking.
     package var isNotrack: Bool
+    /// Copies some of the packets to the agent. Such a rule does nothing else.
+    package var sampling: Sampling?
     /// nil for rules that only count.
     package var verdict: Verdict?
     /// The row's id, or what else the rule stands for.
@@ -109,13 +111,14 @@ package struct Rule: Hashable, Sendable {
 
     package init(
         _ matches: [Match], counter: String? = nil, notrack: Bool = false, _ verdict: Verdict?,
-        comment: String? = nil
+        comment: String? = nil, sampling: Sampling? = nil
     ) {
         self.matches = matches
         self.counter = counter
         isNotrack = notrack
         self.verdict = verdict
         self.comment = comment
+        self.sampling = sampling
     }
 }
 

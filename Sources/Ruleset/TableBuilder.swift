@@ -17,6 +17,17 @@ struct TableBuilder {
         return Rule(matches, counter: id, verdict, comment: id)
     }
 
+    /// The rules that end a way: one that samples where that is asked for, and one that counts and
+    /// refuses.
+    mutating func refusing(
+        _ matches: [Match], as id: String, _ verdict: Verdict, sampledBy refusals: Refusals
+    ) -> [Rule] {
+        let refusal = counting(matches, as: id, verdict)
+        guard refusals.isSampled else { return [refusal] }
+        let sampling = Sampling(counter: id, group: refusals.group, rate: refusals.rate)
+        return [Rule(matches, nil, comment: Sampling.comment, sampling: sampling), refusal]
+    }
+
     /// Makes a set, for rules that match with it. An empty one is no set: its rules match nothing.
     mutating func set(
         _ name: String, _ family: AddressFamily, _ kind: NamedSet.Kind, _ all: AddressSet

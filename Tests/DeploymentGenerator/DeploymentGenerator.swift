@@ -24,7 +24,17 @@ package struct DeploymentGenerator {
         host.dhcpClient = random.chance(30)
         return Deployment(
             placement: placement, mode: random.chance(15) ? .observe : .enforce, nodes: nodes,
-            host: host, rules: siteRules(nodes))
+            host: host, rules: siteRules(nodes), refusals: refusals())
+    }
+
+    private mutating func refusals() -> Refusals {
+        var refusals = Refusals()
+        refusals.isSampled = random.chance(30)
+        if random.chance(50) {
+            refusals.group = random.pick([1, 65_535])
+            refusals.rate = random.pick([1, 5, 1_000])
+        }
+        return refusals
     }
 
     private mutating func node(

@@ -87,12 +87,12 @@ extension FaultyFile {
             a: 2
             """#,
             says: #"""
-                a.yaml:1:1: error: unknown key "a": known are version, profile, placement, enforce, mode, ports, transports, features, groups, peers, nodes, host, rules and guard
+                a.yaml:1:1: error: unknown key "a": known are version, profile, placement, enforce, mode, ports, transports, features, groups, peers, nodes, host, rules, refusals and guard
                 a.yaml:1:1: error: no node is configured: name at least one under nodes, with its role and address
                 a.yaml:1:4: error: anchors are not supported: write the value out where it is used
-                a.yaml:2:1: error: unknown key "b": known are version, profile, placement, enforce, mode, ports, transports, features, groups, peers, nodes, host, rules and guard
+                a.yaml:2:1: error: unknown key "b": known are version, profile, placement, enforce, mode, ports, transports, features, groups, peers, nodes, host, rules, refusals and guard
                 a.yaml:2:4: error: aliases are not supported: write the value out
-                a.yaml:3:1: error: unknown key "c": known are version, profile, placement, enforce, mode, ports, transports, features, groups, peers, nodes, host, rules and guard
+                a.yaml:3:1: error: unknown key "c": known are version, profile, placement, enforce, mode, ports, transports, features, groups, peers, nodes, host, rules, refusals and guard
                 a.yaml:3:4: error: tags are not supported: write the value without "!"
                 a.yaml:4:1: error: the key "a" is already at line 1, column 1: write it once
                 """#),
@@ -146,7 +146,7 @@ extension FaultyFile {
             <<: {a: b}
             """#,
             says: #"""
-                a.yaml:1:1: error: unknown key "<<": known are version, profile, placement, enforce, mode, ports, transports, features, groups, peers, nodes, host, rules and guard
+                a.yaml:1:1: error: unknown key "<<": known are version, profile, placement, enforce, mode, ports, transports, features, groups, peers, nodes, host, rules, refusals and guard
                 a.yaml:1:1: error: no node is configured: name at least one under nodes, with its role and address
                 """#),
         FaultyFile(
@@ -166,7 +166,7 @@ extension FaultyFile {
             nodes: {a: {role: conferencing, address: 10.0.0.1}}
             """#,
             says: #"""
-                a.yaml:1:1: error: unknown key "a\u{0}b\u{1b}\u{202e}": known are version, profile, placement, enforce, mode, ports, transports, features, groups, peers, nodes, host, rules and guard
+                a.yaml:1:1: error: unknown key "a\u{0}b\u{1b}\u{202e}": known are version, profile, placement, enforce, mode, ports, transports, features, groups, peers, nodes, host, rules, refusals and guard
                 """#),
         FaultyFile(
             "directive",

@@ -25,6 +25,7 @@ import Testing
             ("Host", HostKey.allCases.map(\.rawValue)),
             ("Rules", RuleKey.allCases.map(\.rawValue)),
             ("Guard", GuardKey.allCases.map(\.rawValue)),
+            ("Refusals", RefusalKey.allCases.map(\.rawValue)),
         ]
         for (section, parsed) in described { #expect(try keys(section) == parsed.sorted()) }
         let items = ManualPage.items(in: try page.section("KEYS"))
@@ -140,7 +141,7 @@ import Testing
             described.formUnion(item.tags)
             let tag = ManualPage.Item(tags: item.tags, lines: [])
             #expect(tag.words(of: "Fl") == command.options().subtracting(common), "\(call)")
-            let arguments = tag.words(of: "Ar").subtracting(["DIR", "NAME", "TIME"])
+            let arguments = tag.words(of: "Ar").subtracting(["DIR", "NAME", "NUMBER", "TIME"])
             #expect(arguments == command.positionals.subtracting(["directory"]), "\(call)")
         }
         #expect(Set(items.flatMap(\.tags)) == described)

@@ -34,6 +34,8 @@ struct MutationTests {
         var host = Host()
         host.ping = true
         host.dhcpClient = true
+        var refusals = Refusals()
+        refusals.isSampled = true
         return Deployment(
             placement: subject == .gateway ? .gateway : .local,
             nodes: [
@@ -45,7 +47,7 @@ struct MutationTests {
                     name: "exporter", nodes: ["a", "b", "c"], direction: .inbound, protocol: .tcp,
                     destinationPorts: [9100...9100],
                     peers: .only(AddressSet(addresses(4, 1))))
-            ])
+            ], refusals: refusals)
     }
 
     @Test("no rule can be removed or widened unnoticed", arguments: Subject.allCases)
@@ -82,12 +84,13 @@ struct MutationTests {
         #expect(tried > 100)
     }
 
-    /// What can be seen of a packet's way from outside: its fate, what was counted, and whether it
-    /// cost an entry in the table of connections.
+    /// What can be seen of a packet's way from outside: its fate, what was counted, whose samples it
+    /// is among, and whether it cost an entry in the table of connections.
     private struct Outcome: Equatable {
         let verdict: Verdict
         let counters: [String]
         let totals: [Rule]
+        let samples: [String]
         let isUntracked: Bool
 
         init(_ evaluation: Evaluation) {
@@ -96,6 +99,7 @@ struct MutationTests {
             totals = evaluation.matched.map(\.rule).filter {
                 $0.comment == DropCounter.nodeTotals
             }
+            samples = evaluation.matched.compactMap(\.rule.sampling?.counter)
             isUntracked = evaluation.isUntracked
         }
     }

@@ -22,6 +22,9 @@ import Testing
     @Test(arguments: [
         Rule([], .drop), Rule([], nil, comment: "only"), Rule([], .jump("input_tcp")),
         Rule([.inputIsLoopback, .hopLimit(1)], counter: "c", notrack: true, .return),
+        Rule(
+            [.connection([.invalid])], nil, comment: Sampling.comment,
+            sampling: Sampling(counter: "drop.in.invalid", group: 5001, rate: 20)),
     ])
     func readsBackEveryVerdict(_ rule: Rule) throws {
         #expect(try Rule(nft: rule.text) == rule)
@@ -30,6 +33,9 @@ import Testing
     @Test(arguments: [
         "ip saddr 2001:db8::1 accept", "meta mark 1", "ct state odd", "tcp dport 9-1",
         "comment \"a\" accept", "counter name x", "jump", "ip6 hoplimit 256",
+        "limit rate 20/minute burst 20 packets log prefix \"a\" group 1 snaplen 128",
+        "limit rate 20/second burst 5 packets log prefix \"a\" group 1 snaplen 128",
+        "limit rate 20/second burst 20 packets",
     ])
     func refusesWhatIsNotWritten(_ text: String) {
         #expect(throws: RuleSyntaxError.self) { try Rule(nft: text) }

@@ -1,0 +1,47 @@
+package import PortModel
+
+/// What a rule copies to whoever reads a group of nflog: the beginnings of some packets.
+package struct Sampling: Hashable, Sendable, Codable {
+    /// How much of a packet is copied, in bytes: its headers, and little of what they carry.
+    package static let length = 128
+
+    /// Comes with each sample, at most 127 bytes (`NF_LOG_PREFIXLEN`): the counter that counts the
+    /// packets.
+    package var counter: String
+    package var group: UInt16
+    /// Packets a second, of which as many may come at once.
+    package var rate: UInt32
+
+    package init(counter: String, group: UInt16, rate: UInt32) {
+        self.counter = counter
+        self.group = group
+        self.rate = rate
+    }
+
+    /// The comment of rules that sample.
+    package static let comment = "refusals.sample"
+}
+
+extension Ruleset {
+    /// How the ruleset samples what it refuses; nil where it does not.
+    package var sampling: Sampling? {
+        for table in tables {
+            for chain in table.chains {
+                for rule in chain.rules {
+                    if let sampling = rule.sampling { return sampling }
+                }
+            }
+        }
+        return nil
+    }
+}
+
+extension DropCounter {
+    /// Of the packets that a counter of refusals counts, as the node sees them; nil for other
+    /// counters.
+    package static func direction(of counter: String) -> Direction? {
+        func isOf(_ name: String) -> Bool { counter == name || counter.hasPrefix("\(name).") }
+        if isOf(inbound) { return .inbound }
+        return isOf(outbound) ? .outbound : nil
+    }
+}
