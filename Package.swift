@@ -51,7 +51,8 @@ let package = Package(
         .target(
             name: "Nftables",
             dependencies: [
-                "JSONValue", "PortModel", "Ruleset", "LinuxSystem", "CNftables", "CMnl", system,
+                "JSONValue", "Policy", "PortModel", "Ruleset", "LinuxSystem", "CNftables", "CMnl",
+                system,
             ],
             swiftSettings: strict),
         .target(
@@ -132,8 +133,8 @@ let package = Package(
         .testTarget(
             name: "NftablesTests",
             dependencies: [
-                "Deployment", "DeploymentGenerator", "Nftables", "Policy", "PortModel", "Ruleset",
-                "TestSupport", "pexip-fwd",
+                "Deployment", "DeploymentGenerator", "LinuxSystem", "Nftables", "Policy",
+                "PortModel", "Ruleset", "TestSupport", "pexip-fwd",
             ],
             swiftSettings: strict),
         .testTarget(
@@ -166,7 +167,9 @@ let package = Package(
             swiftSettings: strict),
         .testTarget(
             name: "DisplayTests",
-            dependencies: ["Deployment", "Display", "Enforcement", "PortModel", "Ruleset"],
+            dependencies: [
+                "Deployment", "Display", "Enforcement", "Policy", "PortModel", "Ruleset",
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "DoctorTests",

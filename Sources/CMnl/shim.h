@@ -5,6 +5,8 @@
 #include <linux/netfilter/nf_tables.h>
 // Attributes of iptables' targets in nf_tables rules.
 #include <linux/netfilter/nf_tables_compat.h>
+// Messages and attributes of packets that rules log to a group.
+#include <linux/netfilter/nfnetlink_log.h>
 // Message types and attributes of connection tracking.
 #include <linux/netfilter/nfnetlink_conntrack.h>
 #include <linux/netfilter/nf_tables_compat.h>

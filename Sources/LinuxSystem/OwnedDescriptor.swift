@@ -27,6 +27,13 @@ package struct OwnedDescriptor: ~Copyable, Sendable {
         }
     }
 
+    /// Leaves it open, to another owner.
+    package consuming func release() -> FileDescriptor {
+        let descriptor = descriptor
+        discard self
+        return descriptor
+    }
+
     deinit {
         // Linux has released the descriptor whatever close(2) returns; repeating it could close
         // another's.

@@ -19,6 +19,9 @@ package enum KeeperProgram {
             case ended
             /// No worker was started; the value is an `errno`.
             case failed
+            /// To the keeper, with a socket: let a worker open the log group of the value, and hand
+            /// it over there.
+            case open
         }
 
         var kind: Kind
@@ -69,14 +72,14 @@ package enum KeeperProgram {
             guard ready.contains(control.descriptor) else { continue }
             guard var received = try control.receive() else { return }
             let request = try message(received.bytes)
-            guard request.kind == .start, let socket = received.takeDescriptor() else {
-                throw misunderstood
-            }
+            guard [.start, .open].contains(request.kind),
+                let socket = received.takeDescriptor()
+            else { throw misunderstood }
             guard workers.count < mostWorkers else {
                 try control.send(.failed, request.number, UInt32(EAGAIN))
                 continue
             }
-            if let worker = try start(request.number, socket, control, beside: workers) {
+            if let worker = try start(request, socket, control, beside: workers) {
                 workers.append(worker)
             }
         }
@@ -95,9 +98,10 @@ package enum KeeperProgram {
 
     /// nil where none could be started, which the agent is told.
     private static func start(
-        _ number: UInt32, _ socket: consuming OwnedDescriptor, _ control: MessageSocket,
+        _ request: Message, _ socket: consuming OwnedDescriptor, _ control: MessageSocket,
         beside others: [Worker]
     ) throws(SystemError) -> Worker? {
+        let number = request.number
         let descriptor = socket.descriptor
         let pid: Int32
         do throws(SystemError) {
@@ -105,7 +109,7 @@ package enum KeeperProgram {
                 // Copies of descriptors whose owners live in the other process.
                 close(control.descriptor.rawValue)
                 for other in others { close(other.process.shared.descriptor.rawValue) }
-                return work(descriptor)
+                return work(descriptor, request)
             }
         } catch {
             try control.send(.failed, number, UInt32(error.errno.rawValue))
@@ -118,13 +122,16 @@ package enum KeeperProgram {
         return Worker(number: number, pid: pid, process: process)
     }
 
-    private static func work(_ socket: FileDescriptor) -> Int32 {
+    private static func work(_ socket: FileDescriptor, _ request: Message) -> Int32 {
+        let isOpening = request.kind == .open
         do throws(SystemError) {
-            try ChildProcess.setName("pexip-fw-nft")
+            try ChildProcess.setName(isOpening ? "pexip-fw-nflog" : "pexip-fw-nft")
         } catch {
             return EXIT_FAILURE
         }
-        return KernelWorker.serve(UnixSocket(adopting: socket))
+        return isOpening
+            ? LogGroup.serve(request.value, to: MessageSocket(adopting: socket))
+            : KernelWorker.serve(UnixSocket(adopting: socket))
     }
 }
 

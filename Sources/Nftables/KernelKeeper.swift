@@ -64,20 +64,10 @@ package final class KernelKeeper: Sendable {
     /// Asks for a worker. The one before must have ended.
     func startWorker() throws(NftablesError) -> Worker {
         do {
-            let number = requests.add(1, ordering: .relaxed).newValue
-            kept.withLock { $0[number] = [] }
             let (ours, theirs) = try UnixSocket.pair()
-            try control.send(.start, number, 0, theirs.shared.descriptor)
+            let (number, process) = try start(.start, 0, theirs.shared.descriptor)
             // Ours is closed: the worker's end is the only one.
             _ = consume theirs
-            guard let (message, process) = try answer(to: number) else {
-                forget(number)
-                throw Self.unavailable("it does not start within \(Self.patience)")
-            }
-            guard message.kind == .started, let process else {
-                forget(number)
-                throw Self.unavailable("fork: \(Errno(rawValue: Int32(message.value)))")
-            }
             return Worker(number: number, process: process, socket: ours)
         } catch let error as NftablesError {
             throw error
@@ -87,9 +77,59 @@ package final class KernelKeeper: Sendable {
     }
 
     /// How the worker ended; nil where it did not, or nobody knows it.
-    func end(of worker: Worker) throws(NftablesError) -> ProcessEnd? {
-        defer { forget(worker.number) }
-        guard let (message, _) = try answer(to: worker.number), message.kind == .ended else {
+    func end(of worker: Worker) throws(NftablesError) -> ProcessEnd? { try end(of: worker.number) }
+
+    /// Has a group of nflog opened, which takes the privilege; reading from it does not. Blocks until
+    /// a process has done so and ended.
+    ///
+    /// - Throws: ``NftablesError/Code/taken`` where another program has the group.
+    package func openLogGroup(_ group: UInt16) throws(NftablesError) -> OwnedDescriptor {
+        do {
+            let (ours, theirs) = try MessageSocket.pair()
+            let (number, process) = try start(.open, UInt32(group), theirs.descriptor)
+            _ = consume theirs
+            if try !ours.isReadable(within: Self.patience) { try process.kill() }
+            var answered = try ours.receive(limit: LogGroup.Answer.longest)
+            let end = try end(of: number)
+            guard var received = answered.take() else {
+                throw Self.unavailable("it \(end?.description ?? "hangs")")
+            }
+            var reader = WireReader(received.bytes)
+            let answer = try LogGroup.Answer(from: &reader)
+            try reader.end()
+            if case .failed(let error) = answer { throw error }
+            guard let socket = received.takeDescriptor() else {
+                throw Self.unavailable("it hands nothing over")
+            }
+            return socket
+        } catch let error as NftablesError {
+            throw error
+        } catch {
+            throw Self.unavailable("\(error)")
+        }
+    }
+
+    /// Has a worker started, which then holds the other end of what was passed.
+    private func start(
+        _ kind: KeeperProgram.Message.Kind, _ value: UInt32, _ passed: FileDescriptor
+    ) throws -> (number: UInt32, process: ProcessHandle) {
+        let number = requests.add(1, ordering: .relaxed).newValue
+        kept.withLock { $0[number] = [] }
+        try control.send(kind, number, value, passed)
+        guard let (message, process) = try answer(to: number) else {
+            forget(number)
+            throw Self.unavailable("it does not start within \(Self.patience)")
+        }
+        guard message.kind == .started, let process else {
+            forget(number)
+            throw Self.unavailable("fork: \(Errno(rawValue: Int32(message.value)))")
+        }
+        return (number, process)
+    }
+
+    private func end(of number: UInt32) throws(NftablesError) -> ProcessEnd? {
+        defer { forget(number) }
+        guard let (message, _) = try answer(to: number), message.kind == .ended else {
             return nil
         }
         return ProcessEnd(waitStatus: Int32(bitPattern: message.value))
@@ -132,7 +172,7 @@ package final class KernelKeeper: Sendable {
         .unavailable, "the process that holds CAP_NET_ADMIN has ended")
 
     private static func unavailable(_ reason: String) -> NftablesError {
-        NftablesError(.unavailable, "there is no process for libnftables: \(reason)")
+        NftablesError(.unavailable, "there is no process with CAP_NET_ADMIN: \(reason)")
     }
 
     // MARK: Its end

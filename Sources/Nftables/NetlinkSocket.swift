@@ -1,5 +1,7 @@
 internal import CMnl
 internal import Glibc
+internal import LinuxSystem
+internal import SystemPackage
 
 /// A netlink socket, and messages as their users need them.
 final class NetlinkSocket {
@@ -42,6 +44,12 @@ final class NetlinkSocket {
         self.socket = socket
     }
 
+    /// Goes on with a socket that another process opened.
+    convenience init(adopting owned: consuming OwnedDescriptor) throws(NftablesError) {
+        try self.init(adopting: owned.descriptor.rawValue)
+        _ = owned.release()
+    }
+
     deinit { mnl_socket_close(socket) }
 
     var descriptor: Int32 { mnl_socket_get_fd(socket) }
@@ -81,7 +89,9 @@ final class NetlinkSocket {
             header.pointee.nlmsg_type = UInt16(type.subsystem) << 8 | UInt16(type.type)
             header.pointee.nlmsg_flags = UInt16(NLM_F_REQUEST | flags)
             mnl_nlmsg_put_extra_header(header, MemoryLayout<nfgenmsg>.size)?.storeBytes(
-                of: nfgenmsg(nfgen_family: UInt8(type.family), version: 0, res_id: 0),
+                of: nfgenmsg(
+                    nfgen_family: UInt8(type.family), version: 0,
+                    res_id: type.resource.bigEndian),
                 as: nfgenmsg.self)
             attributes(header)
         }
@@ -182,6 +192,8 @@ struct NetfilterMessage {
     var type: UInt32
     /// An `NFPROTO_` or `AF_` number.
     var family: Int32
+    /// Which of the subsystem's objects, where these have numbers.
+    var resource: UInt16 = 0
 }
 
 /// One message, valid only while the buffer that it lies in is.
@@ -206,9 +218,11 @@ struct NetlinkMessage: ~Copyable {
     var sequence: UInt32 { header.pointee.nlmsg_seq }
 
     /// The `errno` of an error message, or of the end of a dump that failed on its way; nil for an
-    /// acknowledgement and everything else.
+    /// acknowledgement and everything else. The end of a batch of logged packets, which answers no
+    /// request, holds what the kernel did not care to write.
     fileprivate var errorCode: Int32? {
         guard [NLMSG_ERROR, NLMSG_DONE].contains(Int32(header.pointee.nlmsg_type)),
+            sequence != 0 || kind == .acknowledgement,
             mnl_nlmsg_get_payload_len(header) >= MemoryLayout<Int32>.size,
             let payload = mnl_nlmsg_get_payload(header)
         else { return nil }
@@ -220,6 +234,12 @@ struct NetlinkMessage: ~Copyable {
     var type: nf_tables_msg_types? {
         guard header.pointee.nlmsg_type >> 8 == UInt16(NFNL_SUBSYS_NFTABLES) else { return nil }
         return nf_tables_msg_types(UInt32(header.pointee.nlmsg_type & 0xff))
+    }
+
+    /// Whether it is a packet that a rule logged.
+    var isLoggedPacket: Bool {
+        header.pointee.nlmsg_type == UInt16(NFNL_SUBSYS_ULOG) << 8
+            | UInt16(NFULNL_MSG_PACKET.rawValue)
     }
 
     /// The family of the object that the message is about, as an `NFPROTO_` number.

@@ -17,6 +17,8 @@ package struct NftablesError: Error, Hashable, Sendable, CustomStringConvertible
         case missing
         /// libnftables ended or hung instead of answering; what is in force stays.
         case crashed
+        /// Another program holds what was asked for, and only one can.
+        case taken
         /// There is no route to the address that was asked about.
         case unreachable
     }
