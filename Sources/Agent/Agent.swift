@@ -53,12 +53,14 @@ package struct Agent: Sendable {
 
         let (events, queue) = AsyncStream.makeStream(of: AgentEvent.self)
         let notifier = ServiceNotifier()
-        let control = ControlService(reconciler: reconciler, commands: queue)
+        let refusals = RefusalWatch(access.keeper, reconciler: reconciler, log: log)
+        let control = ControlService(
+            reconciler: reconciler, refusals: refusals, commands: queue)
         let heard = HeardChanges()
         let shadows = ShadowWatch { queue.yield(.shadows) }
         let loop = AgentLoop(
             options: options, log: log, kernel: kernel, reconciler: reconciler, queue: queue,
-            notifier: notifier, heard: heard, shadows: shadows)
+            notifier: notifier, heard: heard, shadows: shadows, refusals: refusals)
 
         await loop.start()
         let server = try await control.serve(at: options.socketPath, log: log)
@@ -219,6 +221,7 @@ private struct AgentLoop: Sendable {
     let notifier: ServiceNotifier
     let heard: HeardChanges
     let shadows: ShadowWatch
+    let refusals: RefusalWatch
     /// The configuration as it was read last, whole files only.
     private let loaded = Shared<LoadedConfiguration?>(nil)
     /// How often a state directory that can't be written is tried again.
@@ -231,7 +234,7 @@ private struct AgentLoop: Sendable {
     init(
         options: AgentOptions, log: Logger, kernel: NftablesKernel, reconciler: Reconciler,
         queue: AsyncStream<AgentEvent>.Continuation, notifier: ServiceNotifier,
-        heard: HeardChanges, shadows: ShadowWatch
+        heard: HeardChanges, shadows: ShadowWatch, refusals: RefusalWatch
     ) {
         self.options = options
         self.log = log
@@ -241,6 +244,7 @@ private struct AgentLoop: Sendable {
         self.notifier = notifier
         self.heard = heard
         self.shadows = shadows
+        self.refusals = refusals
     }
 
     func start() async {
@@ -403,8 +407,10 @@ private struct AgentLoop: Sendable {
         checks.schedule(after: delay) { queue.yield(.check) }
     }
 
-    /// After an operation that may have left the kernel behind, or a configuration out of force.
+    /// After an operation that may have left the kernel behind, a configuration out of force, or
+    /// another generation in force.
     private func checkAgainIfNeeded() async {
+        await refusals.follow(await reconciler.generationInForce)
         if await reconciler.isOutOfSync { checkAgain(in: .seconds(1)) }
         if let left = await reconciler.timeToNextDeadline {
             // Again and again where it can't be kept, but not in a busy loop.

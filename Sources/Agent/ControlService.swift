@@ -15,6 +15,7 @@ struct ControlService: Sendable {
     private static let commandTime = Duration.seconds(20)
 
     let reconciler: Reconciler
+    let refusals: RefusalWatch
     let commands: AsyncStream<AgentEvent>.Continuation
 
     /// Listens at `path` until the server is stopped.
@@ -74,8 +75,14 @@ struct ControlService: Sendable {
             let generations = try await reconciler.generations()
             return try JSONValue(encoding: GenerationsReport(generations))
         case "Ports":
-            let parameters = try call.parameters(as: PortsParameters.self)
+            let parameters = try call.parameters(as: NodeParameters.self)
             return try JSONValue(encoding: await ports(of: parameters.node))
+        case "Counters":
+            let parameters = try call.parameters(as: NodeParameters.self)
+            return try .object(["report": JSONValue(encoding: await counters(of: parameters.node))])
+        case "Drops":
+            let parameters = try call.parameters(as: DropsParameters.self)
+            return try .object(["report": JSONValue(encoding: await drops(parameters))])
         case "Explain":
             let query = try call.parameters(as: PacketQuery.self)
             return try .object(["report": JSONValue(encoding: await explain(query))])
@@ -138,12 +145,39 @@ struct ControlService: Sendable {
                 "generation \(generation.number) was made by another version: say pexip-fwctl apply"
             )
         }
-        let nodes = generation.nodes.map(\.name)
-        guard node.map(nodes.contains) ?? true else {
-            throw Self.refusal(
-                "\(node ?? "") is not enforced here: \(nodes.joined(separator: ", "))")
+        try Self.require(node, in: generation)
+        return PortsReport(
+            deployment, nodes: node.map { [$0] } ?? generation.nodes.map(\.name))
+    }
+
+    /// Refuses a question about a node that is not enforced.
+    private static func require(
+        _ node: String?, in generation: Generation?
+    ) throws(VarlinkError) {
+        let nodes = generation?.nodes.map(\.name) ?? []
+        guard let node, !nodes.contains(node) else { return }
+        throw refusal(
+            nodes.isEmpty
+                ? "nothing is in force"
+                : "\(node) is not enforced here: \(nodes.joined(separator: ", "))")
+    }
+
+    private func counters(of node: String?) async throws(VarlinkError) -> CountersReport {
+        let generation = await reconciler.generationInForce
+        try Self.require(node, in: generation)
+        return CountersReport(await reconciler.status(), of: generation, node: node)
+    }
+
+    private func drops(_ parameters: DropsParameters) async throws(VarlinkError) -> DropsReport {
+        let limit = parameters.limit ?? DropsReport.usualTalkers
+        guard (1...DropsReport.mostTalkers).contains(limit) else {
+            throw .invalidParameter("limit")
         }
-        return PortsReport(deployment, nodes: node.map { [$0] } ?? nodes)
+        let generation = await reconciler.generationInForce
+        try Self.require(parameters.node, in: generation)
+        let (record, problem) = await refusals.heard
+        return DropsReport(
+            record, problem: problem, in: generation, node: parameters.node, atMost: limit)
     }
 
     private func explain(_ query: PacketQuery) async throws(VarlinkError) -> ExplainReport {
@@ -174,7 +208,11 @@ struct ControlService: Sendable {
         return try .object(["report": JSONValue(encoding: report)])
     }
 
-    private struct PortsParameters: Decodable { var node: String? }
+    private struct NodeParameters: Decodable { var node: String? }
+    private struct DropsParameters: Decodable {
+        var node: String?
+        var limit: Int?
+    }
     private struct ApplyParameters: Decodable {
         var confirmSeconds: Int?
         var force: Bool?

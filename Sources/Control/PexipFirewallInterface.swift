@@ -23,6 +23,8 @@ package enum PexipFirewallInterface {
         "\(name).Rules": .readers,
         "\(name).Generations": .readers,
         "\(name).Ports": .readers,
+        "\(name).Counters": .readers,
+        "\(name).Drops": .readers,
         "\(name).Explain": .readers,
         "\(name).Monitor": .readers,
         "\(name).Plan": .readers,
@@ -50,7 +52,8 @@ package enum PexipFirewallInterface {
     package static let description = """
         # The pexip-fw agent: what is in force, and how to change it.
         # Times are RFC 3339 in UTC. Root may call everything; members of the group pexip-fw may
-        # call what changes nothing: Status, Rules, Generations, Ports, Explain, Monitor and Plan.
+        # call what changes nothing: Status, Rules, Generations, Ports, Counters, Drops, Explain,
+        # Monitor and Plan.
         interface org.pexipfw.Control
 
         type Location (file: string, line: int, column: int)
@@ -210,6 +213,26 @@ package enum PexipFirewallInterface {
         # The tables of a node, or of all, as the documentation prints them, with the site's values.
         method Ports(node: ?string) -> (tables: []PortTable)
 
+        # kind is row, refusal or note. classes are those whose packets are counted, on a gateway.
+        type NamedCounter (
+          name: string,
+          kind: (row, refusal, note),
+          classes: []string,
+          packets: int,
+          bytes: int
+        )
+
+        # nodes has what was refused to and from each.
+        type CountersReport (
+          generation: ?int,
+          since: ?string,
+          counters: []NamedCounter,
+          nodes: []NodeStatus
+        )
+
+        # What was counted, of a node or of all.
+        method Counters(node: ?string) -> (report: CountersReport)
+
         type AppliedRule (
           table: string,
           chain: string,
@@ -244,6 +267,51 @@ package enum PexipFirewallInterface {
           source: string,
           destination: string
         ) -> (report: ExplainReport)
+
+        # rate is in samples a second by each rule that refuses.
+        type Sampling (group: int, rate: int)
+
+        # Packets that were refused at one end of node for one reason. sourcePort and isFragment are
+        # of the last sample; excess of the samples, at most, were somebody else's. verdict and the
+        # following are what the rules in force say of the last sample's packet.
+        type Talker (
+          counter: string,
+          direction: (inbound, outbound),
+          node: ?string,
+          protocol: string,
+          source: string,
+          sourcePort: ?int,
+          destination: string,
+          destinationPort: ?int,
+          icmpType: ?int,
+          isFragment: bool,
+          samples: int,
+          excess: int,
+          first: string,
+          last: string,
+          verdict: ?(accept, drop),
+          reason: string,
+          permits: []string,
+          nearest: []NearMiss,
+          inactive: []string
+        )
+
+        # sampling is missing where the rules in force do not sample. lost samples were not read in
+        # time; more talkers are known than are told.
+        type DropsReport (
+          sampling: ?Sampling,
+          mode: ?string,
+          problem: ?string,
+          since: ?string,
+          samples: int,
+          lost: int,
+          unreadable: int,
+          talkers: []Talker,
+          more: int
+        )
+
+        # Who is refused most, by samples, where refusals.sample is on; limit is from 1 to 100.
+        method Drops(node: ?string, limit: ?int) -> (report: DropsReport)
 
         # kind is one of present, applied, pending, confirmed, reverted, rejected, refused, failed,
         # probe-failed, rolled-back, flushed, repaired, fight, out-of-sync, in-sync, state,

@@ -40,6 +40,8 @@ package actor Reconciler {
     /// At all hooks of other tables, whatever is in force.
     var foreignShadows: [Shadow] = []
     var shadowProblem: String?
+    /// Why samples of refusals are not heard.
+    var samplingProblem: String?
     var told = Told()
     let clock: any HostClock
     let prober: any Prober

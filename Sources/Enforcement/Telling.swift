@@ -68,7 +68,8 @@ extension Reconciler {
             },
             counters: traffic.counters, countersSince: current == nil ? nil : tablesMade,
             warnings: traffic.warnings + shadows.warnings
-                + (shadowProblem.map { ["other tables can't be read: \($0)"] } ?? []),
+                + (shadowProblem.map { ["other tables can't be read: \($0)"] } ?? [])
+                + (samplingProblem.map { ["refusals are not sampled: \($0)"] } ?? []),
             shadows: shadows, diagnostics: configuration.diagnostics,
             problem: failure ?? ledger.problem?.text, drift: drift.report, agent: identity)
     }
@@ -100,6 +101,10 @@ extension Reconciler {
         }
         if !isBusy { tellStateAndShadows() }
     }
+
+    /// Takes note of why samples of refusals are not heard; nil where they are, or none are wanted.
+    /// May be called at any time.
+    package func noteSampling(problem: String?) { samplingProblem = problem }
 
     // MARK: Telling
 

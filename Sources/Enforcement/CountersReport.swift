@@ -1,0 +1,101 @@
+internal import Policy
+internal import Ruleset
+
+/// What the counters of the tables in force say: the answer of the control protocol's `Counters`.
+package struct CountersReport: Hashable, Sendable, Codable {
+    /// nil where nothing is in force.
+    package var generation: Int?
+    /// Since when they count; nil where that was before the agent started.
+    package var since: Timestamp?
+    /// Sorted by kind, then by name.
+    package var counters: [Counter]
+    /// What was refused to and from each node.
+    package var nodes: [StatusReport.NodeStatus]
+
+    package struct Counter: Hashable, Sendable, Codable {
+        /// A row's id, a site rule's id, or the reason of a refusal.
+        package var name: String
+        package var kind: Kind
+        /// On a gateway, the classes whose packets it counts; empty in local placement, where it
+        /// counts the one node's.
+        package var classes: [String]
+        package var packets: UInt64
+        package var bytes: UInt64
+    }
+
+    package enum Kind: String, Hashable, Sendable, Codable, CaseIterable {
+        /// Packets that a row or a site rule permits.
+        case row
+        /// Packets that are refused, or would be in `observe` mode.
+        case refusal
+        /// Packets that are counted for another reason, whatever becomes of them.
+        case note
+    }
+}
+
+extension CountersReport {
+    /// - Parameters:
+    ///   - status: which holds the counters' values.
+    ///   - generation: in force.
+    ///   - node: only what concerns this one: its own table's, or its class's.
+    package init(_ status: StatusReport, of generation: Generation?, node: String? = nil) {
+        self.generation = generation?.number
+        since = status.countersSince
+        nodes = status.nodes.filter { node == nil || $0.node.name == node }
+        let wanted = node == nil ? nil : Set(nodes.compactMap(\.node.policyClass))
+        let classes = Set(status.nodes.compactMap(\.node.policyClass))
+        let uses = generation.map { CounterUse.all(in: $0.ruleset, classes: classes) } ?? [:]
+        counters = uses.compactMap { name, use in
+            // What no class's chain counts concerns all of them.
+            if let wanted, !use.classes.isEmpty, use.classes.isDisjoint(with: wanted) { return nil }
+            let value = status.counters[name] ?? StatusReport.CounterReport()
+            return Counter(
+                name: name, kind: use.kind, classes: use.classes.sorted(), packets: value.packets,
+                bytes: value.bytes)
+        }
+        let order = Dictionary(uniqueKeysWithValues: zip(Kind.allCases, 0...))
+        counters.sort { (order[$0.kind] ?? 0, $0.name) < (order[$1.kind] ?? 0, $1.name) }
+    }
+}
+
+/// What the rules of a ruleset use a counter for.
+private struct CounterUse {
+    var kind: CountersReport.Kind
+    var classes: Set<String> = []
+
+    static func all(in ruleset: Ruleset, classes: Set<String>) -> [String: CounterUse] {
+        var uses: [String: CounterUse] = [:]
+        for table in ruleset.tables {
+            for chain in table.chains {
+                let policyClass = ["_in", "_out"].lazy
+                    .filter { chain.name.hasSuffix($0) }
+                    .map { String(chain.name.dropLast($0.count)) }
+                    .first { classes.contains($0) }
+                for rule in chain.rules {
+                    guard let counter = rule.counter else { continue }
+                    var use = uses[counter] ?? CounterUse(kind: kind(of: rule, counter))
+                    if let policyClass { use.classes.insert(policyClass) }
+                    uses[counter] = use
+                }
+            }
+        }
+        return uses
+    }
+
+    private static func kind(of rule: Rule, _ counter: String) -> CountersReport.Kind {
+        if counter.hasPrefix(DropCounter.prefix) { return .refusal }
+        return rule.verdict == nil ? .note : .row
+    }
+}
+
+/// The nodes that are enforced: what `pexip-fwctl show nodes --json` prints.
+package struct NodesReport: Hashable, Sendable, Codable {
+    package var nodes: [StatusReport.NodeStatus]
+
+    package init(_ nodes: [StatusReport.NodeStatus]) { self.nodes = nodes }
+
+    /// Those that a configuration is for, of which nothing was refused yet.
+    package init(_ target: Compilation.Target) {
+        nodes = target.nodes.map { StatusReport.NodeStatus(node: $0, dropped: .init()) }
+    }
+}
