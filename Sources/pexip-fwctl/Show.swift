@@ -10,7 +10,10 @@ import Ruleset
 struct Show: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Shows what is in force or stored; changes nothing.",
-        subcommands: [ShowPorts.self, ShowRules.self, ShowGenerations.self])
+        subcommands: [
+            ShowPorts.self, ShowNodes.self, ShowRules.self, ShowGenerations.self,
+            ShowCounters.self, ShowDrops.self,
+        ])
 }
 
 /// `pexip-fwctl show rules`

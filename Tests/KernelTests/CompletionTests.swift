@@ -69,7 +69,7 @@ struct CompletionTests {
     func bash() throws {
         let installed = try Installed()
         #expect(try installed.bash("s") == ["status", "show"])
-        #expect(try installed.bash("show", "").isSuperset(of: ["ports", "rules", "generations"]))
+        #expect(try installed.bash("show", "").isSuperset(of: ["ports", "rules", "drops"]))
         #expect(
             try installed.bash("apply", "--").isSuperset(of: ["--dry-run", "--confirm", "--force"]))
         #expect(try installed.bash("explain", "t") == ["tcp"])

@@ -35,6 +35,8 @@ struct HitlessTests {
         /// A node changes its class.
         case classes
         case ports
+        /// Refusals are sampled, and are not.
+        case sampling
         /// A table of another layout, as an older version may have left it, is replaced at start.
         case layout
     }
@@ -69,6 +71,7 @@ struct HitlessTests {
             placement: \(placement)
             enforce: \(placement == .local ? "[conf-1]" : "auto")
             mode: \(other(.mode) ? "observe" : "enforce")
+            refusals: {sample: \(other(.sampling))}
             features: {snmp: true, sip_udp: \(other(.features, .apply, .rollback)), syslog: \(other(.features))}
             ports: \(ports)
             peers:
