@@ -248,14 +248,15 @@ private struct AgentLoop: Sendable {
     }
 
     func start() async {
-        // First, so that the first status tells of them.
-        await reconciler.lookForShadows()
+        // Beside, in a process of its own, so that the first status tells of them.
+        async let shadows: Void = reconciler.lookForShadows()
         await reconciler.start(reload())
+        await shadows
         await checkAgainIfNeeded()
     }
 
     func tellReady() async {
-        let line = await reconciler.status().line
+        let line = await reconciler.summary
         tell { () throws(SystemError) in try notifier.ready(status: line) }
         log.notice("ready: \(line)")
     }
@@ -270,7 +271,7 @@ private struct AgentLoop: Sendable {
     }
 
     private func tellStatus() async {
-        let line = await reconciler.status().line
+        let line = await reconciler.summary
         tell { () throws(SystemError) in try notifier.status(line) }
     }
 
@@ -353,9 +354,16 @@ private struct AgentLoop: Sendable {
 
     /// This host's routing as the kernel has it now. What can't be asked is not warned of.
     private var routes: HostRoutes {
-        HostRoutes(forwarded: Forwarding.families) { [log] address in
+        let lookup: RouteLookup?
+        do {
+            lookup = try RouteLookup()
+        } catch {
+            log.warning("can't ask for routes: \(error)")
+            lookup = nil
+        }
+        return HostRoutes(forwarded: Forwarding.families) { [log] address in
             do {
-                return try RouteLookup.hasRoute(to: address)
+                return try lookup?.hasRoute(to: address) ?? true
             } catch {
                 log.warning("can't ask for the route to \(address): \(error)")
                 return true
@@ -422,16 +430,5 @@ private struct AgentLoop: Sendable {
         } else {
             retryPace.reset()
         }
-    }
-}
-
-extension StatusReport {
-    /// One line for the service manager and the log.
-    var line: String {
-        var line = state.rawValue
-        if let generation { line += ", generation \(generation)" }
-        if !nodes.isEmpty { line += ", " + nodes.map(\.node.name).joined(separator: ", ") }
-        if let problem { line += ": \(problem)" }
-        return line
     }
 }

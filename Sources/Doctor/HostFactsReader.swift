@@ -44,9 +44,15 @@ extension HostFacts {
 
     private static func routes(to addresses: Set<IPAddress>) -> Fact<[IPAddress: String]> {
         var routes: [IPAddress: String] = [:]
+        let lookup: RouteLookup
+        do throws(NftablesError) {
+            lookup = try RouteLookup()
+        } catch {
+            return .unknown("routes can't be asked for: \(error)")
+        }
         for address in addresses {
             do throws(NftablesError) {
-                routes[address] = try RouteLookup.interface(to: address)
+                routes[address] = try lookup.interface(to: address)
             } catch {
                 return .unknown("the route to \(address) can't be asked for: \(error)")
             }

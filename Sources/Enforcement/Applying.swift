@@ -191,9 +191,13 @@ extension Reconciler {
                 throw error
             }
             ledger.prune()
-            let changes = target.nodeRules.changes(from: before)
+            // At a start everything is new to the agent, and nobody asks for it row by row.
+            let isStart = origin == .start
+            let changes = isStart ? [] : target.nodeRules.changes(from: before)
+            let what =
+                isStart ? target.nodes.count.counted("node") : changes.count.counted("change")
             tell(
-                .applied, .notice, "applied: \(changes.count.counted("change"))",
+                .applied, .notice, "applied: \(what)",
                 metadata: ["origin": "\(origin.rawValue)"])
             if let pending {
                 tell(.pending, .notice, "to be confirmed until \(pending.deadline.time)")

@@ -1,14 +1,14 @@
 package import PortModel
 
 /// What this host's routing means for the nodes that a gateway enforces.
-package struct HostRoutes: Sendable {
+package struct HostRoutes {
     /// Families whose packets this host forwards.
     package var forwarded: Set<AddressFamily>
     /// Whether this host knows a way to an address.
-    package var hasRoute: @Sendable (IPAddress) -> Bool
+    package var hasRoute: (IPAddress) -> Bool
 
     package init(
-        forwarded: Set<AddressFamily>, hasRoute: @escaping @Sendable (IPAddress) -> Bool
+        forwarded: Set<AddressFamily>, hasRoute: @escaping (IPAddress) -> Bool
     ) {
         self.forwarded = forwarded
         self.hasRoute = hasRoute

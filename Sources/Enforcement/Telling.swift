@@ -31,6 +31,34 @@ extension Reconciler {
         }
     }
 
+    /// One line for the service manager and the log, without a look at the kernel.
+    package var summary: String {
+        var line = state().rawValue
+        if let current {
+            line += ", generation \(current.number)"
+            let names = current.nodes.map(\.name)
+            line +=
+                names.count > Self.namesInSummary
+                ? ", \(names.count.counted("node"))" : names.map { ", \($0)" }.joined()
+        }
+        if let problem = problem() { line += ": \(problem)" }
+        return line
+    }
+
+    private static let namesInSummary = 5
+
+    /// All that keeps the state from being as it should be, in words.
+    private func problem(unreadable: String? = nil) -> String? {
+        let obstacle = failedApply == nil ? ledger.obstacle : nil
+        // What keeps the kernel from being read has often made the others fail: once is enough.
+        let problems = [failedApply, kernelProblem, revocation.problem, unreadable, obstacle]
+            .compactMap { $0 }
+            .reduce(into: [String]()) { told, problem in
+                if !told.contains(where: { $0.contains(problem) }) { told.append(problem) }
+            }
+        return problems.isEmpty ? ledger.problem?.text : problems.joined(separator: "; ")
+    }
+
     package func status() async -> StatusReport {
         var traffic = Traffic([])
         var unreadable: String?
@@ -40,14 +68,6 @@ extension Reconciler {
             unreadable = "\(error)"
         }
         // Nothing waits from here on, so that what is told belongs together.
-        let obstacle = failedApply == nil ? ledger.obstacle : nil
-        // What keeps the kernel from being read has often made the others fail: once is enough.
-        let problems = [failedApply, kernelProblem, revocation.problem, unreadable, obstacle]
-            .compactMap { $0 }
-            .reduce(into: [String]()) { told, problem in
-                if !told.contains(where: { $0.contains(problem) }) { told.append(problem) }
-            }
-        let failure = problems.isEmpty ? nil : problems.joined(separator: "; ")
         let standing = ledger.standing
         let shadows = foreignShadows.concerning(current)
         return StatusReport(
@@ -71,7 +91,7 @@ extension Reconciler {
                 + (shadowProblem.map { ["other tables can't be read: \($0)"] } ?? [])
                 + (samplingProblem.map { ["refusals are not sampled: \($0)"] } ?? []),
             shadows: shadows, diagnostics: configuration.diagnostics,
-            problem: failure ?? ledger.problem?.text, drift: drift.report, agent: identity)
+            problem: problem(unreadable: unreadable), drift: drift.report, agent: identity)
     }
 
     func state(isReadable: Bool = true) -> StatusReport.State {

@@ -2,12 +2,17 @@ internal import CMnl
 internal import Glibc
 package import PortModel
 
-/// Asks the kernel for its route to an address, by rtnetlink, which needs no privilege.
-package enum RouteLookup {
+/// Asks the kernel for its routes to addresses, by rtnetlink, which needs no privilege.
+package final class RouteLookup {
+    private let socket: NetlinkSocket
+
+    /// - Throws: when netlink can't be used.
+    package init() throws(NftablesError) { socket = try NetlinkSocket(bus: NETLINK_ROUTE) }
+
     /// Whether a packet to the address would be sent anywhere.
     ///
     /// - Throws: when netlink can't be used; not where there is no route.
-    package static func hasRoute(to address: IPAddress) throws(NftablesError) -> Bool {
+    package func hasRoute(to address: IPAddress) throws(NftablesError) -> Bool {
         try interface(to: address) != nil
     }
 
@@ -15,8 +20,7 @@ package enum RouteLookup {
     /// own; nil where there is no route.
     ///
     /// - Throws: when netlink can't be used; not where there is no route.
-    package static func interface(to address: IPAddress) throws(NftablesError) -> String? {
-        let socket = try NetlinkSocket(bus: NETLINK_ROUTE)
+    package func interface(to address: IPAddress) throws(NftablesError) -> String? {
         do throws(NftablesError) {
             let route = try socket.route(
                 to: address.bytes, family: address.family == .ipv4 ? AF_INET : AF_INET6)

@@ -116,15 +116,18 @@ final class Socket {
         return socket
     }
 
-    /// Waits until the service says that it is ready, at most `timeout` milliseconds a message.
-    func awaitReady(timeout: Int32) throws {
+    /// Waits until the service tells a line that begins so, at most `timeout` milliseconds a
+    /// message.
+    func awaitLine(_ beginning: String, timeout: Int32) throws {
         var bytes = [UInt8](repeating: 0, count: 4096)
         while true {
             var ready = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
-            guard poll(&ready, 1, timeout) == 1 else { throw BenchmarkError("no READY=1 came") }
+            guard poll(&ready, 1, timeout) == 1 else {
+                throw BenchmarkError("no \(beginning) came")
+            }
             let count = try check("receive", recv(descriptor, &bytes, bytes.count, 0))
             let lines = String(decoding: bytes.prefix(count), as: UTF8.self).split(separator: "\n")
-            if lines.contains("READY=1") { return }
+            if lines.contains(where: { $0.hasPrefix(beginning) }) { return }
         }
     }
 

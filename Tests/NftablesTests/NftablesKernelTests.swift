@@ -199,8 +199,9 @@ struct NftablesKernelTests {
         let loopback = try #require(IPAddress("127.0.0.1"))
         let nowhere = try #require(IPAddress("192.0.2.1"))
         let nowhere6 = try #require(IPAddress("2001:db8::1"))
-        #expect(try RouteLookup.hasRoute(to: loopback))
-        #expect(try !RouteLookup.hasRoute(to: nowhere))
-        #expect(try !RouteLookup.hasRoute(to: nowhere6))
+        let lookup = try RouteLookup()
+        #expect(try lookup.hasRoute(to: loopback))
+        #expect(try !lookup.hasRoute(to: nowhere))
+        #expect(try !lookup.hasRoute(to: nowhere6))
     }
 }
