@@ -68,6 +68,10 @@ package final class DescriptorSource: Sendable {
 
 /// A dispatch timer for one deadline at a time.
 package final class DeadlineTimer: Sendable {
+    /// Of those timers whose handlers only tell somebody: each queue more is a thread more where
+    /// many have something to do at once.
+    static let sharedQueue = DispatchQueue(label: "timers")
+
     private let source: any DispatchSourceTimer
 
     /// Not set at first.
@@ -78,15 +82,18 @@ package final class DeadlineTimer: Sendable {
         source.resume()
     }
 
+    /// Not set at first. The handler must not block: others wait for it.
+    package convenience init(handler: @escaping @Sendable () -> Void) {
+        self.init(queue: Self.sharedQueue, handler: handler)
+    }
+
     /// Calls the handler at `deadline` (at once if it has passed); never where it is nil.
     package func set(_ deadline: ContinuousClock.Instant?) {
         guard let deadline else {
             source.schedule(deadline: .distantFuture)
             return
         }
-        let left = max(.zero, deadline - .now).components
-        let nanoseconds = left.seconds * 1_000_000_000 + left.attoseconds / 1_000_000_000
-        source.schedule(deadline: .now() + .nanoseconds(Int(nanoseconds)))
+        source.schedule(deadline: .now() + DispatchTimeInterval(deadline - .now))
     }
 
     deinit { source.cancel() }
