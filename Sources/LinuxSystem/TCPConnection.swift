@@ -1,5 +1,6 @@
 @preconcurrency internal import Dispatch
 internal import Glibc
+internal import Synchronization
 internal import SystemPackage
 
 /// A TCP connection that is only tried.
@@ -13,35 +14,31 @@ package enum TCPConnection {
     package static func attempt(
         to address: [UInt8], port: UInt16, limit: Duration
     ) async -> Result<Void, SystemError> {
-        // The calls block, which must not happen on Swift's cooperative pool.
-        await withCheckedContinuation { continuation in
-            DispatchQueue.global().async {
-                continuation.resume(
-                    returning: Result { () throws(SystemError) in
-                        try connect(to: address, port: port, limit: limit)
-                    })
-            }
+        do throws(SystemError) {
+            let socket = try begin(address, port)
+            let attempt = Attempt()
+            return await withCheckedContinuation { attempt.wait(for: socket, limit: limit, $0) }
+        } catch {
+            return .failure(error)
         }
     }
 
-    private static func connect(
-        to address: [UInt8], port: UInt16, limit: Duration
-    ) throws(SystemError) {
+    /// A socket whose connection is on its way, or stands.
+    private static func begin(
+        _ address: [UInt8], _ port: UInt16
+    ) throws(SystemError) -> SharedDescriptor {
         let family = address.count == 4 ? AF_INET : AF_INET6
         let type = SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue
         let raw = try systemCall("socket") { socket(family, Int32(type), 0) }
         let owned = SharedDescriptor(OwnedDescriptor(adopting: FileDescriptor(rawValue: raw)))
-        try withExtendedLifetime(owned) { () throws(SystemError) in
-            do throws(SystemError) {
-                try systemCall("connect") {
-                    address.count == 4
-                        ? connect4(raw, address, port) : connect6(raw, address, port)
-                }
-            } catch {
-                guard error.errno == .nowInProgress else { throw error }
-                try wait(for: raw, limit: limit)
+        do throws(SystemError) {
+            try systemCall("connect") {
+                address.count == 4 ? connect4(raw, address, port) : connect6(raw, address, port)
             }
+        } catch {
+            guard error.errno == .nowInProgress else { throw error }
         }
+        return owned
     }
 
     private static func connect4(_ socket: Int32, _ address: [UInt8], _ port: UInt16) -> Int32 {
@@ -67,26 +64,57 @@ package enum TCPConnection {
             }
         }
     }
+}
 
-    /// Waits until a connection stands or has failed.
-    private static func wait(for socket: Int32, limit: Duration) throws(SystemError) {
-        let deadline = ContinuousClock.now + limit
-        while true {
-            let left = (deadline - .now) / .milliseconds(1)
-            var poll = pollfd(fd: socket, events: Int16(POLLOUT), revents: 0)
-            let ready = try systemCall("poll") {
-                Glibc.poll(&poll, 1, Int32(max(0, left.rounded(.up))))
-            }
-            if ready > 0 { break }
-            if left <= 0 {
-                throw SystemError(operation: "connect", subject: nil, errno: .timedOut)
-            }
+/// The wait for one connection, which the socket or the time ends, whichever comes first.
+private final class Attempt: Sendable {
+    private struct Waiting {
+        var continuation: CheckedContinuation<Result<Void, SystemError>, Never>
+        var source: DescriptorSource
+        var timer: DeadlineTimer
+    }
+
+    /// Of all attempts: nothing on it blocks.
+    private static let queue = DispatchQueue(label: "connection-attempts")
+
+    private let waiting = Mutex<Waiting?>(nil)
+
+    func wait(
+        for socket: SharedDescriptor, limit: Duration,
+        _ continuation: CheckedContinuation<Result<Void, SystemError>, Never>
+    ) {
+        // Both keep this alive until it ends.
+        let source = DescriptorSource(socket, .writable, queue: Self.queue) {
+            self.end(Result { () throws(SystemError) in try Self.check(socket) })
         }
+        let timer = DeadlineTimer(queue: Self.queue) {
+            self.end(.failure(SystemError(operation: "connect", errno: .timedOut)))
+        }
+        waiting.withLock {
+            $0 = Waiting(continuation: continuation, source: source, timer: timer)
+        }
+        source.resume()
+        timer.set(.now + limit)
+    }
+
+    private func end(_ result: Result<Void, SystemError>) {
+        let ended = waiting.withLock { waiting in
+            defer { waiting = nil }
+            return waiting
+        }
+        guard let ended else { return }
+        ended.source.cancel()
+        ended.continuation.resume(returning: result)
+    }
+
+    /// Throws why the connection failed.
+    private static func check(_ socket: SharedDescriptor) throws(SystemError) {
+        let raw = socket.descriptor.rawValue
         var code: Int32 = 0
         var length = socklen_t(MemoryLayout<Int32>.size)
-        try systemCall("getsockopt") { getsockopt(socket, SOL_SOCKET, SO_ERROR, &code, &length) }
+        try systemCall("getsockopt") { getsockopt(raw, SOL_SOCKET, SO_ERROR, &code, &length) }
         if code != 0 {
-            throw SystemError(operation: "connect", subject: nil, errno: Errno(rawValue: code))
+            throw SystemError(operation: "connect", errno: Errno(rawValue: code))
         }
     }
 }

@@ -63,6 +63,36 @@ import Testing
         #expect(Set(errors) == [.timedOut])
     }
 
+    /// However many are tried at once, each is told its own end.
+    @Test func manyAreTriedAtOnce() async throws {
+        let (open, reached) = try Self.bound(listening: true)
+        let (closed, refused) = try Self.bound(listening: false)
+        defer {
+            close(open)
+            close(closed)
+        }
+        let clock = ContinuousClock()
+        let start = clock.now
+        // Nobody accepts: what finds the queue full goes unanswered.
+        let ends = await withTaskGroup { group in
+            for index in 0..<300 {
+                group.addTask {
+                    let isRefused = index % 3 == 0
+                    let result = await TCPConnection.attempt(
+                        to: [127, 0, 0, 1], port: isRefused ? refused : reached,
+                        limit: .milliseconds(500))
+                    return (isRefused, result.error?.errno)
+                }
+            }
+            return await group.reduce(into: []) { $0.append($1) }
+        }
+        #expect(ends.filter(\.0).map(\.1) == Array(repeating: .connectionRefused, count: 100))
+        let others = ends.filter { !$0.0 }.map(\.1)
+        #expect(others.count == 200)
+        #expect(Set(others) == [nil, .timedOut])
+        #expect(clock.now - start < .seconds(20))
+    }
+
     @Test func ancestorsAndTheirEnvironmentsAreFound() throws {
         let parent = try #require(ProcessAncestry.parent(of: ProcessAncestry.own))
         #expect(parent == getppid())
@@ -70,5 +100,11 @@ import Testing
         #expect(ProcessAncestry.environment(of: ProcessAncestry.own)["PATH"] == path)
         #expect(ProcessAncestry.parent(of: -1) == nil)
         #expect(ProcessAncestry.environment(of: -1) == [:])
+    }
+}
+
+extension Result where Success == Void, Failure == SystemError {
+    fileprivate var error: SystemError? {
+        if case .failure(let error) = self { error } else { nil }
     }
 }
