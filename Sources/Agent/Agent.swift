@@ -52,6 +52,7 @@ package struct Agent: Sendable {
             journal: journal)
 
         let (events, queue) = AsyncStream.makeStream(of: AgentEvent.self)
+        let clock = TimerClock()
         let notifier = ServiceNotifier()
         let refusals = RefusalWatch(access.keeper, reconciler: reconciler, log: log)
         let control = ControlService(
@@ -68,9 +69,9 @@ package struct Agent: Sendable {
         try await withThrowingDiscardingTaskGroup { group in
             defer { group.cancelAll() }
             group.addTask {
-                let bursts = directory.changes.settled(
-                    quiet: Self.settling, longest: Self.longestSettling)
-                for await burst in bursts { queue.yield(.directory(burst)) }
+                await directory.changes.forEachBurst(
+                    quiet: Self.settling, longest: Self.longestSettling, clock: clock
+                ) { queue.yield(.directory($0)) }
                 queue.yield(.failure("the configuration directory is watched no more"))
             }
             group.addTask {
@@ -92,7 +93,7 @@ package struct Agent: Sendable {
             }
             group.addTask { for await signal in signals { queue.yield(.signal(signal)) } }
             group.addTask {
-                for await _ in Ticks(every: Self.checkInterval) {
+                for await _ in Ticks(every: Self.checkInterval, by: clock) {
                     queue.yield(.check)
                     queue.yield(.shadows)
                 }
@@ -100,10 +101,13 @@ package struct Agent: Sendable {
             if let interval = notifier.watchdogInterval {
                 group.addTask {
                     // Through the queue, so that an agent that hangs is noticed.
-                    for await _ in Ticks(every: interval / 2) { queue.yield(.watchdog) }
+                    for await _ in Ticks(every: interval / 2, by: clock) { queue.yield(.watchdog) }
                 }
             }
-            try await loop.run(events)
+            // Reads and compiles, for seconds where there is much: those above listen meanwhile.
+            try await withTaskExecutorPreference(QueueTaskExecutor(label: "agent-loop")) {
+                try await loop.run(events)
+            }
             journal.close()
             await server.waitForStreams(atMost: Self.farewell)
             await server.stop()
@@ -115,12 +119,16 @@ package struct Agent: Sendable {
 /// Elements at an interval, the first after one interval, until the task is cancelled.
 private struct Ticks: AsyncSequence, AsyncIteratorProtocol {
     let interval: Duration
+    let clock: TimerClock
 
-    init(every interval: Duration) { self.interval = interval }
+    init(every interval: Duration, by clock: TimerClock) {
+        self.interval = interval
+        self.clock = clock
+    }
 
     func next() async -> Void? {
         do {
-            try await Task.sleep(for: interval)
+            try await clock.sleep(for: interval)
             return ()
         } catch {
             return nil  // cancelled

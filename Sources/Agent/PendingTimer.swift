@@ -1,3 +1,4 @@
+internal import LinuxSystem
 internal import Synchronization
 
 /// One timer that is set or not: setting it again keeps the earlier deadline, so that timers never
@@ -5,29 +6,33 @@ internal import Synchronization
 final class PendingTimer: Sendable {
     private struct Pending {
         var deadline: ContinuousClock.Instant
-        var task: Task<Void, any Error>
+        var body: @Sendable () -> Void
     }
 
-    private let pending = Mutex<Pending?>(nil)
+    private let pending: Shared<Pending?>
+    private let timer: DeadlineTimer
+
+    init() {
+        let pending = Shared<Pending?>(nil)
+        self.pending = pending
+        timer = DeadlineTimer {
+            let passed = pending.withLock { pending -> Pending? in
+                // A timer that is set anew may still tell of its former deadline.
+                guard let set = pending, set.deadline <= .now else { return nil }
+                pending = nil
+                return set
+            }
+            passed?.body()
+        }
+    }
 
     /// Calls `body` once after `delay`, unless it is set for an earlier moment already.
     func schedule(after delay: Duration, _ body: @escaping @Sendable () -> Void) {
         let deadline = ContinuousClock.now + delay
         pending.withLock { pending in
             if let pending, pending.deadline <= deadline { return }
-            pending?.task.cancel()
-            let task = Task {
-                try await Task.sleep(until: deadline)
-                self.clear(deadline)
-                body()
-            }
-            pending = Pending(deadline: deadline, task: task)
-        }
-    }
-
-    private func clear(_ deadline: ContinuousClock.Instant) {
-        pending.withLock { pending in
-            if pending?.deadline == deadline { pending = nil }
+            pending = Pending(deadline: deadline, body: body)
+            timer.set(deadline)
         }
     }
 }
@@ -55,5 +60,9 @@ final class Shared<Value: Sendable>: Sendable {
     var value: Value {
         get { stored.withLock { $0 } }
         set { stored.withLock { $0 = newValue } }
+    }
+
+    func withLock<Success: Sendable>(_ body: (inout Value) -> Success) -> Success {
+        stored.withLock { body(&$0) }
     }
 }

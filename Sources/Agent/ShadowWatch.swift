@@ -1,4 +1,5 @@
 internal import Enforcement
+internal import LinuxSystem
 internal import Nftables
 internal import Ruleset
 internal import Synchronization
@@ -15,6 +16,7 @@ final class ShadowWatch: Sendable {
 
     private let state = Mutex(State())
     private let timer = PendingTimer()
+    private let executor = QueueTaskExecutor(label: "shadow-watch")
     private let look: @Sendable () -> Void
 
     /// - Parameter look: called when it is time.
@@ -40,7 +42,7 @@ final class ShadowWatch: Sendable {
             return !state.isLooking
         }
         guard isFree else { return }
-        Task {
+        Task(executorPreference: executor) { [self] in
             await body()
             let isDue = state.withLock { state in
                 state.pace.looked(now: .now)

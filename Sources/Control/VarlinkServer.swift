@@ -6,15 +6,17 @@ internal import SystemPackage
 
 /// A Varlink service on a Unix socket, for any number of interfaces.
 ///
-/// All connections share one queue and no threads; handlers run on the cooperative pool. Calls of
-/// one connection are answered in order, one after the other. What a client does wrong costs its
-/// own connection and nothing else (``VarlinkLimits``).
+/// All connections share one queue and no threads; their handlers share two more. Calls of one
+/// connection are answered in order, one after the other. What a client does wrong costs its own
+/// connection and nothing else (``VarlinkLimits``).
 package actor VarlinkServer {
     private let executor: QueueExecutor
     package nonisolated var unownedExecutor: UnownedSerialExecutor {
         executor.asUnownedSerialExecutor()
     }
 
+    /// Two at once, so that a long answer does not keep the others waiting.
+    private let handling = QueueTaskExecutor(label: "varlink-calls", width: 2)
     private let service: VarlinkService
     private let limits: VarlinkLimits
     private let logger: Logger
@@ -294,7 +296,7 @@ package actor VarlinkServer {
         connection.call = number
         connection.disconnection = continuation
         // Not a child of anything: a client that goes away stops no call.
-        Task { @concurrent [service] in
+        Task(executorPreference: handling) { @concurrent [self, service] in
             let request: VarlinkRequest
             do throws(VarlinkViolation) {
                 request = try VarlinkRequest(parsing: message)

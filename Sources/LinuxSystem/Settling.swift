@@ -1,31 +1,26 @@
 internal import Synchronization
 
 extension AsyncStream where Element: Sendable & Hashable {
-    /// Turns each burst of elements into one event, which holds the burst's different elements in
-    /// the order of their first arrival.
+    /// Calls the body with each burst of elements: the different ones, in the order of their first
+    /// arrival. For one consumer, which reads nothing else of this stream.
     ///
-    /// The event comes when nothing has arrived for `quiet`, and at latest `longest` after the
-    /// burst's first element. When this stream ends, what is held back is delivered first. Ends
-    /// when its consumer's task is cancelled or drops it.
-    package func settled<C: Clock>(
-        quiet: Duration, longest: Duration, clock: C = ContinuousClock()
-    ) -> AsyncStream<[Element]> where C.Duration == Duration, Self: Sendable {
-        AsyncStream<[Element]> { output in
-            let burst = PendingBurst<Element, C>(quiet: quiet, longest: longest, clock: clock)
-            let pump = Task {
-                await withDiscardingTaskGroup { group in
-                    for await element in self where burst.add(element) {
-                        group.addTask {
-                            if let elements = await burst.whenSettled() { output.yield(elements) }
-                        }
-                    }
-                    group.cancelAll()
-                    if let elements = burst.take() { output.yield(elements) }
+    /// The call comes when nothing has arrived for `quiet`, and at latest `longest` after the
+    /// burst's first element. Returns when this stream has ended, after what was held back; or when
+    /// the task is cancelled, without it.
+    package func forEachBurst<C: Clock>(
+        quiet: Duration, longest: Duration, clock: C,
+        _ body: @escaping @Sendable ([Element]) -> Void
+    ) async where C.Duration == Duration {
+        let burst = PendingBurst<Element, C>(quiet: quiet, longest: longest, clock: clock)
+        await withDiscardingTaskGroup { group in
+            for await element in self where burst.add(element) {
+                group.addTask {
+                    if let elements = await burst.whenSettled() { body(elements) }
                 }
-                output.finish()
             }
-            output.onTermination = { _ in pump.cancel() }
+            group.cancelAll()
         }
+        if !Task.isCancelled, let elements = burst.take() { body(elements) }
     }
 }
 

@@ -1,10 +1,11 @@
 @preconcurrency import Dispatch
+import LinuxSystem
 import Synchronization
 
 /// Runs the body to its end while this thread, the first of the process, waits.
 func waiting(for body: @escaping @Sendable () async throws -> Void) throws {
     let outcome = Outcome()
-    Task {
+    Task(executorPreference: QueueTaskExecutor(label: "agent")) {
         do {
             try await body()
             outcome.set(.success(()))

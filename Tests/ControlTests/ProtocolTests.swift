@@ -114,6 +114,17 @@ import Testing
         #expect(try await client.message() == nil)
     }
 
+    @Test func aLongAnswerKeepsNobodyElseWaiting() async throws {
+        let service = try await TestService()
+        let client = try await service.connect()
+        try await client.send(#"{"method":"org.example.test.Block"}"# + "\0")
+        var deeds = service.deeds.makeAsyncIterator()
+        #expect(await deeds.next(isolation: nil) == "blocked")
+        for _ in 0..<20 { try await service.answers() }
+        service.gate.signal()
+        #expect(try await client.message() == #"{"parameters":{}}"#)
+    }
+
     @Test func refusesUpgrades() async throws {
         let service = try await TestService()
         let client = try await service.connect()

@@ -1,4 +1,5 @@
 import Control
+import Dispatch
 import Foundation
 import Glibc
 import JSONValue
@@ -15,6 +16,8 @@ final class TestService: Sendable {
     let log = LogRecorder()
     /// What handlers have done, apart from their replies.
     let deeds: AsyncStream<String>
+    /// Lets one handler of `Block` go on.
+    let gate = DispatchSemaphore(value: 0)
 
     init(
         limits: VarlinkLimits = VarlinkLimits(), mode: FilePermissions = .ownerReadWrite
@@ -26,7 +29,7 @@ final class TestService: Sendable {
         server = VarlinkServer(
             identity: VarlinkIdentity(
                 vendor: "Example", product: "Test", version: "1", url: "https://example.org"),
-            interfaces: [.test(done)], limits: limits,
+            interfaces: [.test(done, gate)], limits: limits,
             logger: Logger(label: "test") { _ in log }
         ) { method, credentials in
             method != "org.example.test.Secret" && credentials.uid == getuid()
@@ -50,7 +53,9 @@ final class TestService: Sendable {
 }
 
 extension VarlinkInterface {
-    static func test(_ done: AsyncStream<String>.Continuation) -> VarlinkInterface {
+    static func test(
+        _ done: AsyncStream<String>.Continuation, _ gate: DispatchSemaphore
+    ) -> VarlinkInterface {
         VarlinkInterface(
             name: "org.example.test",
             description: """
@@ -63,6 +68,7 @@ extension VarlinkInterface {
                 method Typed(count: int) -> (count: int)
                 method Big(bytes: int) -> (text: string)
                 method Slow(milliseconds: int) -> ()
+                method Block() -> ()
                 method Wait() -> ()
                 method Drip() -> ()
                 method Later() -> (last: bool)
@@ -101,6 +107,9 @@ extension VarlinkInterface {
                     for: .milliseconds(call.parameters["milliseconds"]?.integer ?? 0))
                 done.yield("slow")
                 return .null
+            case "Block":
+                block(done, gate)
+                return .null
             case "Wait":
                 try await call.reply(continuing: [:])
                 do {
@@ -130,6 +139,12 @@ extension VarlinkInterface {
             }
         }
     }
+}
+
+/// Keeps its thread, as a long computation does.
+private func block(_ done: AsyncStream<String>.Continuation, _ gate: DispatchSemaphore) {
+    done.yield("blocked")
+    gate.wait()
 }
 
 struct Crash: Error {}

@@ -2,53 +2,68 @@ import LinuxSystem
 import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct SettlingTests {
+    /// What was put in, as bursts, and the task that finds them.
+    private struct Bursts {
+        let input: AsyncStream<Int>.Continuation
+        let task: Task<Void, Never>
+        var found: AsyncStream<[Int]>.Iterator
+
+        init(quiet: Duration, longest: Duration) {
+            let (stream, input) = AsyncStream.makeStream(of: Int.self)
+            let (found, output) = AsyncStream.makeStream(of: [Int].self)
+            self.input = input
+            self.found = found.makeAsyncIterator()
+            task = Task {
+                await stream.forEachBurst(quiet: quiet, longest: longest, clock: TimerClock()) {
+                    output.yield($0)
+                }
+                output.finish()
+            }
+        }
+
+        mutating func next() async -> [Int]? { await found.next(isolation: nil) }
+    }
+
     @Test func aBurstIsOneEvent() async {
-        let (stream, input) = AsyncStream.makeStream(of: Int.self)
-        var events = stream.settled(quiet: .milliseconds(100), longest: .seconds(20))
-            .makeAsyncIterator()
+        var bursts = Bursts(quiet: .milliseconds(100), longest: .seconds(20))
         let start = ContinuousClock.now
-        for element in [1, 2, 1, 3] { input.yield(element) }
-        #expect(await events.next(isolation: nil) == [1, 2, 3])
+        for element in [1, 2, 1, 3] { bursts.input.yield(element) }
+        #expect(await bursts.next() == [1, 2, 3])
         #expect(ContinuousClock.now - start >= .milliseconds(100))
-        input.yield(4)
-        #expect(await events.next(isolation: nil) == [4])
+        bursts.input.yield(4)
+        #expect(await bursts.next() == [4])
     }
 
     @Test func endlessChangesAreDeliveredAtLatestAfterTheLongestTime() async throws {
-        let (stream, input) = AsyncStream.makeStream(of: Int.self)
-        var events = stream.settled(quiet: .seconds(10), longest: .milliseconds(200))
-            .makeAsyncIterator()
-        let source = Task {
+        var bursts = Bursts(quiet: .seconds(10), longest: .milliseconds(200))
+        let source = Task { [input = bursts.input] in
             while true {
                 input.yield(1)
                 try await Task.sleep(for: .milliseconds(10))
             }
         }
         let start = ContinuousClock.now
-        for _ in 0..<3 { #expect(await events.next(isolation: nil) == [1]) }
+        for _ in 0..<3 { #expect(await bursts.next() == [1]) }
         #expect(ContinuousClock.now - start < .seconds(9))
         source.cancel()
     }
 
     @Test func whatIsHeldBackComesBeforeTheEnd() async {
-        let (stream, input) = AsyncStream.makeStream(of: Int.self)
-        var events = stream.settled(quiet: .seconds(60), longest: .seconds(60))
-            .makeAsyncIterator()
-        input.yield(1)
-        input.finish()
-        #expect(await events.next(isolation: nil) == [1])
-        #expect(await events.next(isolation: nil) == nil)
+        var bursts = Bursts(quiet: .seconds(60), longest: .seconds(60))
+        bursts.input.yield(1)
+        bursts.input.finish()
+        #expect(await bursts.next() == [1])
+        #expect(await bursts.next() == nil)
     }
 
-    @Test func cancellingTheConsumerEndsTheSource() async {
-        let (stream, input) = AsyncStream.makeStream(of: Int.self)
+    @Test func cancellingTheTaskEndsTheSource() async {
+        var bursts = Bursts(quiet: .seconds(60), longest: .seconds(60))
         let (ended, end) = AsyncStream.makeStream(of: Never.self)
-        input.onTermination = { _ in end.finish() }
-        let events = stream.settled(quiet: .seconds(60), longest: .seconds(60))
-        let consumer = Task { for await _ in events {} }
-        input.yield(1)
-        consumer.cancel()
-        await consumer.value
+        bursts.input.onTermination = { _ in end.finish() }
+        bursts.input.yield(1)
+        bursts.task.cancel()
+        await bursts.task.value
         for await _ in ended {}
+        #expect(await bursts.next() == nil)
     }
 }
