@@ -252,10 +252,10 @@ struct ControlPlane {
     private func idle(_ agent: AgentFixture, _ firewalld: Firewalld?) throws -> [Row] {
         guard let pid = agent.process?.pid else { throw BenchmarkError("no agent runs") }
         sleep(5)
-        let processes = try Memory.tree(of: pid)
-        let before = try processes.map { try Memory.switches($0) }
+        let processes = try ProcessTree.descendants(of: pid)
+        let before = try processes.map { try ProcessTree.switches(of: $0) }
         sleep(60)
-        let after = try processes.map { try Memory.switches($0) }
+        let after = try processes.map { try ProcessTree.switches(of: $0) }
         let woken = zip(after, before).map { after, before in
             after.reduce(0) { $0 + $1.value - (before[$1.key] ?? 0) }
         }.reduce(0, +)
@@ -263,7 +263,7 @@ struct ControlPlane {
             done(
                 Row(
                     "wake-ups of the agent and its processes in 60 idle seconds", target: 0,
-                    [woken], "\(processes.count) processes"))
+                    [Double(woken)], "\(processes.count) processes"))
         ]
         if let firewalld {
             let own = try processes.map { try Memory.proportional($0) }.reduce(0, +)
@@ -337,7 +337,7 @@ struct ControlPlane {
             let time = Double(pexip_now() - started)
             try agent.waitForStatus("in sync", timeout: .seconds(60)) { $0.state == .inSync }
             guard let pid = agent.process?.pid else { throw BenchmarkError("no agent runs") }
-            let memory = try Memory.tree(of: pid).map { try Memory.peak($0) }.reduce(0, +)
+            let memory = try ProcessTree.descendants(of: pid).map { try Memory.peak($0) }.reduce(0, +)
             return (time, memory)
         }
     }

@@ -3,11 +3,6 @@ import TestSupport
 
 /// What processes and the kernel use, in bytes, as `/proc` has it.
 enum Memory {
-    /// A process and all that it started.
-    static func tree(of pid: Int32) throws -> [Int32] {
-        try [pid] + ProcessTree.children(of: pid).flatMap { try tree(of: $0) }
-    }
-
     static func resident(_ pid: Int32) throws -> Double {
         try kilobytes("VmRSS", in: "/proc/\(pid)/status") * 1024
     }
@@ -29,18 +24,6 @@ enum Memory {
         return try ["Slab", "VmallocUsed", "Percpu"].map {
             try kilobytes($0, in: "/proc/meminfo") * 1024
         }.reduce(0, +)
-    }
-
-    /// How often each thread of a process gave the processor away to wait: once a wake-up.
-    static func switches(_ pid: Int32) throws -> [Int32: Double] {
-        Dictionary(
-            uniqueKeysWithValues: try ProcessTree.threads(of: pid).map { thread in
-                (
-                    thread,
-                    try kilobytes(
-                        "voluntary_ctxt_switches", in: "/proc/\(pid)/task/\(thread)/status")
-                )
-            })
     }
 
     private static func kilobytes(_ field: String, in path: String) throws -> Double {

@@ -11,6 +11,11 @@ package enum ProcessTree {
         }
     }
 
+    /// A process and all that it started.
+    package static func descendants(of pid: Int32) throws -> [Int32] {
+        try [pid] + children(of: pid).flatMap { try descendants(of: $0) }
+    }
+
     package static func threads(of pid: Int32) throws -> [Int32] {
         try FileManager.default.contentsOfDirectory(atPath: "/proc/\(pid)/task")
             .compactMap { Int32($0) }
@@ -23,6 +28,17 @@ package enum ProcessTree {
             throw TestSupportError("/proc/\(thread)/status has no \(field)")
         }
         return line.dropFirst(field.count + 1).trimmingCharacters(in: .whitespaces)
+    }
+
+    /// How often each thread of a process gave the processor away to wait: once a wake-up.
+    package static func switches(of pid: Int32) throws -> [Int32: Int] {
+        var switches: [Int32: Int] = [:]
+        // A thread that ended meanwhile has none.
+        for thread in try threads(of: pid) {
+            guard let count = try? status("voluntary_ctxt_switches", of: thread) else { continue }
+            switches[thread] = Int(count)
+        }
+        return switches
     }
 
     /// Nil where the process is gone.
