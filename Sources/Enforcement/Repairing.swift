@@ -6,11 +6,12 @@ internal import Ruleset
 extension Reconciler {
     // MARK: Kernel
 
-    /// Makes the kernel hold exactly `wanted`, see ``VerifiedKernel/put(_:from:isRebuild:)``.
+    /// Makes the kernel hold exactly `wanted`, see ``VerifiedKernel/put(_:from:_:)``.
     func put(
-        _ wanted: Ruleset, from observed: [ObservedTable], isRebuild: Bool = false
+        _ wanted: Ruleset, from observed: [ObservedTable],
+        _ manner: VerifiedKernel.Manner = .hitless
     ) async throws(ApplyFailure) {
-        if try await kernel.put(wanted, from: observed, isRebuild: isRebuild) {
+        if try await kernel.put(wanted, from: observed, manner) {
             tablesMade = clock.now
         }
     }
@@ -55,15 +56,14 @@ extension Reconciler {
         do throws(ApplyFailure) {
             let observed = try await kernel.tables(knownFrom: [current?.ruleset, failed])
             guard let current else {
-                if observed.map(\.withoutCounts) == before.map(\.withoutCounts) {
-                    return before.isEmpty
-                        ? "nothing is enforced, as before" : "the kernel was not changed"
-                }
+                let isUnchanged = observed.map(\.withoutCounts) == before.map(\.withoutCounts)
                 // Nothing that the state directory knows; but the kernel may hold something.
-                try await put(try Ruleset(restoring: before), from: observed)
-                return before.isEmpty
-                    ? "nothing is enforced, as before"
-                    : "what the kernel held before is in force"
+                if try await !kernel.takeBackPreparation(in: observed, to: before) {
+                    try await put(try Ruleset(restoring: before), from: observed)
+                }
+                if before.isEmpty { return "nothing is enforced, as before" }
+                return isUnchanged
+                    ? "the kernel was not changed" : "what the kernel held before is in force"
             }
             try await put(current.stamped, from: observed)
             isInSync()
@@ -150,7 +150,7 @@ extension Reconciler {
                     pid: writer?.pid)
                 return delay
             }
-            try await put(wanted, from: observed, isRebuild: mustRebuild)
+            try await put(wanted, from: observed, mustRebuild ? .rebuild : .atOnce)
             isInSync()
             await endRefusedFlows()
             tell(

@@ -28,48 +28,119 @@ struct VerifiedKernel: Sendable {
         }
     }
 
-    /// Makes the kernel hold exactly `wanted`, and proves it by reading back.
+    /// How the kernel is brought to what is wanted.
+    enum Manner {
+        /// In as many transactions as it takes for no packet to notice.
+        case hitless
+        /// Without preparation, since what the kernel holds now is wrong.
+        case atOnce
+        /// As ``atOnce``, and replaces tables that differ instead of changing them in place, since
+        /// that failed.
+        case rebuild
+    }
+
+    /// Makes the kernel hold exactly `wanted`, and proves it by reading back after each transaction.
     ///
-    /// - Parameters:
-    ///   - observed: our tables as they are now.
-    ///   - isRebuild: replaces tables that differ instead of changing them in place, since that
-    ///     failed.
+    /// Between any two of them packets are judged as before or as wanted: whoever is interrupted
+    /// leaves tables of ours that the next one brings to what it wants.
+    ///
+    /// - Parameter observed: our tables as they are now.
     /// - Returns: whether tables were made, or made anew, so that their counters begin at zero.
     @discardableResult
     func put(
-        _ wanted: Ruleset, from observed: [ObservedTable], isRebuild: Bool = false
+        _ wanted: Ruleset, from observed: [ObservedTable], _ manner: Manner = .hitless
     ) async throws(ApplyFailure) -> Bool {
         var observed = observed
-        if !isRebuild {
-            for step in [Ruleset.preparation, Ruleset.transition] {
-                guard let transition = step(wanted)(observed) else { continue }
-                observed = try await change(observed, to: transition, by: .rule).tables
+        var makesTables = false
+        let interim = manner == .hitless ? wanted.interim(from: observed) : nil
+        for target in [interim, wanted].compactMap(\.self) {
+            if manner == .hitless {
+                observed = try await prepare(target, in: observed, &makesTables)
+            }
+            let transition = manner == .rebuild ? nil : target.transition(from: observed)
+            for stop in [transition, target].compactMap(\.self) {
+                observed = try await change(
+                    observed, to: stop, by: manner == .rebuild ? .table : .rule, &makesTables)
             }
         }
-        return try await change(observed, to: wanted, by: isRebuild ? .table : .rule).makesTables
+        return makesTables
+    }
+
+    /// Makes the sets that the rules of `target` will look into.
+    private func prepare(
+        _ target: Ruleset, in observed: [ObservedTable], _ makesTables: inout Bool
+    ) async throws(ApplyFailure) -> [ObservedTable] {
+        let transaction = Transaction(preparing: target, from: observed)
+        if transaction.isEmpty { return observed }
+        let (found, refusal) = try await commit(transaction, from: observed, to: target)
+        let rest = Transaction(preparing: target, from: found)
+        try require(rest.statements.map { Difference("missing: \($0.text)") }, refusal)
+        makesTables = makesTables || transaction.makesTables
+        return found
     }
 
     /// Makes one transaction, or two where somebody else changed the tables while the first was made.
     private func change(
-        _ observed: [ObservedTable], to wanted: Ruleset, by grain: Transaction.Grain
-    ) async throws(ApplyFailure) -> (tables: [ObservedTable], makesTables: Bool) {
+        _ observed: [ObservedTable], to wanted: Ruleset, by grain: Transaction.Grain,
+        _ makesTables: inout Bool
+    ) async throws(ApplyFailure) -> [ObservedTable] {
         let transaction = Transaction(from: observed, to: wanted, by: grain)
-        if transaction.isEmpty { return (observed, false) }
+        if transaction.isEmpty { return observed }
+        let (found, refusal) = try await commit(transaction, from: observed, to: wanted)
+        let differences = found.differences(from: wanted)
+        if !differences.isEmpty, transaction.editsRules,
+            found != observed || found.handles != observed.handles
+        {
+            // What was to be changed by its handle may have been another rule, or none.
+            return try await change(found, to: wanted, by: .chain, &makesTables)
+        }
+        try require(differences, refusal)
+        makesTables = makesTables || transaction.makesTables
+        return found
+    }
+
+    /// Takes back what a failed ``put(_:from:_:)`` only prepared.
+    ///
+    /// - Parameters:
+    ///   - observed: our tables as they are now.
+    ///   - before: our tables as they are to be again.
+    /// - Returns: false where the kernel differs from `before` in more than that: nothing was done.
+    func takeBackPreparation(
+        in observed: [ObservedTable], to before: [ObservedTable]
+    ) async throws(ApplyFailure) -> Bool {
+        guard let transaction = Transaction(takingBackPreparationIn: observed, to: before) else {
+            return false
+        }
+        if transaction.isEmpty { return true }
+        let (found, refusal) = try await commit(
+            transaction, from: observed, to: Ruleset(names: before))
+        let rest = Transaction(takingBackPreparationIn: found, to: before)
+        try require(
+            rest?.statements.map { Difference("still to do: \($0.text)") }
+                ?? [Difference("somebody changed the tables meanwhile")], refusal)
+        return true
+    }
+
+    /// Commits the transaction and reads the tables back, whose names are among those of
+    /// `observed` and `target` or that carry a stamp.
+    private func commit(
+        _ transaction: Transaction, from observed: [ObservedTable], to target: Ruleset
+    ) async throws(ApplyFailure) -> (found: [ObservedTable], refusal: (any Error)?) {
         var refusal: (any Error)?
         do {
             try await kernel.commit(transaction)
         } catch {
-            // Whether it was applied all the same shows below.
+            // Whether it was applied all the same shows in what is read.
             refusal = error
         }
-        let names = Ruleset(tables: observed.map { Table(name: $0.name) })
-        let found = try await tables(knownFrom: [names, wanted])
-        let differences = found.differences(from: wanted)
-        guard let first = differences.first else { return (found, transaction.makesTables) }
-        if transaction.editsRules, found != observed || found.handles != observed.handles {
-            // What was to be changed by its handle may have been another rule, or none.
-            return try await change(found, to: wanted, by: .chain)
-        }
+        return (try await tables(knownFrom: [Ruleset(names: observed), target]), refusal)
+    }
+
+    /// Throws unless what was read back is what was committed.
+    private func require(
+        _ differences: [Difference], _ refusal: (any Error)?
+    ) throws(ApplyFailure) {
+        guard let first = differences.first else { return }
         if let refusal { throw ApplyFailure("\(refusal)") }
         throw ApplyFailure(
             "verification failed: the kernel does not hold what was committed: \(first)"
@@ -100,7 +171,10 @@ extension [ObservedTable] {
     }
 }
 
-extension Table {
-    /// A table of which only the name matters.
-    fileprivate init(name: String) { self.init(name: name, counters: [], sets: [], chains: []) }
+extension Ruleset {
+    /// Tables of which only the names matter.
+    fileprivate init(names observed: [ObservedTable]) {
+        self.init(
+            tables: observed.map { Table(name: $0.name, counters: [], sets: [], chains: []) })
+    }
 }

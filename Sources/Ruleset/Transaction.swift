@@ -40,8 +40,9 @@ package struct Transaction: Hashable, Sendable {
     /// The change from what the kernel holds to `wanted`.
     ///
     /// What is equal is not touched; rules come and go in place and sets are refilled, which neither
-    /// loses nor leaks packets and keeps the counters. A table that can't be changed in place (a
-    /// chain hooked elsewhere, a set of another type, a dormant table) is replaced.
+    /// loses nor leaks packets and keeps the counters. A chain that is hooked elsewhere and a set of
+    /// another type are made anew in their table; a table with anything that none of ours has (a
+    /// map, the flag dormant) is replaced.
     ///
     /// - Parameters:
     ///   - observed: our tables as the kernel holds them now; others must not be among them.
@@ -57,8 +58,8 @@ package struct Transaction: Hashable, Sendable {
                 continue
             }
             if old.differences(from: table).isEmpty { continue }
-            if grain != .table, old.canChangeInPlace(to: table) {
-                change(old, to: table, by: grain)
+            if grain != .table, old.foreign.isEmpty {
+                change(clear(old, for: table), to: table, by: grain)
             } else {
                 add("delete table inet \(table.name)", table.name)
                 create(table)
@@ -67,6 +68,79 @@ package struct Transaction: Hashable, Sendable {
         for old in observed where !wanted.tables.contains(where: { $0.name == old.name }) {
             add("delete table inet \(old.name)", old.name)
         }
+    }
+
+    /// Makes the interval sets that `target` has and the kernel has not, in tables that are changed
+    /// and in those that come in the place of others. No rule looks into them.
+    ///
+    /// Elements of a new interval set can be found a moment after its commit, when the kernel has
+    /// built its tree: rules of the same transaction would look into an empty set (measured on 6.18).
+    /// So this goes before the transaction with these rules.
+    package init(preparing target: Ruleset, from observed: [ObservedTable]) {
+        let replacesTables = observed.contains { old in
+            !target.tables.contains { $0.name == old.name }
+        }
+        for table in target.tables {
+            let old = observed.first { $0.name == table.name }
+            let new = table.sets.filter { set in
+                set.kind == .intervals && old?.sets.contains { $0.name == set.name } != true
+            }
+            if new.isEmpty { continue }
+            if let old {
+                // What holds foreign objects will be replaced.
+                guard old.foreign.isEmpty else { continue }
+                add("add table inet \(table.name)", table.name)
+                for set in new { refill(set, old: nil, in: table.name) }
+            } else if replacesTables {
+                // By its stamp it is ours, whatever comes next.
+                let stamp = table.chains.filter { $0.name == Stamp.chainName }
+                create(Table(name: table.name, counters: [], sets: new, chains: stamp))
+            }
+        }
+    }
+
+    /// Takes away the tables and sets that a preparation made; nil where the kernel differs from
+    /// `before` in more than that.
+    package init?(takingBackPreparationIn observed: [ObservedTable], to before: [ObservedTable]) {
+        for old in observed {
+            guard let table = before.first(where: { $0.name == old.name }) else {
+                add("delete table inet \(old.name)", old.name)
+                continue
+            }
+            var rest = old
+            rest.sets.removeAll { set in !table.sets.contains { $0.name == set.name } }
+            guard rest.withoutCounts == table.withoutCounts else { return nil }
+            for set in old.sets where !rest.sets.contains(where: { $0.name == set.name }) {
+                add("delete set inet \(old.name) \(set.name)", set.name)
+            }
+        }
+        guard before.allSatisfy({ table in observed.contains { $0.name == table.name } }) else {
+            return nil
+        }
+    }
+
+    /// Takes away what can't become what `table` has by the same name, with all rules, since some
+    /// may refer to it; they come back in the same transaction.
+    ///
+    /// Packets that are on their way through a chain or look into a set that goes still find it
+    /// whole, so that each packet is judged by the old rules, the new ones or both.
+    ///
+    /// - Returns: what is left of the old table.
+    private mutating func clear(_ old: ObservedTable, for table: Table) -> ObservedTable {
+        let chains = old.misfittingChains(for: table)
+        let sets = old.misfittingSets(for: table)
+        if chains.isEmpty && sets.isEmpty { return old }
+        add("flush table inet \(old.name)", old.name)
+        for name in chains { add("delete chain inet \(old.name) \(name)", name) }
+        for name in sets { add("delete set inet \(old.name) \(name)", name) }
+        var left = old
+        left.chains.removeAll { chains.contains($0.name) }
+        left.sets.removeAll { sets.contains($0.name) }
+        for index in left.chains.indices {
+            left.chains[index].rules = []
+            left.chains[index].handles = []
+        }
+        return left
     }
 
     private mutating func create(_ table: Table) {
@@ -167,23 +241,25 @@ package struct Transaction: Hashable, Sendable {
 }
 
 extension ObservedTable {
-    /// A base chain's hook and priority, a set's type and a table's flags are fixed when they are
-    /// made; a chain's policy is not.
-    func canChangeInPlace(to table: Table) -> Bool {
-        guard foreign.isEmpty else { return false }
-        let chainsFit = table.chains.allSatisfy { wanted in
-            guard let old = chains.first(where: { $0.name == wanted.name }) else { return true }
-            switch (old.attachment, wanted.hook) {
-            case (.none, nil): return true
+    /// The chains that `table` has at another hook or priority, which are fixed when a chain is made;
+    /// its policy is not.
+    fileprivate func misfittingChains(for table: Table) -> [String] {
+        table.chains.filter { wanted in
+            guard let old = chains.first(where: { $0.name == wanted.name }) else { return false }
+            return switch (old.attachment, wanted.hook) {
+            case (.none, nil): false
             case (.hook(let hook), let wanted?):
-                return hook.point == wanted.point && hook.priority == wanted.priority
-            case (.foreign, _), (.none, _), (.hook, _): return false
+                hook.point != wanted.point || hook.priority != wanted.priority
+            case (.foreign, _), (.none, _), (.hook, _): true
             }
-        }
-        let setsFit = table.sets.allSatisfy { wanted in
-            guard let old = sets.first(where: { $0.name == wanted.name }) else { return true }
-            return old.set?.family == wanted.family && old.set?.kind == wanted.kind
-        }
-        return chainsFit && setsFit
+        }.map(\.name)
+    }
+
+    /// The sets that `table` has with another type, which is fixed when a set is made.
+    func misfittingSets(for table: Table) -> [String] {
+        table.sets.filter { wanted in
+            guard let old = sets.first(where: { $0.name == wanted.name }) else { return false }
+            return old.set?.family != wanted.family || old.set?.kind != wanted.kind
+        }.map(\.name)
     }
 }

@@ -1,19 +1,19 @@
 internal import PortModel
 
 extension Ruleset {
-    /// What the kernel holds, with the interval sets that are new; nil where there are none.
+    /// The state to go through where interval sets change their type; nil where none does.
     ///
-    /// Elements of a new interval set can be found a moment after its commit, when the kernel has
-    /// built its tree: rules of the same transaction would look into an empty set (measured on 6.18).
-    /// So the sets stand before any rule looks into them.
-    package func preparation(from observed: [ObservedTable]) -> Ruleset? {
+    /// A set can't change its type, and a new one can't be filled before the old one gave its name
+    /// free. So the rules first look into sets by other names, which are filled before that, and then
+    /// into those by the right names, which are filled meanwhile.
+    package func interim(from observed: [ObservedTable]) -> Ruleset? {
         var isNeeded = false
         let tables = tables.map { table in
             guard let old = observed.first(where: { $0.name == table.name }),
-                let prepared = table.preparation(from: old)
+                let interim = table.interim(from: old)
             else { return table }
             isNeeded = true
-            return prepared
+            return interim
         }
         return isNeeded ? Ruleset(tables: tables) : nil
     }
@@ -39,16 +39,32 @@ extension Ruleset {
 }
 
 extension Table {
-    /// The old table with this one's new interval sets.
-    fileprivate func preparation(from old: ObservedTable) -> Table? {
-        guard old.canChangeInPlace(to: self), let oldTable = Table(old) else { return nil }
-        let new = sets.filter { set in
-            set.kind == .intervals && !old.sets.contains { $0.name == set.name }
-        }
-        guard !new.isEmpty else { return nil }
+    /// This table with other names for the interval sets whose type the old one's do not have.
+    fileprivate func interim(from old: ObservedTable) -> Table? {
+        // What holds foreign objects is replaced as a whole.
+        guard old.foreign.isEmpty else { return nil }
+        let misfitting = Set(old.misfittingSets(for: self))
+        let standIns = Dictionary(
+            uniqueKeysWithValues: sets.filter {
+                $0.kind == .intervals && misfitting.contains($0.name)
+            }.map { ($0.name, "stand-in.\($0.name)") })
+        if standIns.isEmpty { return nil }
         return Table(
-            name: name, counters: oldTable.counters, sets: oldTable.sets + new,
-            chains: oldTable.chains)
+            name: name, counters: counters,
+            sets: sets.map { set in
+                var set = set
+                set.name = standIns[set.name] ?? set.name
+                return set
+            },
+            chains: chains.map { chain in
+                var chain = chain
+                for index in chain.rules.indices {
+                    chain.rules[index].matches = chain.rules[index].matches.map {
+                        $0.looking(into: standIns)
+                    }
+                }
+                return chain
+            })
     }
 
     /// This table with everything of the old one that still judges.
@@ -90,6 +106,17 @@ extension Table {
             let kept = sets.first { $0.name == set.name }?.addresses ?? AddressSet()
             let removed = set.addresses.subtracting(kept)
             return removed.subtracting(enforced) != removed
+        }
+    }
+}
+
+extension Match {
+    /// The same condition with other names of sets.
+    fileprivate func looking(into names: [String: String]) -> Match {
+        switch self {
+        case .sourceIn(let set, let family): .sourceIn(set: names[set] ?? set, family)
+        case .destinationIn(let set, let family): .destinationIn(set: names[set] ?? set, family)
+        default: self
         }
     }
 }

@@ -52,7 +52,8 @@ package actor FakeKernel: RulesetKernel {
     // MARK: The script
 
     /// The faults of the next commits, one after another; nil is none.
-    package func failCommits(_ faults: CommitFault?...) { commitFaults = faults }
+    package func failCommits(_ faults: CommitFault?...) { failCommits(faults) }
+    package func failCommits(_ faults: [CommitFault?]) { commitFaults = faults }
     package func failCommits(_ fault: CommitFault, times: Int) {
         commitFaults = Array(repeating: fault, count: times)
     }

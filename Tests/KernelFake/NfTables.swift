@@ -111,6 +111,15 @@ package struct NfTables: Hashable, Sendable {
             guard tables.removeValue(forKey: name) != nil else {
                 throw FakeKernelError("No such file or directory: \(statement)")
             }
+        case "flush":
+            guard var contents = tables[name] else {
+                throw FakeKernelError("No such file or directory: \(statement)")
+            }
+            for chain in contents.chains.keys {
+                contents.chains[chain]?.rules = []
+                contents.chains[chain]?.handles = []
+            }
+            tables[name] = contents
         default:
             throw FakeKernelError("not understood: \(statement)")
         }

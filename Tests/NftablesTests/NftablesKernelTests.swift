@@ -45,6 +45,51 @@ struct NftablesKernelTests {
         }
     }
 
+    @Test("what is hooked elsewhere or of another type is made anew in its table")
+    func otherLayout() async throws {
+        try await TestedKernel.with { kernel in
+            let address = try #require(IPAddress("192.0.2.1"))
+            let sets = [NamedSet.Kind.intervals, .addresses, .countedAddresses].map { kind in
+                NamedSet(
+                    name: "set-\(kind.rawValue)", family: .ipv4, kind: kind,
+                    addresses: AddressSet([address]))
+            }
+            let table = Table(
+                name: "pexip_fw_layout", counters: ["c"], sets: sets,
+                chains: [
+                    Chain(
+                        name: "input", hook: Hook(.input, .filter, policy: .drop),
+                        rules: [Rule([.protocolNumber(17)], .jump("input_udp"))]),
+                    Chain(
+                        name: "input_udp",
+                        rules: sets.map {
+                            Rule([.sourceIn(set: $0.name, .ipv4)], counter: "c", .accept)
+                        }),
+                ])
+            let older = [
+                "add table inet pexip_fw_layout",
+                "add counter inet pexip_fw_layout c { packets 7 bytes 900 ; }",
+                "add set inet pexip_fw_layout set-intervals { type ipv6_addr; }",
+                "add set inet pexip_fw_layout set-addresses { type ipv4_addr; flags timeout; }",
+                "add set inet pexip_fw_layout set-countedAddresses { type ipv4_addr; flags dynamic; }",
+                "add chain inet pexip_fw_layout input_udp { type nat hook output priority -100; }",
+                "add chain inet pexip_fw_layout input { type filter hook forward priority 5; policy drop; }",
+                "add rule inet pexip_fw_layout input ip6 saddr @set-intervals counter name c accept",
+                "add rule inet pexip_fw_layout input_udp ip saddr @set-addresses accept",
+            ]
+            try ChildProcess.run(["nft", older.joined(separator: "\n")]).requireSuccess()
+            let before = try await kernel.tables(withPrefix: TestedKernel.prefix).tables
+            let transaction = Transaction(from: before, to: Ruleset(tables: [table]))
+            #expect(!transaction.makesTables)
+            try await kernel.check(transaction)
+            try await kernel.commit(transaction)
+            let after = try await kernel.tables(withPrefix: TestedKernel.prefix).tables
+            #expect(after.first?.differences(from: table) == [])
+            #expect(after.first?.counters["c"] == CounterValue(packets: 7, bytes: 900))
+            try await TestedKernel.removeTables(kernel)
+        }
+    }
+
     @Test("what was read before is taken for what is there until somebody changes something")
     func structure() async throws {
         try await TestedKernel.with { kernel in

@@ -77,18 +77,90 @@ import Testing
         bare.sets = []
         bare.chains[1].rules = [Rule([], .accept)]
         var kernel = try Self.kernel(holding: bare)
-        let preparation = try #require(
-            Ruleset(tables: [wanted]).preparation(from: kernel.observed))
-        let transaction = Transaction(from: kernel.observed, to: preparation)
+        let preparation = Transaction(preparing: Ruleset(tables: [wanted]), from: kernel.observed)
         #expect(
-            transaction.statements.map(\.text) == [
+            preparation.statements.map(\.text) == [
                 "add table inet pexip_fw_a",
                 "add set inet pexip_fw_a peers.v4 { type ipv4_addr; flags interval; }",
                 "add element inet pexip_fw_a peers.v4 { 10.0.0.2 }",
             ])
-        try kernel.apply(transaction)
-        #expect(Ruleset(tables: [wanted]).preparation(from: kernel.observed) == nil)
+        try kernel.apply(preparation)
+        let again = Transaction(preparing: Ruleset(tables: [wanted]), from: kernel.observed)
+        #expect(again.isEmpty)
         try Self.lead(&kernel, to: wanted)
+    }
+
+    /// A table in the place of another stands with its sets first, and says whose it is; the first
+    /// table, and one that is missing, are made at once.
+    @Test func aTableThatTakesOverIsPrepared() throws {
+        let wanted = Ruleset(tables: [
+            Self.table("pexip_fw_b").stamped(Stamp(generation: 2, digest: "00"))
+        ])
+        #expect(Transaction(preparing: wanted, from: []).isEmpty)
+        var kernel = try Self.kernel(holding: Self.table())
+        try kernel.apply(Transaction(preparing: wanted, from: kernel.observed))
+        #expect(kernel.tables["pexip_fw_b"]?.chains.keys.sorted() == [Stamp.chainName])
+        #expect(kernel.tables["pexip_fw_b"]?.sets["peers.v4"]?.addresses.isEmpty == false)
+        #expect(Transaction(preparing: wanted, from: kernel.observed).isEmpty)
+        try Self.lead(&kernel, to: wanted.tables[0])
+    }
+
+    /// What is hooked elsewhere is made anew in its table, as is what refers to it.
+    @Test func anotherHookIsAnotherChain() throws {
+        var kernel = try Self.kernel(holding: Self.table(priority: .raw))
+        let transaction = try Self.lead(&kernel, to: Self.table())
+        #expect(
+            transaction.statements.prefix(3).map(\.text) == [
+                "flush table inet pexip_fw_a", "delete chain inet pexip_fw_a input",
+                "add table inet pexip_fw_a",
+            ])
+        #expect(!transaction.makesTables)
+    }
+
+    /// Rules look into a set of another type under another name first, then under its own.
+    @Test func aSetOfAnotherTypeIsStoodInFor() throws {
+        let wanted = Ruleset(tables: [Self.table()])
+        var older = Self.table()
+        older.sets[0].kind = .addresses
+        var kernel = try Self.kernel(holding: older)
+        let interim = try #require(wanted.interim(from: kernel.observed))
+        #expect(interim.tables[0].sets.map(\.name) == ["stand-in.peers.v4"])
+        #expect(
+            interim.tables[0].chains[1].rules[0].matches.first
+                == .sourceIn(set: "stand-in.peers.v4", .ipv4))
+        for target in [interim, wanted] {
+            try kernel.apply(Transaction(preparing: target, from: kernel.observed))
+            #expect(kernel.observed[0].sets.count == 2)
+            try Self.lead(&kernel, to: target.tables[0])
+        }
+        #expect(wanted.interim(from: kernel.observed) == nil)
+        #expect(wanted.interim(from: []) == nil)
+    }
+
+    @Test func preparationIsTakenBack() throws {
+        let before = try Self.kernel(holding: Self.table())
+        let wanted = Ruleset(tables: [
+            Self.table("pexip_fw_b").stamped(Stamp(generation: 2, digest: "00"))
+        ])
+        var kernel = before
+        try kernel.apply(Transaction(preparing: wanted, from: kernel.observed))
+        try kernel.apply("add set inet pexip_fw_a new.v4 { type ipv4_addr; flags interval; }")
+        let back = try #require(
+            Transaction(takingBackPreparationIn: kernel.observed, to: before.observed))
+        try kernel.apply(back)
+        #expect(kernel == before)
+        let nothing = Transaction(takingBackPreparationIn: kernel.observed, to: before.observed)
+        #expect(nothing?.isEmpty == true)
+    }
+
+    @Test(arguments: [
+        table(peers: [5]), table("pexip_fw_b"), table(policy: .accept),
+        table(counters: ["row", "drop.in", "more"]),
+    ])
+    func moreThanPreparationIsNotTakenBack(_ other: Table) throws {
+        let before = try Self.kernel(holding: Self.table()).observed
+        let now = try Self.kernel(holding: other).observed
+        #expect(Transaction(takingBackPreparationIn: now, to: before) == nil)
     }
 
     @Test func nothingToDoIsEmpty() throws {
@@ -177,7 +249,7 @@ import Testing
     /// Changes in place keep the counters' values; a replaced table starts anew.
     @Test(arguments: [
         (table(peers: [5]), true), (table(peers: []), true), (table(policy: .accept), true),
-        (table(counters: ["row", "drop.in", "more"]), true), (table(priority: .raw), false),
+        (table(counters: ["row", "drop.in", "more"]), true), (table(priority: .raw), true),
     ])
     func changesInPlaceWhereThatIsPossible(_ wanted: Table, isInPlace: Bool) throws {
         var kernel = try Self.kernel(holding: Self.table())
