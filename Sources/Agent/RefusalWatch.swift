@@ -12,6 +12,7 @@ actor RefusalWatch {
     /// Opening waits for another process.
     nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
+    private let tasks = QueueTaskExecutor(label: "refusals.tasks")
     private let keeper: KernelKeeper
     private let reconciler: Reconciler
     private let log: Logger
@@ -69,7 +70,9 @@ actor RefusalWatch {
     private func fail(_ reason: String) {
         if problem != reason { log.warning("refusals are not sampled: \(reason)") }
         problem = reason
-        retries.schedule(after: pace.next()) { Task { await self.open() } }
+        retries.schedule(after: pace.next()) { [self, tasks] in
+            Task(executorPreference: tasks) { await self.open() }
+        }
     }
 
     private nonisolated func hear(_ event: RefusalEvent) {
@@ -77,7 +80,8 @@ actor RefusalWatch {
         case .refused(let packet): record.withLock { $0?.add(packet, at: .now) }
         case .unreadable: record.withLock { $0?.addUnreadable() }
         case .lost(let count): record.withLock { $0?.addLost(count) }
-        case .failed(let reason): Task { await self.end(because: reason) }
+        case .failed(let reason):
+            Task(executorPreference: tasks) { await self.end(because: reason) }
         }
     }
 
