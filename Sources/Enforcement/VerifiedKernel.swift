@@ -89,7 +89,7 @@ struct VerifiedKernel: Sendable {
         let (found, refusal) = try await commit(transaction, from: observed, to: wanted)
         let differences = found.differences(from: wanted)
         if !differences.isEmpty, transaction.editsRules,
-            found != observed || found.handles != observed.handles
+            found.structure != observed.structure || found.handles != observed.handles
         {
             // What was to be changed by its handle may have been another rule, or none.
             return try await change(found, to: wanted, by: .chain, &makesTables)
@@ -158,6 +158,9 @@ struct VerifiedKernel: Sendable {
 }
 
 extension [ObservedTable] {
+    /// What others than packets change.
+    fileprivate var structure: [ObservedTable] { map(\.withoutCounts) }
+
     fileprivate var handles: [[[UInt64]]] { map { $0.chains.map(\.handles) } }
 
     func differences(from wanted: Ruleset) -> [Difference] {

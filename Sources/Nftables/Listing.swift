@@ -90,6 +90,13 @@ extension ObservedSet {
             self.init(name: name, set: nil)
             return
         }
+        if let limits = kind.noteLimits {
+            self.init(
+                name: name,
+                set: NamedSet(name: name, family: family, kind: kind, addresses: AddressSet()),
+                noted: Self.noted(listing, limits))
+            return
+        }
         var ranges: [ClosedRange<IPAddress>] = []
         var counters: [IPAddress: CounterValue] = [:]
         for element in listing["elem"]?.array ?? [] {
@@ -113,14 +120,45 @@ extension ObservedSet {
     }
 
     private static func family(_ listing: JSONValue) -> AddressFamily? {
-        switch listing["type"]?.string {
-        case "ipv4_addr": .ipv4
-        case "ipv6_addr": .ipv6
+        switch listing["type"] {
+        case "ipv4_addr", ["ipv4_addr", "ipv4_addr"]: .ipv4
+        case "ipv6_addr", ["ipv6_addr", "ipv6_addr"]: .ipv6
         default: nil
         }
     }
 
+    /// What packets noted. Elements that they can't have made say nothing of any packet.
+    private static func noted(
+        _ listing: JSONValue, _ limits: NoteLimits
+    ) -> [AddressPair: Int] {
+        var noted: [AddressPair: Int] = [:]
+        for element in listing["elem"]?.array ?? [] {
+            guard let key = element["elem"]?["val"]?["concat"]?.array, key.count == 2,
+                let source = key[0].string.flatMap({ IPAddress($0) }),
+                let destination = key[1].string.flatMap({ IPAddress($0) }),
+                let left = element["elem"]?["expires"]?.integer
+            else { continue }
+            noted[AddressPair(from: source, to: destination)] =
+                max(0, limits.seconds - Int(clamping: left))
+        }
+        return noted
+    }
+
+    /// A set that packets fill; the flag for that is told by nftables 1.0.7 and later.
+    private static func noteKind(_ listing: JSONValue) -> NamedSet.Kind? {
+        let flags = Set(listing["flags"]?.array?.map(\.string) ?? [])
+        guard flags == ["timeout"] || flags == ["timeout", "dynamic"], listing["stmt"] == nil,
+            listing["gc-interval"] == nil
+        else { return nil }
+        return [NamedSet.Kind.pairs, .strayPairs].first { kind in
+            guard let limits = kind.noteLimits else { return false }
+            return listing["timeout"]?.integer == Int64(limits.seconds)
+                && listing["size"]?.integer == Int64(limits.size)
+        }
+    }
+
     private static func kind(_ listing: JSONValue) -> NamedSet.Kind? {
+        if listing["type"]?.array != nil { return noteKind(listing) }
         guard listing["timeout"] == nil, listing["size"] == nil else { return nil }
         let flags = listing["flags"]?.array?.map(\.string) ?? []
         switch (flags, listing["stmt"]) {
@@ -187,7 +225,7 @@ extension Rule {
         var rule = Rule([], nil, comment: listing["comment"]?.string)
         var limit: UInt32?
         for expression in expressions {
-            guard rule.verdict == nil, rule.sampling == nil,
+            guard rule.verdict == nil, rule.sampling == nil, rule.note == nil,
                 let (kind, value) = expression.object?.first,
                 expression.object?.count == 1
             else { return nil }
@@ -211,6 +249,9 @@ extension Rule {
             case "notrack":
                 guard !rule.isNotrack, limit == nil else { return nil }
                 rule.isNotrack = true
+            case "set":
+                guard let note = Note(listing: value) else { return nil }
+                rule.note = note
             case "accept": rule.verdict = .accept
             case "drop": rule.verdict = .drop
             case "return": rule.verdict = .return
@@ -241,6 +282,25 @@ extension Sampling {
             listing["snaplen"]?.integer == Int64(Self.length)
         else { return nil }
         self.init(counter: counter, group: group, rate: rate)
+    }
+}
+
+extension Note {
+    fileprivate init?(listing: JSONValue) {
+        guard listing["op"]?.string == "update", listing["stmt"] == nil,
+            let set = listing["set"]?.string, set.hasPrefix("@"),
+            let key = listing["elem"]?["concat"]?.array
+        else { return nil }
+        for (family, header) in [(AddressFamily.ipv4, "ip"), (.ipv6, "ip6")] {
+            let own: [JSONValue] = ["saddr", "daddr"].map {
+                ["payload": ["protocol": .string(header), "field": .string($0)]]
+            }
+            if key == own {
+                self.init(set: String(set.dropFirst()), family: family)
+                return
+            }
+        }
+        return nil
     }
 }
 

@@ -48,8 +48,8 @@ package actor NftablesKernel {
     /// As ``tables(withPrefix:)``, but with counters as they were when the tables were last read.
     ///
     /// Every transaction makes a new generation (nf_tables since Linux 3.18), so that tables need no
-    /// reading where it is still the same. Only elements that packets add to a set would escape
-    /// this, and no set of ours takes them.
+    /// reading where it is still the same. Only what packets note in sets escapes
+    /// this, and that matters here no more than counters' values.
     package func structure(withPrefix prefix: String) throws(NftablesError) -> Observation {
         if let lastRead, lastRead.prefix == prefix,
             try generationID() == lastRead.observation.generationID

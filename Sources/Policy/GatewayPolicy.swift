@@ -10,6 +10,8 @@ package struct GatewayPolicy: Hashable, Sendable {
     package let policies: [Policy]
     /// Every address of every node of the deployment, enforced or not.
     package let nodeAddresses: AddressSet
+    /// The primary ones among them, by which nodes speak with each other.
+    package let meshAddresses: AddressSet
     private let policyByAddress: [IPAddress: Int]
 
     /// - Parameter enforced: the nodes that are enforced here.
@@ -25,6 +27,7 @@ package struct GatewayPolicy: Hashable, Sendable {
             return Policy(of: node, in: deployment, mesh: mesh, rows: rows)
         }
         nodeAddresses = AddressSet(deployment.nodes.flatMap(\.allAddresses))
+        meshAddresses = AddressSet(deployment.nodes.flatMap(\.addresses))
         var indices: [IPAddress: Int] = [:]
         for (index, node) in enforced.enumerated() {
             for address in node.allAddresses { indices[address] = index }

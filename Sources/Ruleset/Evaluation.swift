@@ -20,7 +20,16 @@ package struct Evaluation: Hashable, Sendable {
     /// The counters that the packet advanced.
     package var counters: [String] { matched.compactMap(\.rule.counter) }
     /// The rule that decided; nil where a base chain's policy did.
-    package var decisive: Step? { matched.last { $0.rule.verdict != nil } }
+    package var decisive: Step? {
+        matched.last { step in
+            switch step.rule.verdict {
+            case .accept, .drop, .return: true
+            case .jump, nil: false
+            }
+        }
+    }
+    /// The sets in which the packet's addresses were noted.
+    package var notes: [String] { matched.compactMap(\.rule.note?.set) }
 }
 
 /// Evaluates packets against one table, prepared for many of them.
@@ -94,7 +103,9 @@ private struct Passage {
     /// Accept or drop; nil where no rule of the chain, or of those it jumps to, decided.
     mutating func run(_ chain: Chain) -> Verdict? {
         for (index, rule) in chain.rules.enumerated()
-        where rule.matches.allSatisfy({ matches($0) }) {
+        where rule.matches.allSatisfy({ matches($0) })
+            && rule.note.map({ $0.family == packet.family }) ?? true
+        {
             matched.append(Evaluation.Step(chain: chain.name, index: index, rule: rule))
             if rule.isNotrack { isUntracked = true }
             switch rule.verdict {

@@ -52,7 +52,7 @@ extension Ruleset {
             let evaluator = TableEvaluator(table)
             let evaluation =
                 isGateway ? evaluator.evaluateForwarded(packet) : evaluator.evaluate(packet)
-            for step in evaluation.matched {
+            for step in evaluation.matched where step.rule.note == nil {
                 rules.append(
                     Explanation.AppliedRule(
                         table: table.name, chain: step.chain, number: step.index + 1,

@@ -167,10 +167,13 @@ private struct GatewayCompiler {
     mutating func table() -> Table {
         var forward = [
             // One test for all: only translated flows pay for the look at their addresses.
-            Rule([.isTranslated], .jump("translated"), comment: DropCounter.translated),
-            Rule([.connection([.established, .related])], .accept, comment: "established"),
+            Rule([.isTranslated], .jump("translated"), comment: DropCounter.translated)
         ]
-        var chains = [translated()]
+        forward += meshJumps
+        forward += [
+            Rule([.connection([.established, .related])], .accept, comment: "established")
+        ]
+        var chains = [translated()] + meshChains()
         for policyClass in classes {
             let nodes = policyClass.addresses(of: .any)
             for family in policyClass.families {
@@ -199,11 +202,59 @@ private struct GatewayCompiler {
             name: "translated",
             rules: AddressFamily.allCases.compactMap { family in
                 builder.set("nodes", family, .addresses, policy.nodeAddresses).map { set in
-                    builder.counting(
-                        [.sourceIn(set: set, family), .destinationIn(set: set, family)],
-                        as: DropCounter.translated, nil)
+                    let isBetweenNodes: [Match] = [
+                        .sourceIn(set: set, family), .destinationIn(set: set, family),
+                    ]
+                    var rule = builder.counting(isBetweenNodes, as: DropCounter.translated, nil)
+                    rule.note = builder.noting([], in: .translated, family).note
+                    return rule
                 }
             })
+    }
+
+    // MARK: The state of the mesh
+
+    /// The families in which nodes can speak with each other.
+    private var meshFamilies: [AddressFamily] {
+        classes.isEmpty
+            ? [] : AddressFamily.allCases.filter { !policy.meshAddresses.only($0).isEmpty }
+    }
+
+    /// Before what is established, as most of IKE and ESP is. What media pay for it are four
+    /// comparisons, of the protocol and, for UDP, of both ports at once.
+    private var meshJumps: [Rule] {
+        if meshFamilies.isEmpty { return [] }
+        let ike = classes.lazy.flatMap(\.permits).first { permit in
+            if case .mesh = permit.peerOrigin { permit.protocol == .udp } else { false }
+        }
+        return [
+            Rule(
+                [.protocolNumber(IPProtocol.esp.rawValue)], .jump("mesh_esp"),
+                comment: TableBuilder.mesh)
+        ]
+            + (ike.map { TableBuilder.matches(of: $0, addresses: []) } ?? []).map {
+                Rule($0, .jump("mesh_ike"), comment: TableBuilder.mesh)
+            }
+    }
+
+    private mutating func meshChains() -> [Chain] {
+        let families = meshFamilies
+        if families.isEmpty { return [] }
+        var chains = builder.strayChains(families)
+        for (name, set) in [("mesh_esp", NoteSet.esp), ("mesh_ike", .ike)] {
+            let rules = families.map { family in
+                builder.noting(meshMatches(family), in: set, family)
+            }
+            chains.append(Chain(name: name, rules: rules))
+        }
+        return chains
+    }
+
+    private mutating func meshMatches(_ family: AddressFamily) -> [Match] {
+        Direction.allCases.flatMap { direction in
+            builder.peerMatch(
+                .mesh(NodeRole.allCases), .only(policy.meshAddresses), direction, family) ?? []
+        }
     }
 
     /// The media rule meets most packets and stands first; ICMP, which no row is about, last.
@@ -221,6 +272,7 @@ private struct GatewayCompiler {
         for family in policyClass.families {
             rules += nodeTotal(family, direction)
         }
+        if !meshFamilies.isEmpty { rules += TableBuilder.strayJumps }
         rules += builder.refusing(
             [], as: isInbound ? DropCounter.inbound(name) : DropCounter.outbound(name), refusal,
             sampledBy: policy.refusals)

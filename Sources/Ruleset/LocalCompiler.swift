@@ -44,7 +44,7 @@ private struct LocalCompiler {
     mutating func table() -> Table {
         let chains =
             [rawIn(), rawOut()] + [Direction.inbound, .outbound].flatMap { filterChains($0) }
-            + [icmp(.ipv4), icmp(.ipv6)] + unansweredChain()
+            + [icmp(.ipv4), icmp(.ipv6)] + unansweredChain() + meshChains()
         return builder.table(named: policy.node.tableName, chains: chains)
     }
 
@@ -97,6 +97,13 @@ private struct LocalCompiler {
             Rule([.destinationPorts(.udp, $0)], .return)
         }
         rules += answerable.peerPorts.intervals.map { Rule([.sourcePorts(.udp, $0)], .return) }
+        if !meshFamilies.isEmpty {
+            rules += policy.node.allAddresses.map {
+                builder.noting(
+                    [.destinationPorts(.udp, TableBuilder.traversalPort), .destination($0)],
+                    in: .strayTraversal, $0.family)
+            }
+        }
         rules += policy.node.allAddresses.flatMap {
             builder.refusing(
                 [.destination($0)], as: DropCounter.unanswered, refusal,
@@ -111,6 +118,7 @@ private struct LocalCompiler {
         let isInbound = direction == .inbound
         let name = isInbound ? "input" : "output"
         var rules = mediaRules(direction)
+        rules += ikeJumps(direction)
         rules += [
             Rule([.connection([.established, .related])], .accept, comment: "established"),
             Rule([isInbound ? .inputIsLoopback : .outputIsLoopback], .accept, comment: "loopback"),
@@ -137,7 +145,10 @@ private struct LocalCompiler {
                     [.protocolNumber(ipProtocol.rawValue)], .jump(chain), comment: ipProtocol.name))
             chains.append(Chain(name: chain, rules: body))
         }
-        rules += permits.filter { $0.protocol == .esp }.flatMap { self.rules(of: $0) }
+        let esp = permits.filter { $0.protocol == .esp }
+        rules += esp.flatMap { permit in notes(of: permit, in: .esp) }
+        rules += esp.flatMap { self.rules(of: $0) }
+        if !meshFamilies.isEmpty { rules += TableBuilder.strayJumps }
         rules += builder.refusing(
             [], as: isInbound ? DropCounter.inbound : DropCounter.outbound, refusal,
             sampledBy: policy.refusals)
@@ -188,6 +199,68 @@ private struct LocalCompiler {
             }
         }
         return Chain(name: family == .ipv4 ? "icmp_v4" : "icmp_v6", rules: rules)
+    }
+
+    // MARK: The state of the mesh
+
+    /// The families in which the node can speak with another.
+    private var meshFamilies: [AddressFamily] {
+        AddressFamily.allCases.filter { family in
+            !policy.mesh.only(family).isEmpty
+                && policy.node.addresses.contains { $0.family == family }
+        }
+    }
+
+    private func meshPermits(_ direction: Direction, _ ipProtocol: IPProtocol) -> [Permit] {
+        policy.permits.filter { permit in
+            guard permit.direction == direction, permit.protocol == ipProtocol,
+                case .mesh = permit.peerOrigin
+            else { return false }
+            return true
+        }
+    }
+
+    /// Behind the media and before what is established, as most of IKE is.
+    private func ikeJumps(_ direction: Direction) -> [Rule] {
+        if meshFamilies.isEmpty { return [] }
+        return meshPermits(direction, .udp).flatMap { TableBuilder.matches(of: $0, addresses: []) }
+            .map {
+                Rule($0, .jump("mesh_\(direction.rawValue)"), comment: TableBuilder.mesh)
+            }
+    }
+
+    private mutating func meshChains() -> [Chain] {
+        let families = meshFamilies
+        if families.isEmpty { return [] }
+        var chains = builder.strayChains(families)
+        for direction in Direction.allCases {
+            let rules = meshPermits(direction, .udp).flatMap { permit in
+                notes(of: permit, in: .ike, hasPorts: false)
+                    + notes(of: permit, in: .translated, hasPorts: false, [.isTranslated])
+            }
+            chains.append(Chain(name: "mesh_\(direction.rawValue)", rules: rules))
+        }
+        return chains
+    }
+
+    /// Rules that note what the permit lets pass.
+    ///
+    /// - Parameter hasPorts: false where the way to the rules asks for protocol and ports.
+    private mutating func notes(
+        of permit: Permit, in set: NoteSet, hasPorts: Bool = true, _ further: [Match] = []
+    ) -> [Rule] {
+        var rules: [Rule] = []
+        for address in permit.nodeAddresses {
+            guard
+                let peers = builder.peerMatch(
+                    permit.peerOrigin, permit.peers, permit.direction, address.family)
+            else { continue }
+            let node = permit.direction == .inbound ? Match.destination(address) : .source(address)
+            let ends = [node] + peers + further
+            let all = hasPorts ? TableBuilder.matches(of: permit, addresses: ends) : [ends]
+            rules += all.map { builder.noting($0, in: set, address.family) }
+        }
+        return rules
     }
 
     // MARK: Permits

@@ -23,7 +23,8 @@ package struct ObservedTable: Hashable, Sendable {
 }
 
 extension ObservedTable {
-    /// The table with all counters at zero, to compare what others than packets changed.
+    /// The table with all counters at zero and nothing noted, to compare what others than packets
+    /// changed.
     package var withoutCounts: ObservedTable {
         var table = self
         table.counters = counters.mapValues { _ in CounterValue() }
@@ -31,6 +32,7 @@ extension ObservedTable {
             table.sets[index].counters = table.sets[index].counters.mapValues { _ in
                 CounterValue()
             }
+            table.sets[index].noted = [:]
         }
         return table
     }
@@ -53,11 +55,17 @@ package struct ObservedSet: Hashable, Sendable {
     package var set: NamedSet?
     /// The counters of a set that counts at each element.
     package var counters: [IPAddress: CounterValue]
+    /// What packets noted, and how many seconds ago the last of them did.
+    package var noted: [AddressPair: Int]
 
-    package init(name: String, set: NamedSet?, counters: [IPAddress: CounterValue] = [:]) {
+    package init(
+        name: String, set: NamedSet?, counters: [IPAddress: CounterValue] = [:],
+        noted: [AddressPair: Int] = [:]
+    ) {
         self.name = name
         self.set = set
         self.counters = counters
+        self.noted = noted
     }
 }
 

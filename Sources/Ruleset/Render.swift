@@ -29,11 +29,19 @@ extension Table {
 extension NamedSet {
     /// What is fixed when the set is made.
     var properties: [String] {
-        let type = "type \(family == .ipv4 ? "ipv4_addr" : "ipv6_addr")"
+        let key = family == .ipv4 ? "ipv4_addr" : "ipv6_addr"
+        let type = "type \(key)"
+        if let limits = kind.noteLimits {
+            return [
+                "\(type) . \(key)", "flags dynamic,timeout", "timeout \(limits.seconds)s",
+                "size \(limits.size)",
+            ]
+        }
         switch kind {
         case .intervals: return [type, "flags interval"]
         case .addresses: return [type]
         case .countedAddresses: return [type, "counter"]
+        case .pairs, .strayPairs: preconditionFailure("\(kind) has limits")
         }
     }
 
@@ -42,6 +50,7 @@ extension NamedSet {
         switch kind {
         case .intervals: addresses.elements
         case .addresses, .countedAddresses: addresses.members.map(\.description)
+        case .pairs, .strayPairs: []
         }
     }
 }
@@ -73,6 +82,7 @@ extension Rule {
         if let sampling { words.append(sampling.text) }
         if let counter { words.append("counter name \"\(counter)\"") }
         if isNotrack { words.append("notrack") }
+        if let note { words.append(note.text) }
         if let verdict { words.append(verdict.text) }
         if let comment { words.append("comment \"\(comment)\"") }
         return words.joined(separator: " ")
@@ -83,6 +93,13 @@ extension Sampling {
     /// The limit comes first, so that whoever floods us costs no copy.
     fileprivate var text: String {
         "limit rate \(rate)/second burst \(rate) packets log prefix \"\(counter)\" group \(group) snaplen \(Self.length)"
+    }
+}
+
+extension Note {
+    /// A key in the set begins its time anew.
+    fileprivate var text: String {
+        "update @\(set) { \(family.header) saddr . \(family.header) daddr }"
     }
 }
 

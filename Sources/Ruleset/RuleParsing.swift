@@ -39,6 +39,7 @@ extension Rule {
                 try words.expect("name")
                 rule.counter = try words.quoted()
             case "notrack": rule.isNotrack = true
+            case "update": rule.note = try words.note()
             case "accept": rule.verdict = .accept
             case "drop": rule.verdict = .drop
             case "return": rule.verdict = .return
@@ -46,6 +47,9 @@ extension Rule {
             case "comment": rule.comment = try words.quoted()
             default: rule.matches.append(try words.match(word))
             }
+        }
+        if rule.note != nil, rule.verdict != nil {
+            throw RuleSyntaxError("a rule that notes has no verdict: \(text)")
         }
         self = rule
     }
@@ -90,6 +94,19 @@ private struct RuleWords {
             throw RuleSyntaxError("\(word) is not quoted: \(text)")
         }
         return String(word.dropFirst().dropLast())
+    }
+
+    /// `@seen.esp.v4 { ip saddr . ip daddr }`
+    mutating func note() throws(RuleSyntaxError) -> Note {
+        let set = try word()
+        guard set.hasPrefix("@") else { throw RuleSyntaxError("\(set) is no set: \(text)") }
+        try expect("{")
+        let header = try word()
+        guard let family = ["ip": AddressFamily.ipv4, "ip6": .ipv6][header] else {
+            throw RuleSyntaxError("\(header) is no header: \(text)")
+        }
+        for word in ["saddr", ".", header, "daddr", "}"] { try expect(word) }
+        return Note(set: String(set.dropFirst()), family: family)
     }
 
     mutating func number<Number: FixedWidthInteger>(

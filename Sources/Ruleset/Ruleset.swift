@@ -36,6 +36,11 @@ package struct NamedSet: Hashable, Sendable, Codable {
         case addresses
         /// The same with a counter at each element, which every lookup that finds it advances.
         case countedAddresses
+        /// Pairs of a source and a destination, which packets note: see ``Note``. They are the
+        /// kernel's, no part of the policy, so ``addresses`` is empty.
+        case pairs
+        /// The same of refused packets: fewer, and for a shorter time.
+        case strayPairs
     }
 
     package var name: String
@@ -104,18 +109,22 @@ package struct Rule: Hashable, Sendable {
     package var isNotrack: Bool
     /// Copies some of the packets to the agent. Such a rule does nothing else.
     package var sampling: Sampling?
-    /// nil for rules that only count.
+    /// Where the packet's addresses are noted; only in a rule without a verdict.
+    package var note: Note?
+    /// nil for rules that only count or note.
     package var verdict: Verdict?
     /// The row's id, or what else the rule stands for.
     package var comment: String?
 
     package init(
         _ matches: [Match], counter: String? = nil, notrack: Bool = false, _ verdict: Verdict?,
-        comment: String? = nil, sampling: Sampling? = nil
+        note: Note? = nil, comment: String? = nil, sampling: Sampling? = nil
     ) {
+        precondition(note == nil || verdict == nil)
         self.matches = matches
         self.counter = counter
         isNotrack = notrack
+        self.note = note
         self.verdict = verdict
         self.comment = comment
         self.sampling = sampling

@@ -39,6 +39,46 @@ struct TableBuilder {
         return name
     }
 
+    /// A rule that notes the packet's addresses, and has no verdict: a full set must not cost a
+    /// packet.
+    mutating func noting(_ matches: [Match], in set: NoteSet, _ family: AddressFamily) -> Rule {
+        let name = set.name(family)
+        sets[name] = NamedSet(
+            name: name, family: family, kind: set.kind, addresses: AddressSet())
+        return Rule(matches, nil, note: Note(set: name, family: family), comment: Self.mesh)
+    }
+
+    /// What rules that concern the mesh's state are there for, and not its permits.
+    static let mesh = "mesh"
+
+    /// The chains that note refused packets of IPsec, which ``strayJumps`` lead to.
+    ///
+    /// - Parameter families: those of the nodes' addresses.
+    mutating func strayChains(_ families: [AddressFamily]) -> [Chain] {
+        let isUDP500 = Match.destinationPorts(.udp, 500...500)
+        let traversal = Rule(
+            [.destinationPorts(.udp, Self.traversalPort)], .jump("stray_nat_t"),
+            comment: Self.mesh)
+        return [
+            Chain(name: "stray_esp", rules: families.map { noting([], in: .strayESP, $0) }),
+            Chain(
+                name: "stray_nat_t",
+                rules: families.map { noting([], in: .strayTraversal, $0) }),
+            Chain(
+                name: "stray_udp",
+                rules: families.map { noting([isUDP500], in: .strayIKE, $0) } + [traversal]),
+        ]
+    }
+
+    /// For the end of a chain, before its packets are refused.
+    static let strayJumps = [
+        Rule([.protocolNumber(IPProtocol.esp.rawValue)], .jump("stray_esp"), comment: mesh),
+        Rule([.protocolNumber(IPProtocol.udp.rawValue)], .jump("stray_udp"), comment: mesh),
+    ]
+
+    /// IPsec's UDP where there is a NAT (RFC 3948), which no row opens.
+    static let traversalPort: ClosedRange<UInt16> = 4500...4500
+
     /// The condition on the peer: none for any, a named set otherwise, nil where no peer of this
     /// family is permitted.
     mutating func peerMatch(

@@ -230,6 +230,9 @@ package struct Transaction: Hashable, Sendable {
             add(elements: change, "delete", in: table)
             change.addresses = set.addresses.subtracting(old.addresses)
             add(elements: change, "add", in: table)
+        case .pairs, .strayPairs:
+            // Elements are the packets' to add, and nothing else can change in place.
+            break
         }
     }
 

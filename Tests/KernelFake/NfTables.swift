@@ -222,6 +222,10 @@ extension NfTables.Contents {
                 return NfTables.ObjectSet(family: family, kind: .addresses)
             case "{ type \(name); counter; }":
                 return NfTables.ObjectSet(family: family, kind: .countedAddresses)
+            case "{ type \(name) . \(name); flags dynamic,timeout; timeout 604800s; size 16384; }":
+                return NfTables.ObjectSet(family: family, kind: .pairs)
+            case "{ type \(name) . \(name); flags dynamic,timeout; timeout 3600s; size 1024; }":
+                return NfTables.ObjectSet(family: family, kind: .strayPairs)
             default: continue
             }
         }
@@ -294,7 +298,9 @@ extension NfTables.Contents {
         if let counter = rule.counter, counters[counter] == nil { throw Self.missing }
         for use in rule.sets {
             guard let set = sets[use.name] else { throw Self.missing }
-            if set.family != use.family { throw FakeKernelError("Invalid argument") }
+            if set.family != use.family || use.isNoted != (set.kind.noteLimits != nil) {
+                throw FakeKernelError("Invalid argument")
+            }
         }
         let index: Int
         if let successor {
@@ -337,14 +343,14 @@ extension NfTables.Contents {
 }
 
 extension Rule {
-    fileprivate var sets: [(name: String, family: AddressFamily)] {
+    fileprivate var sets: [(name: String, family: AddressFamily, isNoted: Bool)] {
         matches.compactMap {
             switch $0 {
             case .sourceIn(let set, let family), .destinationIn(let set, let family):
-                (set, family)
+                (set, family, false)
             default: nil
             }
-        }
+        } + (note.map { [($0.set, $0.family, true)] } ?? [])
     }
 }
 

@@ -84,11 +84,12 @@ struct MutationTests {
         #expect(tried > 100)
     }
 
-    /// What can be seen of a packet's way from outside: its fate, what was counted, whose samples it
-    /// is among, and whether it cost an entry in the table of connections.
+    /// What can be seen of a packet's way from outside: its fate, what was counted and noted, whose
+    /// samples it is among, and whether it cost an entry in the table of connections.
     private struct Outcome: Equatable {
         let verdict: Verdict
         let counters: [String]
+        let notes: [String]
         let totals: [Rule]
         let samples: [String]
         let isUntracked: Bool
@@ -96,6 +97,7 @@ struct MutationTests {
         init(_ evaluation: Evaluation) {
             verdict = evaluation.verdict
             counters = evaluation.counters
+            notes = evaluation.notes
             totals = evaluation.matched.map(\.rule).filter {
                 $0.comment == DropCounter.nodeTotals
             }
@@ -116,7 +118,17 @@ struct MutationTests {
         }
         var generator = PacketGenerator(deployment, policies, seed: 1)
         packets += (0..<6000).map { _ in generator.packet() }
-        return packets
+        return packets + packets.flatMap(ipsecVariants)
+    }
+
+    /// What a packet of IPsec is when its flow is older, or meets a NAT.
+    private static func ipsecVariants(_ packet: Packet) -> [Packet] {
+        guard packet.transport == .udp(source: 500, destination: 500) else { return [] }
+        var (established, translated, traversal) = (packet, packet, packet)
+        established.connection = .established
+        translated.isTranslated = true
+        traversal.transport = .udp(source: 4500, destination: 4500)
+        return [established, translated, traversal]
     }
 
     private struct Mutant {
@@ -145,9 +157,9 @@ struct MutationTests {
                         name: "\(chain.name): removed \(rule.text)", table: mutant,
                         remaining: rule.matches, removed: nil))
                 for (matchIndex, match) in rule.matches.enumerated() {
-                    // A branch of one protocol asks for it again at each of its rules.
-                    if case .jump = rule.verdict, case .protocolNumber = match,
-                        chain.name == "input" || chain.name == "output"
+                    if case .jump(let branch) = rule.verdict,
+                        case .protocolNumber(let number) = match,
+                        asksAgain(branch, for: number, in: table)
                     {
                         continue
                     }
@@ -163,5 +175,21 @@ struct MutationTests {
             }
         }
         return mutants
+    }
+
+    /// Whether each rule of a branch asks for the protocol that leads there.
+    private static func asksAgain(_ branch: String, for number: UInt8, in table: Table) -> Bool {
+        guard let chain = table.chains.first(where: { $0.name == branch }) else { return false }
+        return chain.rules.allSatisfy { rule in
+            rule.matches.contains { match in
+                switch match {
+                case .protocolNumber(let other): other == number
+                case .sourcePorts(let other, _), .destinationPorts(let other, _):
+                    other.rawValue == number
+                case .icmpType(let family, _): number == (family == .ipv4 ? 1 : 58)
+                default: false
+                }
+            }
+        }
     }
 }

@@ -25,6 +25,10 @@ import Testing
         Rule(
             [.connection([.invalid])], nil, comment: Sampling.comment,
             sampling: Sampling(counter: "drop.in.invalid", group: 5001, rate: 20)),
+        Rule([.protocolNumber(50)], nil, note: Note(set: "seen.esp.v4", family: .ipv4)),
+        Rule(
+            [], counter: "c", nil, note: Note(set: "stray.nat-t.v6", family: .ipv6), comment: "mesh"
+        ),
     ])
     func readsBackEveryVerdict(_ rule: Rule) throws {
         #expect(try Rule(nft: rule.text) == rule)
@@ -36,6 +40,8 @@ import Testing
         "limit rate 20/minute burst 20 packets log prefix \"a\" group 1 snaplen 128",
         "limit rate 20/second burst 5 packets log prefix \"a\" group 1 snaplen 128",
         "limit rate 20/second burst 20 packets",
+        "update @s { ip saddr . ip6 daddr }", "update s { ip saddr . ip daddr }",
+        "update @s { ip saddr }", "update @s { ip saddr . ip daddr } accept",
     ])
     func refusesWhatIsNotWritten(_ text: String) {
         #expect(throws: RuleSyntaxError.self) { try Rule(nft: text) }
