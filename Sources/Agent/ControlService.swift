@@ -5,6 +5,7 @@ internal import Glibc
 internal import JSONValue
 internal import LinuxSystem
 internal import Logging
+internal import Nftables
 internal import Policy
 internal import Ruleset
 internal import SystemPackage
@@ -86,6 +87,9 @@ struct ControlService: Sendable {
         case "Explain":
             let query = try call.parameters(as: PacketQuery.self)
             return try .object(["report": JSONValue(encoding: await explain(query))])
+        case "Mesh":
+            let parameters = try call.parameters(as: MeshParameters.self)
+            return try .object(["report": JSONValue(encoding: await mesh(parameters.query))])
         case "Monitor":
             return try await monitor(call)
         case "Apply":
@@ -194,6 +198,17 @@ struct ControlService: Sendable {
             deployment: generation.deployment, counters: await reconciler.counters())
     }
 
+    private func mesh(_ query: MeshQuery) async throws(VarlinkError) -> MeshReport {
+        do throws(MeshProblem) {
+            let survey = try MeshSurvey(try await reconciler.meshFacts()) { address in
+                try RouteLookup.interface(to: address)
+            }
+            return try survey.report(query)
+        } catch {
+            throw Self.refusal(error.description)
+        }
+    }
+
     private static func refusal(_ message: String) -> VarlinkError {
         VarlinkError(
             name: "\(PexipFirewallInterface.name).Refused",
@@ -231,6 +246,12 @@ struct ControlService: Sendable {
                     session: session ?? nil, wantsTables: tables ?? false)
             }
         }
+    }
+    private struct MeshParameters: Decodable {
+        var node: String?
+        var all: Bool?
+
+        var query: MeshQuery { MeshQuery(node: node, all: all ?? false) }
     }
     private struct RollbackParameters: Decodable { var generation: Int? }
 }

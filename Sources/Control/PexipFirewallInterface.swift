@@ -26,6 +26,7 @@ package enum PexipFirewallInterface {
         "\(name).Counters": .readers,
         "\(name).Drops": .readers,
         "\(name).Explain": .readers,
+        "\(name).Mesh": .readers,
         "\(name).Monitor": .readers,
         "\(name).Plan": .readers,
         "\(name).Apply": .root,
@@ -52,7 +53,7 @@ package enum PexipFirewallInterface {
     package static let description = """
         # The pexip-fw agent: what is in force, and how to change it.
         # Times are RFC 3339 in UTC. Root may call everything; members of the group pexip-fw may
-        # call what changes nothing: Status, Rules, Generations, Ports, Counters, Drops, Explain,
+        # call what changes nothing: Status, Rules, Generations, Ports, Counters, Drops, Explain, Mesh,
         # Monitor and Plan.
         interface org.pexipfw.Control
 
@@ -312,6 +313,52 @@ package enum PexipFirewallInterface {
 
         # Who is refused most, by samples, where refusals.sample is on; limit is from 1 to 100.
         method Drops(node: ?string, limit: ?int) -> (report: DropsReport)
+
+        # When packets of the pair's first node to the second were seen last, and those back; missing
+        # for never.
+        type Sightings (forth: ?string, back: ?string)
+
+        # The interface by which this host reaches an address; missing where it has no route.
+        type Route (address: string, interface: ?string)
+
+        # kind is one of translated (this host translates addresses between the two), traversal (UDP
+        # 4500), source-port (IKE that does not come from port 500), secondary-address, stranger.
+        type Evidence (kind: string, from: string, to: string, seen: string)
+
+        # Two nodes that must reach each other by IPsec, the worst first. state is one of no-route,
+        # translated, esp-missing, esp-one-way, nat-suspected, ike-one-way, silent, idle, elsewhere,
+        # up; all but the last three are broken.
+        type Pair (
+          first: string,
+          second: string,
+          firstAddress: string,
+          secondAddress: string,
+          state: string,
+          ike: Sightings,
+          esp: Sightings,
+          routes: []Route,
+          evidence: []Evidence
+        )
+
+        # Refused IPsec (ike, esp, or traversal for UDP 4500) between an enforced node and an address
+        # that no node has.
+        type Stranger (kind: string, from: string, to: string, node: string, seen: string)
+
+        # counts tells how many pairs there are of each state. Packets are noted since notedSince, or
+        # from before the agent started; while the kernel's sets are full, nothing is known of
+        # further pairs.
+        type MeshReport (
+          notedSince: ?string,
+          counts: [string]int,
+          pairs: []Pair,
+          omitted: int,
+          strangers: []Stranger,
+          isFull: bool
+        )
+
+        # Whether IKE and ESP were seen between nodes of which one is enforced; of many pairs those
+        # that are not up, or with all every one, as far as a message holds them.
+        method Mesh(node: ?string, all: ?bool) -> (report: MeshReport)
 
         # kind is one of present, applied, pending, confirmed, reverted, rejected, refused, failed,
         # probe-failed, rolled-back, flushed, repaired, fight, out-of-sync, in-sync, state,

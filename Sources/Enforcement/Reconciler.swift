@@ -32,6 +32,8 @@ package actor Reconciler {
     var kernelProblem: String?
     /// When our tables were made, or made anew; nil where that was before the start.
     var tablesMade: Timestamp?
+    /// When our tables began to note packets between nodes; nil where that was before the start.
+    var pairsNoted: Timestamp?
     /// Of the flows that `current` does not permit, the last time that they were looked for.
     var revocation = Revocation()
     var repairs = RepairPace()

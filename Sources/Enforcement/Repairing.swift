@@ -11,8 +11,12 @@ extension Reconciler {
         _ wanted: Ruleset, from observed: [ObservedTable],
         _ manner: VerifiedKernel.Manner = .hitless
     ) async throws(ApplyFailure) {
+        let isNoting = observed.contains(where: \.notesPairs)
         if try await kernel.put(wanted, from: observed, manner) {
             tablesMade = clock.now
+            pairsNoted = clock.now
+        } else if !isNoting {
+            pairsNoted = clock.now
         }
     }
 

@@ -104,6 +104,7 @@ struct ScaleTests {
         #expect(status.state == .inSync, "\(status.state): \(status.diagnostics)")
         #expect(status.nodes.count == nodes)
         try explain(agent)
+        try mesh(agent)
 
         let sender = try PacketProbe(in: topology.outside)
         let receiver = try PacketProbe(in: topology.node)
@@ -160,6 +161,21 @@ struct ScaleTests {
         #expect(try drops(agent, of: sample) == 2)
         #expect(try drops(agent, of: joining) == 1)
         #expect(try agent.status().nodes.count == nodes)
+    }
+
+    /// Half a million pairs take no more than a page.
+    private static func mesh(_ agent: AgentFixture) throws {
+        let shown = try timed("mesh answered") { try agent.control("mesh") }
+        #expect(shown.standardOutput.contains(" pairs of nodes"), "\(shown)")
+        #expect(shown.standardOutput.split(separator: "\n").count < 250)
+        let all = try timed("mesh told the first of all pairs") {
+            try agent.control("mesh", "--all", "--json")
+        }
+        let report = try JSONDecoder().decode(
+            MeshReport.self, from: Data(all.standardOutput.utf8))
+        #expect(report.pairs.count == 20_000)
+        #expect(report.total == report.pairs.count + report.omitted)
+        #expect(report.total > nodes * (nodes - 2) / 2)
     }
 
     private static func explain(_ agent: AgentFixture) throws {
