@@ -200,9 +200,9 @@ struct ControlService: Sendable {
 
     private func mesh(_ query: MeshQuery) async throws(VarlinkError) -> MeshReport {
         do throws(MeshProblem) {
-            let survey = try MeshSurvey(try await reconciler.meshFacts()) { address in
-                try RouteLookup.interface(to: address)
-            }
+            let facts = try await reconciler.meshFacts()
+            let lookup = Result { try RouteLookup() }
+            let survey = try MeshSurvey(facts) { try lookup.get().interface(to: $0) }
             return try survey.report(query)
         } catch {
             throw Self.refusal(error.description)

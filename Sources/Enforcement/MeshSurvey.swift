@@ -30,7 +30,7 @@ package struct MeshProblem: Error, Hashable, Sendable, CustomStringConvertible {
 }
 
 /// The interface by which this host reaches an address; nil where it has no route to it.
-package typealias RouteFinder = @Sendable (IPAddress) throws -> String?
+package typealias RouteFinder = (IPAddress) throws -> String?
 
 /// What the mesh's state is read from, as it was at one moment.
 package struct MeshFacts: Sendable {
