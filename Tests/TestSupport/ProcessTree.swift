@@ -5,9 +5,9 @@ package enum ProcessTree {
     /// The processes that a process made and has not waited for, zombies included.
     package static func children(of pid: Int32) throws -> [Int32] {
         try threads(of: pid).flatMap { thread in
-            try text("/proc/\(pid)/task/\(thread)/children").split(separator: " ").compactMap {
-                Int32($0)
-            }
+            // A thread that ended meanwhile handed its children on.
+            let text = try? text("/proc/\(pid)/task/\(thread)/children")
+            return (text ?? "").split(separator: " ").compactMap { Int32($0) }
         }
     }
 
