@@ -87,6 +87,11 @@ let package = Package(
             dependencies: ["Deployment", "Enforcement", "Policy", "PortModel", "Ruleset"],
             swiftSettings: strict),
 
+        // Pure: what auditors are shown.
+        .target(
+            name: "Drawing", dependencies: ["Deployment", "Policy", "PortModel", "Ruleset"],
+            swiftSettings: strict),
+
         // Arguments and wiring only.
         .executableTarget(
             name: "pexip-fwd",
@@ -171,6 +176,12 @@ let package = Package(
                 "Deployment", "Display", "Enforcement", "Policy", "PortModel", "Ruleset",
             ],
             swiftSettings: strict),
+        .testTarget(
+            name: "DrawingTests",
+            dependencies: [
+                "Deployment", "DeploymentGenerator", "Drawing", "Policy", "PortModel", "Ruleset",
+            ],
+            exclude: ["Golden"], swiftSettings: strict),
         .testTarget(
             name: "DoctorTests",
             dependencies: ["Deployment", "Doctor", "Enforcement", "PortModel", "Ruleset"],

@@ -1,0 +1,31 @@
+/// Text from outside in XML and HTML.
+package enum Markup {
+    /// The text as character data or an attribute's value in quotes.
+    ///
+    /// What XML 1.0 does not take, and what turns the direction of writing, becomes U+FFFD.
+    package static func escaped(_ text: String) -> String {
+        var result = String.UnicodeScalarView()
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "&": result.append(contentsOf: "&amp;".unicodeScalars)
+            case "<": result.append(contentsOf: "&lt;".unicodeScalars)
+            case ">": result.append(contentsOf: "&gt;".unicodeScalars)
+            case "\"": result.append(contentsOf: "&quot;".unicodeScalars)
+            case "'": result.append(contentsOf: "&#39;".unicodeScalars)
+            case "\n", "\t": result.append(scalar)
+            default: result.append(scalar.isPrintable ? scalar : "\u{fffd}")
+            }
+        }
+        return String(result)
+    }
+}
+
+extension Unicode.Scalar {
+    /// Whether it is shown, or stands for itself in a text: neither a command nor a noncharacter.
+    package var isPrintable: Bool {
+        switch properties.generalCategory {
+        case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate: false
+        default: value & 0xfffe != 0xfffe && !(0xfdd0...0xfdef).contains(value)
+        }
+    }
+}

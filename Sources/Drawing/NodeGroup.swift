@@ -1,0 +1,61 @@
+package import Deployment
+internal import Policy
+package import PortModel
+internal import Ruleset
+
+/// Nodes whose rows differ by nothing but the nodes' own addresses, drawn and told together.
+package struct NodeGroup: Hashable, Sendable {
+    /// Sorted by name; never empty.
+    package let nodes: [Node]
+    /// The name of the class that the nodes form on a gateway.
+    package let policyClass: String
+    /// How many nodes of the same role the deployment has in all.
+    package let nodesOfRole: Int
+
+    package var role: NodeRole { nodes[0].role }
+    /// The node whose rows stand for those of all.
+    package var representative: Node { nodes[0] }
+
+    /// `conf-lon-1`, `12 Conferencing Nodes` or `3 of 12 Conferencing Nodes (conf-lon-2, …)`.
+    package var label: String { label(noun: "\(role.title)s") }
+
+    /// The same where the role has been said.
+    package var shortLabel: String { label(noun: "nodes") }
+
+    private func label(noun: String) -> String {
+        if nodes.count == 1 { return representative.name }
+        if nodes.count == nodesOfRole { return "\(nodes.count) \(noun)" }
+        return "\(nodes.count) of \(nodesOfRole) \(noun) (\(representative.name), …)"
+    }
+}
+
+extension Deployment {
+    /// The nodes in groups of equal policy: Management Nodes first, then by the first node's name.
+    package func groups(of nodes: [Node]) -> [NodeGroup] {
+        var ofRole: [NodeRole: Int] = [:]
+        for node in self.nodes { ofRole[node.role, default: 0] += 1 }
+        // A node's likeness to others is the same in both placements.
+        let groups = GatewayPolicy(of: nodes, in: self).classes.map { policyClass in
+            NodeGroup(
+                nodes: policyClass.policies.map(\.node), policyClass: policyClass.name,
+                nodesOfRole: ofRole[policyClass.policies[0].node.role] ?? 0)
+        }
+        return groups.sorted { $0.order < $1.order }
+    }
+}
+
+extension NodeGroup {
+    fileprivate var order: (Int, String) {
+        (NodeRole.allCases.firstIndex(of: role) ?? 0, representative.name)
+    }
+}
+
+extension NodeRole {
+    /// As the documentation calls such a node.
+    package var title: String {
+        switch self {
+        case .management: "Management Node"
+        case .conferencing: "Conferencing Node"
+        }
+    }
+}
