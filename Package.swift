@@ -87,9 +87,15 @@ let package = Package(
             dependencies: ["Deployment", "Enforcement", "Policy", "PortModel", "Ruleset"],
             swiftSettings: strict),
 
-        // Pure: what auditors are shown.
+        // Pure: what auditors are shown, as pictures and as a page.
         .target(
             name: "Drawing", dependencies: ["Deployment", "Policy", "PortModel", "Ruleset"],
+            swiftSettings: strict),
+        .target(
+            name: "Auditing",
+            dependencies: [
+                "Deployment", "Display", "Drawing", "Enforcement", "Policy", "PortModel", "Ruleset",
+            ],
             swiftSettings: strict),
 
         // Arguments and wiring only.
@@ -182,6 +188,13 @@ let package = Package(
                 "Deployment", "DeploymentGenerator", "Drawing", "Policy", "PortModel", "Ruleset",
             ],
             exclude: ["Golden"], swiftSettings: strict),
+        .testTarget(
+            name: "AuditingTests",
+            dependencies: [
+                "Auditing", "Deployment", "Drawing", "Enforcement", "PortModel", "Ruleset",
+                "TestSupport",
+            ],
+            exclude: ["browser.py"], swiftSettings: strict),
         .testTarget(
             name: "DoctorTests",
             dependencies: ["Deployment", "Doctor", "Enforcement", "PortModel", "Ruleset"],

@@ -1,0 +1,63 @@
+internal import Deployment
+internal import Drawing
+internal import Enforcement
+internal import PortModel
+internal import Ruleset
+
+extension AuditSubject {
+    /// The report: what is configured, what comes of it, how far that is in force, and how it
+    /// differs from what the documentation has by default.
+    package var report: Document { Audit(self).document }
+}
+
+/// What a report is written from: its subject, with what takes long to find out.
+struct Audit {
+    let subject: AuditSubject
+    let groups: [GroupFacts]
+    let agreement: AuditSubject.Agreement
+
+    init(_ subject: AuditSubject) {
+        self.subject = subject
+        groups = subject.deployment.groups(of: subject.nodes).map {
+            GroupFacts($0, in: subject.deployment, compiled: subject.tables)
+        }
+        agreement = subject.agreement
+    }
+
+    var deployment: Deployment { subject.deployment }
+    var status: StatusReport? { subject.status }
+
+    var document: Document {
+        let deviations = deviations
+        return Document(
+            title: "Port usage of Pexip Infinity nodes: report of \(subject.host)",
+            subtitle: "Made on \(subject.time.description) by pexip-fwctl \(subject.version)",
+            sections: [
+                summary(deviations), deploymentSection, deviationsSection(deviations),
+                peersSection, rowsSection, trafficSection, hostSection, diagramsSection,
+                footnotesSection, reproductionSection,
+            ])
+    }
+
+    var diagramsSection: Document.Section {
+        Document.Section(
+            anchor: "diagrams", title: "Diagrams",
+            blocks: groups.flatMap(\.diagrams).enumerated().map { index, diagram in
+                .diagram(diagram, anchor: "diagram-\(index + 1)")
+            })
+    }
+
+    var footnotesSection: Document.Section {
+        Document.Section(
+            anchor: "footnotes", title: "Footnotes of the documentation",
+            blocks: [
+                .facts(
+                    Footnote.allCases.map { Document.Fact($0.rawValue, Words($0.text)) }
+                        + [
+                            Document.Fact(
+                                "Note",
+                                "The ephemeral port range (55000–65535) is subject to change.")
+                        ])
+            ])
+    }
+}

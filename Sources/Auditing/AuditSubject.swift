@@ -1,0 +1,150 @@
+package import Deployment
+package import Enforcement
+package import Ruleset
+
+/// Everything that an auditor's report is made from.
+package struct AuditSubject: Sendable {
+    /// This host's name.
+    package var host: String
+    /// Its kernel's release.
+    package var kernel: String
+    package var time: Timestamp
+    /// Of the program that makes the report.
+    package var version: String
+    package var origin: Origin
+    package var files: [File]
+    /// SHA-256 over the names and contents of all files.
+    package var configurationDigest: String
+    package var diagnostics: [Diagnostic]
+    package var deployment: Deployment
+    package var coverage: Coverage
+    /// The tables that the nodes covered compile to; empty where these are of several hosts.
+    package var tables: [Table]
+    package var agent: AgentAnswer
+
+    /// Where the configuration comes from.
+    package enum Origin: Hashable, Sendable {
+        case directory(String)
+        /// Stored as it was when the generation was made.
+        case generation(Int, stateDirectory: String)
+
+        var title: String {
+            switch self {
+            case .directory(let path): path
+            case .generation(let number, let path): "generation \(number), stored in \(path)"
+            }
+        }
+
+        /// As it is called within sentences.
+        var words: String {
+            switch self {
+            case .directory(let path): "the configuration in \(path)"
+            case .generation(let number, let path):
+                "the configuration of generation \(number), stored in \(path)"
+            }
+        }
+    }
+
+    package struct File: Hashable, Sendable {
+        package var path: String
+        /// As `sha256sum` prints it.
+        package var digest: String
+
+        package init(path: String, digest: String) {
+            self.path = path
+            self.digest = digest
+        }
+    }
+
+    /// Which nodes are told.
+    package enum Coverage: Hashable, Sendable {
+        /// Those that this host enforces.
+        case enforcedHere([Node])
+        /// One that was asked for.
+        case asked(Node)
+        /// All of the deployment, because this host enforces none of them, for this reason.
+        case everything(because: String)
+    }
+
+    /// What the agent of this host says.
+    package enum AgentAnswer: Sendable {
+        /// - tables: those in force; or why they are not known.
+        /// - plan: what `apply` would change, where that was asked.
+        case answered(
+            StatusReport, tables: Result<[RulesReport.TableText], AgentSilence>,
+            plan: ApplyReport?)
+        case silent(AgentSilence)
+    }
+
+    /// Why the agent does not say something.
+    package struct AgentSilence: Error, Hashable, Sendable {
+        package var reason: String
+
+        package init(_ reason: String) { self.reason = reason }
+    }
+
+    package init(
+        host: String, kernel: String, time: Timestamp, version: String, origin: Origin,
+        files: [File], configurationDigest: String, diagnostics: [Diagnostic],
+        deployment: Deployment, coverage: Coverage, tables: [Table], agent: AgentAnswer
+    ) {
+        self.host = host
+        self.kernel = kernel
+        self.time = time
+        self.version = version
+        self.origin = origin
+        self.files = files
+        self.configurationDigest = configurationDigest
+        self.diagnostics = diagnostics
+        self.deployment = deployment
+        self.coverage = coverage
+        self.tables = tables
+        self.agent = agent
+    }
+
+    package var nodes: [Node] {
+        switch coverage {
+        case .enforcedHere(let nodes): nodes
+        case .asked(let node): [node]
+        case .everything: deployment.nodes
+        }
+    }
+
+    package var status: StatusReport? {
+        if case .answered(let status, _, _) = agent { status } else { nil }
+    }
+
+    /// Whether the kernel holds exactly what the configuration compiles to.
+    package enum Agreement: Hashable, Sendable {
+        case same
+        /// These tables differ, are missing or are too many.
+        case different([String])
+        case unknown(String)
+    }
+
+    package var agreement: Agreement {
+        switch (agent, coverage) {
+        case (.silent, _):
+            return .unknown("the agent did not answer")
+        case (_, .everything(let reason)):
+            return .unknown(reason)
+        case (.answered(_, .failure(let silence), _), _):
+            return .unknown(silence.reason)
+        case (.answered(let status, .success(let inForce), _), _):
+            let generation = status.generation ?? 0
+            let compiled = tables.map { table in
+                let digest = SHA256Digest(of: table.text).hexadecimal
+                return (
+                    table.name,
+                    table.stamped(Stamp(generation: generation, digest: digest)).text
+                )
+            }
+            var differing = Set(inForce.map(\.name)).symmetricDifference(compiled.map(\.0))
+            for (name, text) in compiled
+            where inForce.contains(where: { $0.name == name && $0.text != text }) {
+                differing.insert(name)
+            }
+            return differing.isEmpty ? .same : .different(differing.sorted())
+        }
+    }
+}

@@ -1,0 +1,71 @@
+internal import Deployment
+internal import Drawing
+internal import Policy
+internal import PortModel
+internal import Ruleset
+
+/// What is known of each row of a group of nodes.
+struct GroupFacts {
+    let group: NodeGroup
+    let diagrams: [Diagram]
+    let tables: [PortTable]
+    /// The rules of each row in nft's language, with their chains.
+    let rules: [String: [String]]
+    private let open: [Direction: [String: DrawnRow]]
+
+    struct DrawnRow {
+        let arrow: Diagram.Arrow
+        let device: Diagram.Box
+    }
+
+    /// - Parameter compiled: the tables of the host that enforces the group; where they are not
+    ///   among them, those of its own host.
+    init(_ group: NodeGroup, in deployment: Deployment, compiled: [Table]) {
+        self.group = group
+        diagrams = deployment.diagrams(of: group)
+        tables = group.representative.portTables(in: deployment)
+        var open: [Direction: [String: DrawnRow]] = [:]
+        for diagram in diagrams {
+            for device in diagram.devices {
+                for arrow in device.arrows {
+                    open[diagram.direction, default: [:]][arrow.id] = DrawnRow(
+                        arrow: arrow, device: device.box)
+                }
+            }
+        }
+        self.open = open
+        var rules: [String: [String]] = [:]
+        func collect(_ chains: [Chain]) {
+            for chain in chains {
+                for rule in chain.rules {
+                    guard let id = rule.comment else { continue }
+                    rules[id, default: []].append("\(chain.name): \(rule.text)")
+                }
+            }
+        }
+        switch deployment.placement {
+        case .gateway:
+            let own = ["\(group.policyClass)_in", "\(group.policyClass)_out"]
+            collect(compiled.flatMap(\.chains).filter { own.contains($0.name) })
+        case .local:
+            let name = group.representative.tableName
+            let table =
+                compiled.first { $0.name == name }
+                ?? Policy(of: group.representative, in: deployment).compileLocal()
+            collect(table.chains)
+        }
+        self.rules = rules
+    }
+
+    /// Lines that permit something, by id, with how the diagram tells them.
+    func drawn(_ direction: Direction) -> [String: DrawnRow] { open[direction] ?? [:] }
+
+    /// How many rows and rules permit something.
+    var openCount: Int { open.values.reduce(0) { $0 + $1.count } }
+
+    /// Why lines permit nothing, by id.
+    var absent: [String: String] {
+        Dictionary(
+            diagrams.flatMap(\.absent).map { ($0.id, $0.reason) }, uniquingKeysWith: { $1 })
+    }
+}
