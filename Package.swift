@@ -108,8 +108,9 @@ let package = Package(
         .executableTarget(
             name: "pexip-fwctl",
             dependencies: [
-                "Control", "Deployment", "Display", "Doctor", "Enforcement", "JSONValue",
-                "LinuxSystem", "Policy", "PortModel", "Ruleset", argumentParser,
+                "Auditing", "Control", "Deployment", "Display", "Doctor", "Drawing", "Enforcement",
+                "JSONValue", "LinuxSystem", "Policy", "PortModel", "Ruleset", argumentParser,
+                system,
             ],
             swiftSettings: strict),
 

@@ -1,0 +1,24 @@
+import Glibc
+import LinuxSystem
+import SystemPackage
+
+/// Files that commands write for people.
+enum OutputFile {
+    /// Writes a text to a file, the old or the new one whole, which whom the umask lets may read.
+    ///
+    /// - Throws: ``Failure`` in words for people.
+    static func write(_ text: String, to path: String) throws {
+        // There is no other way to ask for it.
+        let mask = umask(0)
+        umask(mask)
+        let mode = FilePermissions(rawValue: 0o666 & ~mask)
+        do throws(SystemError) {
+            try AtomicFile.write(Array(text.utf8), to: path, mode: mode)
+        } catch {
+            throw Failure(
+                .failure,
+                "can't write \(path): \(error.errno): name a file in a directory that exists and that you may write to"
+            )
+        }
+    }
+}
