@@ -128,6 +128,8 @@ package struct AuditSubject: Sendable {
             return .unknown("the agent did not answer")
         case (_, .everything(let reason)):
             return .unknown(reason)
+        case (.answered(let status, _, _), _) where status.state == .degraded:
+            return .unknown("the agent is degraded, and may not hold the kernel at its tables")
         case (.answered(_, .failure(let silence), _), _):
             return .unknown(silence.reason)
         case (.answered(let status, .success(let inForce), _), _):

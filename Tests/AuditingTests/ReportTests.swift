@@ -109,6 +109,23 @@ struct ReportTests {
             try Self.row(report, "rows", "site.node-exporter")[4...] == ["configured", "not known"])
     }
 
+    @Test("no row is called enforced where the kernel may hold something else")
+    func degraded() throws {
+        let subject = Subjects.answered(
+            try Subjects.subject(Subjects.office, node: "conf-lon-1")
+        ) {
+            $0.state = .degraded
+            $0.problem = "the kernel can't be read"
+        }
+        let report = subject.report
+        #expect(try Self.alerts(report) == ["Problem: the kernel can't be read"])
+        #expect(try Self.facts(report)["In force"]?.hasPrefix("not compared") == true)
+        #expect(
+            try Self.row(report, "rows", "conferencing.in.sip")[4...] == [
+                "configured", "not known",
+            ])
+    }
+
     @Test("every deviation from the documented defaults, what opens first")
     func deviations() throws {
         let report = try Subjects.subject(Subjects.office, node: "conf-lon-1").report
