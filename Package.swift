@@ -38,6 +38,7 @@ let package = Package(
         // Pure: no files, no clock, no kernel.
         .target(name: "JSONValue", swiftSettings: strict),
         .target(name: "PortModel", swiftSettings: strict),
+        .target(name: "Metrics", swiftSettings: strict),
         .target(name: "Policy", dependencies: ["PortModel", "Deployment"], swiftSettings: strict),
         .target(
             name: "Ruleset", dependencies: ["PortModel", "Deployment", "Policy"],
@@ -62,15 +63,15 @@ let package = Package(
         .target(
             name: "Enforcement",
             dependencies: [
-                "PortModel", "Deployment", "Policy", "Ruleset", "LinuxSystem", "CMd", logging,
-                system,
+                "PortModel", "Deployment", "Policy", "Ruleset", "LinuxSystem", "Metrics", "CMd",
+                logging, system,
             ],
             swiftSettings: strict),
         .target(
             name: "Agent",
             dependencies: [
-                "Control", "Deployment", "Enforcement", "JSONValue", "LinuxSystem", "Nftables",
-                "Policy", "PortModel", "Ruleset", logging, system,
+                "Control", "Deployment", "Enforcement", "JSONValue", "LinuxSystem", "Metrics",
+                "Nftables", "Policy", "PortModel", "Ruleset", logging, system,
             ],
             swiftSettings: strict),
         .target(
@@ -109,8 +110,8 @@ let package = Package(
             name: "pexip-fwctl",
             dependencies: [
                 "Auditing", "Control", "Deployment", "Display", "Doctor", "Drawing", "Enforcement",
-                "JSONValue", "LinuxSystem", "Policy", "PortModel", "Ruleset", argumentParser,
-                system,
+                "JSONValue", "LinuxSystem", "Metrics", "Policy", "PortModel", "Ruleset",
+                argumentParser, system,
             ],
             swiftSettings: strict),
 
@@ -157,7 +158,7 @@ let package = Package(
                 "Ruleset",
                 "TestSupport", "packet-probe", "packet-stream", "pexip-fwctl", "pexip-fwd", logging,
             ],
-            exclude: ["tamper.py"], swiftSettings: strict),
+            exclude: ["monitoring.py", "tamper.py"], swiftSettings: strict),
         .testTarget(name: "PortModelTests", dependencies: ["PortModel"], swiftSettings: strict),
         .testTarget(
             name: "DeploymentTests",
@@ -173,10 +174,11 @@ let package = Package(
             name: "EnforcementTests",
             dependencies: [
                 "DeploymentGenerator",
-                "Deployment", "Enforcement", "KernelFake", "Policy", "PortModel", "Ruleset",
-                logging,
+                "Deployment", "Enforcement", "KernelFake", "Metrics", "Policy", "PortModel",
+                "Ruleset", logging,
             ],
             swiftSettings: strict),
+        .testTarget(name: "MetricsTests", dependencies: ["Metrics"], swiftSettings: strict),
         .testTarget(
             name: "DisplayTests",
             dependencies: [

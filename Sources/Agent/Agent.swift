@@ -71,7 +71,7 @@ package struct Agent: Sendable {
             group.addTask {
                 await directory.changes.forEachBurst(
                     quiet: Self.settling, longest: Self.longestSettling, clock: clock
-                ) { queue.yield(.directory($0)) }
+                ) { queue.yield(.directory($0, noticed: BootTime.now)) }
                 queue.yield(.failure("the configuration directory is watched no more"))
             }
             group.addTask {
@@ -104,6 +104,12 @@ package struct Agent: Sendable {
                     for await _ in Ticks(every: interval / 2, by: clock) { queue.yield(.watchdog) }
                 }
             }
+            if let path = options.metricsFile {
+                let file = MetricsFile(
+                    path: path, interval: options.metricsInterval, clock: clock,
+                    reconciler: reconciler, log: log)
+                group.addTask { await file.keepFresh(journal.events()) }
+            }
             // Reads and compiles, for seconds where there is much: those above listen meanwhile.
             try await withTaskExecutorPreference(QueueTaskExecutor(label: "agent-loop")) {
                 try await loop.run(events)
@@ -117,9 +123,9 @@ package struct Agent: Sendable {
 }
 
 /// Elements at an interval, the first after one interval, until the task is cancelled.
-private struct Ticks: AsyncSequence, AsyncIteratorProtocol {
-    let interval: Duration
-    let clock: TimerClock
+struct Ticks: AsyncSequence, AsyncIteratorProtocol {
+    private let interval: Duration
+    private let clock: TimerClock
 
     init(every interval: Duration, by clock: TimerClock) {
         self.interval = interval
@@ -140,7 +146,8 @@ private struct Ticks: AsyncSequence, AsyncIteratorProtocol {
 
 /// What the agent's loop takes up.
 enum AgentEvent: Sendable {
-    case directory([DirectoryChange])
+    /// - Parameter noticed: when it had settled, since the host was started.
+    case directory([DirectoryChange], noticed: Duration)
     case addresses
     /// ``HeardChanges`` holds something.
     case ruleset
@@ -148,7 +155,8 @@ enum AgentEvent: Sendable {
     /// To be carried out before the instant, or not at all: a client that gave up must not be
     /// surprised later.
     case command(
-        Command, before: ContinuousClock.Instant, reply: CheckedContinuation<ApplyReport, Never>)
+        Command, noticed: Duration, before: ContinuousClock.Instant,
+        reply: CheckedContinuation<ApplyReport, Never>)
     /// Compare the kernel with the generation in force.
     case check
     /// Look at other programs' tables, which changed.
@@ -175,10 +183,14 @@ enum AgentEvent: Sendable {
 /// What was heard of the ruleset and not taken up yet: however fast others commit, it holds a bounded
 /// number of changes and one event stands in the queue.
 private final class HeardChanges: Sendable {
-    private struct Heard {
+    struct Heard {
         var changes: [RulesetChange] = []
+        /// Some are missing.
         var isIncomplete = false
+        /// Why nothing more is heard.
         var failure: String?
+        /// When the first of it was heard, since the host was started.
+        var since: Duration?
     }
 
     private static let held = 64
@@ -201,15 +213,16 @@ private final class HeardChanges: Sendable {
             case .lost: heard.isIncomplete = true
             case .failed(let reason): heard.failure = reason
             }
+            if isFirst { heard.since = BootTime.now }
             return isFirst
         }
     }
 
-    /// The changes since the last time, whether some are missing, and why nothing more is heard.
-    func take() -> (changes: [RulesetChange], isIncomplete: Bool, failure: String?) {
+    /// What was heard since the last time.
+    func take() -> Heard {
         heard.withLock { heard in
             defer { heard = Heard() }
-            return (heard.changes, heard.isIncomplete, heard.failure)
+            return heard
         }
     }
 }
@@ -258,7 +271,8 @@ private struct AgentLoop: Sendable {
     func start() async {
         // Beside, in a process of its own, so that the first status tells of them.
         async let shadows: Void = reconciler.lookForShadows()
-        await reconciler.start(reload())
+        let noticed = BootTime.now
+        await reconciler.start(reload(), noticed: noticed)
         await shadows
         await checkAgainIfNeeded()
     }
@@ -288,20 +302,23 @@ private struct AgentLoop: Sendable {
         for await event in events {
             switch event {
             case .retry:
-                if await reconciler.hasFailedApply { await takeUpConfiguration(reload()) }
+                if await reconciler.hasFailedApply {
+                    await takeUpConfiguration(noticed: BootTime.now, reload())
+                }
             case .deadline:
                 await reconciler.keepDeadlines()
                 await checkAgainIfNeeded()
                 await tellStatus()
-            case .directory(let changes):
+            case .directory(let changes, let noticed):
                 for case .failed(let error) in changes {
                     throw AgentFailure(
                         description: "the configuration directory can't be watched: \(error)")
                 }
-                await takeUpConfiguration(reload())
+                await takeUpConfiguration(noticed: noticed, reload())
             case .addresses:
                 // The files as they were read last: they may be half written now.
-                await takeUpConfiguration(compile(loaded.value ?? read()))
+                await takeUpConfiguration(
+                    noticed: BootTime.now, compile(loaded.value ?? read()))
             case .ruleset:
                 try await takeUpChanges()
             case .check:
@@ -318,19 +335,19 @@ private struct AgentLoop: Sendable {
                 shadows.run { await reconciler.lookForShadows() }
             case .signal(.hangUp):
                 tell { () throws(SystemError) in try notifier.reloading() }
-                await takeUpConfiguration(reload())
+                await takeUpConfiguration(noticed: BootTime.now, reload())
                 await tellReady()
             case .signal(let signal):
                 await reconciler.announceEnd("\(signal): ending; the rules stay in force")
                 tell { () throws(SystemError) in try notifier.stopping() }
                 return
-            case .command(let command, let deadline, let reply):
+            case .command(let command, let noticed, let deadline, let reply):
                 reply.resume(
                     returning: deadline < .now
                         ? ApplyReport(
                             outcome: .failed, generation: nil,
                             problem: "the agent was busy for too long; nothing was done")
-                        : await carryOut(command, reload()))
+                        : await carryOut(command, noticed: noticed, reload()))
                 await checkAgainIfNeeded()
                 await tellStatus()
             case .watchdog:
@@ -379,18 +396,20 @@ private struct AgentLoop: Sendable {
         }
     }
 
-    private func takeUpConfiguration(_ compilation: Compilation) async {
-        await reconciler.configurationChanged(compilation, origin: .directory)
+    private func takeUpConfiguration(noticed: Duration, _ compilation: Compilation) async {
+        await reconciler.configurationChanged(
+            compilation, origin: .directory, noticed: noticed)
         await checkAgainIfNeeded()
         await tellStatus()
     }
 
     private func carryOut(
-        _ command: AgentEvent.Command, _ compilation: Compilation
+        _ command: AgentEvent.Command, noticed: Duration, _ compilation: Compilation
     ) async -> ApplyReport {
         switch command {
         case .plan(let request): await reconciler.plan(compilation, request)
-        case .apply(let request): await reconciler.apply(compilation, request)
+        case .apply(let request):
+            await reconciler.apply(compilation, request, noticed: noticed)
         case .confirm: await reconciler.confirm()
         case .rollback(let generation): await reconciler.rollback(to: generation)
         case .flush: await reconciler.flush()
@@ -398,25 +417,30 @@ private struct AgentLoop: Sendable {
     }
 
     private func takeUpChanges() async throws {
-        let (changes, isIncomplete, failure) = heard.take()
-        if let failure {
+        let heard = heard.take()
+        if let failure = heard.failure {
             throw AgentFailure(description: "the kernel's ruleset can't be watched: \(failure)")
         }
         var writer: RulesetChange.Writer?
-        for change in changes where await !kernel.isOwn(change) { writer = change.writer }
+        for change in heard.changes where await !kernel.isOwn(change) { writer = change.writer }
         if let writer {
             let process = ProcessIdentity(pid: writer.pid)
             await check(
                 after: Reconciler.Writer(
-                    process: process.commandLine ?? writer.name, pid: writer.pid))
-        } else if isIncomplete {
+                    process: process.commandLine ?? writer.name, name: writer.name,
+                    pid: writer.pid), noticed: heard.since)
+        } else if heard.isIncomplete {
             log.notice("notifications were lost; comparing all tables")
-            await check(after: nil)
+            await check(after: nil, noticed: heard.since)
         }
     }
 
-    private func check(after writer: Reconciler.Writer?) async {
-        if let delay = await reconciler.repair(after: writer) { checkAgain(in: delay) }
+    private func check(
+        after writer: Reconciler.Writer?, noticed: Duration? = nil
+    ) async {
+        if let delay = await reconciler.repair(after: writer, noticed: noticed) {
+            checkAgain(in: delay)
+        }
     }
 
     private func checkAgain(in delay: Duration) {

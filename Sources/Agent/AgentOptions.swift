@@ -5,21 +5,29 @@ package struct AgentOptions: Hashable, Sendable {
     package static let defaultConfigurationDirectory = "/etc/pexip-fw.d"
     package static let defaultStateDirectory = "/var/lib/pexip-fw"
     package static let defaultSocketPath = PexipFirewallInterface.defaultSocketPath
+    package static let defaultMetricsInterval = Duration.seconds(30)
 
     package var configurationDirectory: String
     package var stateDirectory: String
     package var socketPath: String
     /// The boot's id where a sandbox hides the kernel's own.
     package var bootID: String?
+    /// A file that is kept fresh for monitoring; nil for none.
+    package var metricsFile: String?
+    /// How old it becomes at most.
+    package var metricsInterval: Duration
 
     package init(
         configurationDirectory: String = defaultConfigurationDirectory,
         stateDirectory: String = defaultStateDirectory,
-        socketPath: String = defaultSocketPath, bootID: String? = nil
+        socketPath: String = defaultSocketPath, bootID: String? = nil,
+        metricsFile: String? = nil, metricsInterval: Duration = defaultMetricsInterval
     ) {
         self.configurationDirectory = configurationDirectory
         self.stateDirectory = stateDirectory
         self.socketPath = socketPath
         self.bootID = bootID
+        self.metricsFile = metricsFile
+        self.metricsInterval = metricsInterval
     }
 }

@@ -69,6 +69,8 @@ struct ControlService: Sendable {
         switch call.methodName {
         case "Status":
             return try .object(["status": JSONValue(encoding: await reconciler.status())])
+        case "Metrics":
+            return try .object(["families": JSONValue(encoding: await reconciler.metrics())])
         case "Rules":
             let tables = await reconciler.generationInForce?.stamped.tables ?? []
             return try JSONValue(encoding: RulesReport(tables))
@@ -218,7 +220,9 @@ struct ControlService: Sendable {
     private func carryOut(_ command: AgentEvent.Command) async throws -> JSONValue {
         let report = await withCheckedContinuation { reply in
             commands.yield(
-                .command(command, before: .now + Self.commandTime, reply: reply))
+                .command(
+                    command, noticed: BootTime.now, before: .now + Self.commandTime,
+                    reply: reply))
         }
         return try .object(["report": JSONValue(encoding: report)])
     }

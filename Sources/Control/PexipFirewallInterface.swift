@@ -20,6 +20,7 @@ package enum PexipFirewallInterface {
         "org.varlink.service.GetInfo": .readers,
         "org.varlink.service.GetInterfaceDescription": .readers,
         "\(name).Status": .readers,
+        "\(name).Metrics": .readers,
         "\(name).Rules": .readers,
         "\(name).Generations": .readers,
         "\(name).Ports": .readers,
@@ -53,8 +54,8 @@ package enum PexipFirewallInterface {
     package static let description = """
         # The pexip-fw agent: what is in force, and how to change it.
         # Times are RFC 3339 in UTC. Root may call everything; members of the group pexip-fw may
-        # call what changes nothing: Status, Rules, Generations, Ports, Counters, Drops, Explain, Mesh,
-        # Monitor and Plan.
+        # call what changes nothing: Status, Metrics, Rules, Generations, Ports, Counters, Drops,
+        # Explain, Mesh, Monitor and Plan.
         interface org.pexipfw.Control
 
         type Location (file: string, line: int, column: int)
@@ -184,6 +185,27 @@ package enum PexipFirewallInterface {
         type Generation (number: int, created: string, origin: string, nodes: []string)
 
         method Status() -> (status: StatusReport)
+
+        # How many observations were up to a value; the last bucket, without a bound, is left out.
+        type Bucket (upTo: float, count: int)
+
+        type Histogram (buckets: []Bucket, count: int, sum: float)
+
+        # histogram takes the place of value where the family is one.
+        type Metric (labels: [string]string, value: ?float, histogram: ?Histogram)
+
+        # name lacks what OpenMetrics adds to it for the kind, such as _total; unit is seconds or
+        # bytes.
+        type MetricFamily (
+          name: string,
+          kind: (gauge, counter, info, histogram),
+          unit: ?string,
+          help: string,
+          metrics: []Metric
+        )
+
+        # What monitoring collects.
+        method Metrics() -> (families: []MetricFamily)
 
         # The tables in force, in nft's language.
         method Rules() -> (tables: []Table)

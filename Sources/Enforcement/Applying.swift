@@ -28,13 +28,17 @@ extension Reconciler {
     }
 
     /// Puts a configuration in force as a new generation, or says why not.
+    ///
+    /// - Parameter noticed: when it was asked for, since the host was started; nil for now.
     package func apply(
-        _ compilation: Compilation, _ request: ApplyRequest = ApplyRequest()
+        _ compilation: Compilation, _ request: ApplyRequest = ApplyRequest(),
+        noticed: Duration? = nil
     ) async -> ApplyReport {
+        let noticed = noticed ?? clock.sinceBoot
         begin()
         defer { end() }
         let before = current?.nodeRules
-        var report = await takeUp(compilation, origin: .command, request)
+        var report = await takeUp(compilation, origin: .command, noticed: noticed, request)
         // After everything that must not wait.
         if let target = compilation.target, report.outcome != .refused {
             report.describe(
@@ -45,22 +49,33 @@ extension Reconciler {
 
     /// Takes up a configuration that may have changed: what `rollback` or `flush` holds stays as it
     /// is while the configuration is still the same.
+    ///
+    /// - Parameter noticed: when that was noticed, since the host was started; nil for now.
     package func configurationChanged(
-        _ compilation: Compilation, origin: Generation.Origin
+        _ compilation: Compilation, origin: Generation.Origin, noticed: Duration? = nil
     ) async {
+        let noticed = noticed ?? clock.sinceBoot
         begin()
         defer { end() }
         if isHeld(against: compilation) {
             record(compilation)
             failedApply = nil
         } else {
-            _ = await takeUp(compilation, origin: origin)
+            _ = await takeUp(compilation, origin: origin, noticed: noticed)
         }
     }
 
     func takeUp(
-        _ compilation: Compilation, origin: Generation.Origin,
+        _ compilation: Compilation, origin: Generation.Origin, noticed: Duration,
         _ request: ApplyRequest = ApplyRequest()
+    ) async -> ApplyReport {
+        let report = await takeUp(compilation, origin: origin, request)
+        measurements.tookUp(report.outcome, in: verified - noticed, at: clock.now)
+        return report
+    }
+
+    private func takeUp(
+        _ compilation: Compilation, origin: Generation.Origin, _ request: ApplyRequest
     ) async -> ApplyReport {
         record(compilation)
         // What failed before is told until it is known how this ends.
@@ -205,6 +220,7 @@ extension Reconciler {
             return report(.applied, changes, compilation, revocation)
         } catch {
             if error.isHeld {
+                measurements.wentBack(because: .probe)
                 // To try again and again would cut and open traffic each time.
                 ledger.recordTakenBack(
                     to: current?.number,

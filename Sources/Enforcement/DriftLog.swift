@@ -3,8 +3,13 @@ internal import Ruleset
 /// Counts foreign changes, each once: looking again at what is still out of order finds nothing new.
 struct DriftLog: Sendable {
     private(set) var report = StatusReport.Drift(count: 0, last: nil)
+    /// By what the kernel calls the process.
+    private(set) var origins = CountsByName()
     /// What is out of order and accounted for already.
     private var accounted = Accounted.differences([])
+
+    /// The name of who is not known.
+    private static let unknown = "unknown"
 
     private enum Accounted {
         case differences(Set<Difference>)
@@ -25,8 +30,9 @@ struct DriftLog: Sendable {
         }
         accounted = .differences(Set(differences))
         report.count += 1
+        origins.count(writer?.name ?? Self.unknown)
         report.last = StatusReport.Drift.Occurrence(
-            time: .now, process: writer?.process ?? "unknown", pid: writer?.pid,
+            time: .now, process: writer?.process ?? Self.unknown, pid: writer?.pid,
             differences: differences.prefix(StatusReport.Drift.Occurrence.shownDifferences).map(
                 \.description))
     }

@@ -27,6 +27,9 @@ package actor Reconciler {
     /// The configuration as it was read last, whether it was applied or not.
     var configuration = Configuration()
     var drift = DriftLog()
+    var measurements = Measurements()
+    /// When the kernel was last read and held what was wanted, since the host was started.
+    var verified = Duration.zero
     var failedApply: String?
     /// Set while the kernel is not known to hold `current`.
     var kernelProblem: String?
@@ -44,6 +47,8 @@ package actor Reconciler {
     var shadowProblem: String?
     /// Why samples of refusals are not heard.
     var samplingProblem: String?
+    /// Why the file for monitoring can't be written.
+    var metricsProblem: String?
     var told = Told()
     let clock: any HostClock
     let prober: any Prober
@@ -94,7 +99,9 @@ package actor Reconciler {
 
     /// Adopts what the kernel holds, or restores what it should hold, then applies the
     /// configuration.
-    package func start(_ compilation: Compilation) async {
+    /// - Parameter noticed: when it began, since the host was started; nil for now.
+    package func start(_ compilation: Compilation, noticed: Duration? = nil) async {
+        let noticed = noticed ?? clock.sinceBoot
         begin()
         defer { end() }
         ledger.prepare()
@@ -110,7 +117,7 @@ package actor Reconciler {
             record(compilation)
             log.notice("held as rollback or flush left it", metadata: generationMetadata)
         } else {
-            _ = await takeUp(compilation, origin: .start)
+            _ = await takeUp(compilation, origin: .start, noticed: noticed)
         }
         if current == nil, failedApply == nil { await lookForUnknownTables() }
         ledger.secure(current)

@@ -18,6 +18,7 @@ extension Reconciler {
         } else if !isNoting {
             pairsNoted = clock.now
         }
+        verified = clock.sinceBoot
     }
 
     /// Commits a generation, or none, verifies it, and records it. Where any of that fails, what was
@@ -106,7 +107,10 @@ extension Reconciler {
 
     /// Ends the flows that the generation in force does not permit, or leaves word of it for the
     /// next check.
-    func endRefusedFlows() async { revocation = await revoker.carryOut(current) }
+    func endRefusedFlows() async {
+        revocation = await revoker.carryOut(current)
+        measurements.ended(revocation.ended ?? 0)
+    }
 
     func isInSync() {
         kernelProblem = nil
@@ -123,10 +127,13 @@ extension Reconciler {
 
     /// Checks the kernel after somebody else changed it, or may have, and repairs it.
     ///
-    /// - Parameter writer: who changed it; nil when that is not known.
+    /// - Parameters:
+    ///   - writer: who changed it; nil when that is not known.
+    ///   - noticed: when that was notified, since the host was started; nil for now.
     /// - Returns: when to look again, where the repair failed or must wait because somebody makes
     ///   the same change again and again.
-    package func repair(after writer: Writer?) async -> Duration? {
+    package func repair(after writer: Writer?, noticed: Duration? = nil) async -> Duration? {
+        let noticed = noticed ?? clock.sinceBoot
         begin()
         defer { end() }
         // What is to be taken back is not repaired first.
@@ -149,12 +156,14 @@ extension Reconciler {
             {
                 kernelProblem =
                     "\(who) keeps changing our tables; the next repair is in \(delay.components.seconds) s"
+                measurements.found(.postponed)
                 tell(
                     .fight, .error, "fight: \(who) keeps changing our tables", process: who,
                     pid: writer?.pid)
                 return delay
             }
             try await put(wanted, from: observed, mustRebuild ? .rebuild : .atOnce)
+            measurements.repaired(in: verified - noticed)
             isInSync()
             await endRefusedFlows()
             tell(
@@ -165,6 +174,7 @@ extension Reconciler {
         } catch {
             kernelProblem = error.description
             mustRebuild = true
+            measurements.found(.failed)
             tell(
                 .outOfSync, .error, "can't repair: \(error)", process: writer?.process,
                 pid: writer?.pid)
@@ -181,11 +191,15 @@ extension Reconciler {
 
     /// Who made a change.
     package struct Writer: Hashable, Sendable {
+        /// With its arguments where they are known.
         package var process: String
+        /// What the kernel calls it.
+        package var name: String
         package var pid: Int32
 
-        package init(process: String, pid: Int32) {
+        package init(process: String, name: String, pid: Int32) {
             self.process = process
+            self.name = name
             self.pid = pid
         }
     }

@@ -22,6 +22,9 @@ package protocol RulesetKernel: Sendable {
     func end(_ flows: [Flow]) async throws -> EndedFlows
     /// The base chains of tables that are not ours which may cut what any hook of ours permits.
     func shadows() async throws -> [Shadow]
+    func trackingUse() async throws -> TrackingUse
+    /// How many of the processes that do all this ended by themselves, since the agent's start.
+    var workerEnds: Int { get }
 }
 
 extension ObservedTable {

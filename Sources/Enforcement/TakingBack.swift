@@ -24,6 +24,7 @@ extension Reconciler {
                     generation?.number, hold: Hold(.rollback, against: digest))
             }
             ledger.forgetHealedProblem()
+            measurements.wentBack(because: .rollback)
             tell(
                 .rolledBack, .notice,
                 "rolled back: \(generation.map { "generation \($0.number) is in force" } ?? "nothing is enforced")"
@@ -71,6 +72,7 @@ extension Reconciler {
                 try ledger.record(nil, hold: Hold(.flush, against: digest))
             }
             ledger.forgetHealedProblem()
+            measurements.wentBack(because: .flush)
             tell(.flushed, .warning, "flushed: nothing is enforced")
             return ApplyReport(outcome: .applied, generation: nil)
         } catch {
@@ -140,6 +142,7 @@ extension Reconciler {
                 hold: Hold(
                     .unconfirmed, against: pending.configurationDigest, explanation: explanation))
             isInSync()
+            measurements.wentBack(because: .unconfirmed)
             await endRefusedFlows()
             tell(.reverted, .error, explanation)
         } catch {

@@ -59,15 +59,25 @@ extension Reconciler {
         return problems.isEmpty ? ledger.problem?.text : problems.joined(separator: "; ")
     }
 
-    package func status() async -> StatusReport {
+    package func status() async -> StatusReport { report(on: await observation()) }
+
+    /// Our tables as the kernel holds them, or why they can't be read.
+    func observation() async -> Result<[ObservedTable], any Error> {
+        do {
+            return .success(try await kernel.kernel.observe())
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    /// Waits for nothing, so that what is told belongs together.
+    func report(on observation: Result<[ObservedTable], any Error>) -> StatusReport {
         var traffic = Traffic([])
         var unreadable: String?
-        do {
-            traffic = Traffic(try await kernel.kernel.observe())
-        } catch {
-            unreadable = "\(error)"
+        switch observation {
+        case .success(let tables): traffic = Traffic(tables)
+        case .failure(let error): unreadable = "\(error)"
         }
-        // Nothing waits from here on, so that what is told belongs together.
         let standing = ledger.standing
         let shadows = foreignShadows.concerning(current)
         return StatusReport(
@@ -89,7 +99,8 @@ extension Reconciler {
             counters: traffic.counters, countersSince: current == nil ? nil : tablesMade,
             warnings: traffic.warnings + shadows.warnings
                 + (shadowProblem.map { ["other tables can't be read: \($0)"] } ?? [])
-                + (samplingProblem.map { ["refusals are not sampled: \($0)"] } ?? []),
+                + (samplingProblem.map { ["refusals are not sampled: \($0)"] } ?? [])
+                + [metricsProblem].compactMap { $0 },
             shadows: shadows, diagnostics: configuration.diagnostics,
             problem: problem(unreadable: unreadable), drift: drift.report, agent: identity)
     }

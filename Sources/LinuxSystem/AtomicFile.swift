@@ -29,6 +29,36 @@ package enum AtomicFile {
         try flush(directory)
     }
 
+    /// Puts a file in place of `path`, for what is soon written anew: readers see the old one or the
+    /// new one, whole, but after a power cut it may be empty or the old one.
+    ///
+    /// The temporary file's name is always the same, so that a kill leaves no more than one; it is
+    /// for one writer.
+    package static func replace(
+        _ bytes: [UInt8], at path: String, mode: FilePermissions
+    ) throws(SystemError) {
+        let (directory, name) = split(path)
+        let temporary = "\(directory)/.\(name).tmp"
+        do throws(SystemError) {
+            // Whatever stands there, it is not written into.
+            try systemCall("unlink", temporary) { unlink(temporary) }
+        } catch {
+            if error.errno != .noSuchFileOrDirectory { throw error }
+        }
+        let file = try OwnedDescriptor(
+            opening: temporary, .writeOnly, options: [.create, .exclusiveCreate, .noFollow],
+            permissions: .ownerReadWrite)
+        do {
+            let raw = file.descriptor.rawValue
+            try writeAll(bytes, to: raw, subject: temporary)
+            try systemCall("fchmod", temporary) { fchmod(raw, mode.rawValue) }
+            try systemCall("rename", path) { rename(temporary, path) }
+        } catch {
+            try removeTemporary(temporary, after: error)
+            throw error
+        }
+    }
+
     /// Makes a directory where there is none, so that a power cut does not take it away again.
     /// Whatever else has its name is left alone.
     package static func makeDirectory(

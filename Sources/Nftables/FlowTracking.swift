@@ -61,6 +61,26 @@ package enum FlowTracking {
         }
         return ended
     }
+
+    /// How full it is.
+    package static func use() throws(NftablesError) -> TrackingUse {
+        var use: TrackingUse?
+        try NetlinkSocket().request(
+            .conntrack(IPCTNL_MSG_CT_GET_STATS, family: AF_UNSPEC), flags: 0
+        ) { message in
+            if let entries = message.number(Int(CTA_STATS_GLOBAL_ENTRIES.rawValue)),
+                let limit = message.number(Int(CTA_STATS_GLOBAL_MAX_ENTRIES.rawValue))
+            {
+                use = TrackingUse(entries: Int(entries), limit: Int(limit))
+            }
+            return true
+        }
+        guard let use else {
+            throw NftablesError(
+                .unreadable, "the kernel does not tell how full connection tracking is")
+        }
+        return use
+    }
 }
 
 extension NetfilterMessage {

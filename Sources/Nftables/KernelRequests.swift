@@ -14,6 +14,7 @@ enum Operation: UInt8, Hashable, Sendable {
     case readFlows
     case endFlows
     case readShadows
+    case readTrackingUse
 }
 
 extension Operation {
@@ -21,7 +22,8 @@ extension Operation {
     var subject: String {
         switch self {
         case .snapshot, .commit, .check: "libnftables"
-        case .introduce, .readGeneration, .readFlows, .endFlows, .readShadows: "the worker"
+        case .introduce, .readGeneration, .readFlows, .endFlows, .readShadows, .readTrackingUse:
+            "the worker"
         }
     }
 }
@@ -166,6 +168,14 @@ struct ShadowsRequest: KernelRequest {
     struct Reply: WireValue {
         var shadows: [Shadow]
     }
+}
+
+/// How full connection tracking is.
+struct TrackingUseRequest: KernelRequest {
+    static let operation = Operation.readTrackingUse
+    let doing = "read how full connection tracking is"
+
+    typealias Reply = TrackingUse
 }
 
 // MARK: As bytes
@@ -316,4 +326,20 @@ extension ShadowsRequest {
 extension ShadowsRequest.Reply {
     init(from reader: inout WireReader) throws(WireError) { shadows = try reader.values() }
     func write(to writer: inout WireWriter) { writer.put(shadows) }
+}
+
+extension TrackingUseRequest {
+    init(from reader: inout WireReader) throws(WireError) {}
+    func write(to writer: inout WireWriter) {}
+}
+
+extension TrackingUse: WireValue {
+    init(from reader: inout WireReader) throws(WireError) {
+        self.init(entries: Int(try reader.number()), limit: Int(try reader.number()))
+    }
+
+    func write(to writer: inout WireWriter) {
+        writer.put(UInt32(clamping: entries))
+        writer.put(UInt32(clamping: limit))
+    }
 }

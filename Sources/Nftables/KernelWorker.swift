@@ -131,6 +131,10 @@ struct KernelWorker {
                 ShadowsRequest.Reply(
                     shadows: try ForeignRuleset.shadows { $0.hasPrefix(request.ownPrefix) })
             }
+        case .readTrackingUse:
+            answer(&reader) { (_: TrackingUseRequest) throws(NftablesError) in
+                try FlowTracking.use()
+            }
         }
     }
 

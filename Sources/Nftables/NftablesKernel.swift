@@ -2,6 +2,7 @@ internal import CMnl
 internal import LinuxSystem
 package import PortModel
 package import Ruleset
+internal import Synchronization
 
 /// The nf_tables of this process's network namespace: reads our tables, commits transactions.
 ///
@@ -16,6 +17,7 @@ package actor NftablesKernel {
     private let keeper: KernelKeeper
     private let supervisor: WorkerSupervisor
     private let others: ForeignKernel
+    private let ends = WorkerEnds()
 
     /// - Parameters:
     ///   - keeper: lends its privilege to the workers.
@@ -26,8 +28,12 @@ package actor NftablesKernel {
         report: @escaping @Sendable (String) -> Void
     ) {
         self.keeper = keeper
-        supervisor = WorkerSupervisor(keeper, deadline: deadline, report: report)
-        others = ForeignKernel(WorkerSupervisor(keeper, deadline: deadline, report: report))
+        let counting = { @Sendable [ends] (words: String) in
+            ends.add()
+            report(words)
+        }
+        supervisor = WorkerSupervisor(keeper, deadline: deadline, report: counting)
+        others = ForeignKernel(WorkerSupervisor(keeper, deadline: deadline, report: counting))
     }
 
     /// Lets the workers and the keeper end, and waits for them.
@@ -129,6 +135,14 @@ package actor NftablesKernel {
         return try supervisor.perform(EndFlowsRequest(flows: flows))
     }
 
+    /// How full connection tracking is.
+    package func trackingUse() throws(NftablesError) -> TrackingUse {
+        try supervisor.perform(TrackingUseRequest())
+    }
+
+    /// How many workers ended by themselves, or had to be ended.
+    package nonisolated var workerEnds: Int { ends.count }
+
     /// What shadows our tables, among those whose names do not begin so.
     ///
     /// In a worker of its own: others' tables may be large, and no repair is to wait for them.
@@ -140,6 +154,15 @@ package actor NftablesKernel {
 
     /// Whether a notification is about a transaction that ``commit(_:)`` made.
     package func isOwn(_ change: RulesetChange) -> Bool { supervisor.made(change) }
+}
+
+/// Counts what two supervisors tell.
+private final class WorkerEnds: Sendable {
+    private let ends = Atomic<Int>(0)
+
+    var count: Int { ends.load(ordering: .relaxed) }
+
+    func add() { ends.add(1, ordering: .relaxed) }
 }
 
 /// What is asked beside everything else.

@@ -15,7 +15,8 @@ struct PexipFirewallControl: ParsableCommand {
         subcommands: [
             Status.self, Plan.self, Apply.self, Confirm.self, Rollback.self, Flush.self, Check.self,
             Show.self,
-            Explain.self, MeshState.self, Monitor.self, Diagnose.self, Draw.self, Report.self,
+            Explain.self, MeshState.self, Monitor.self, PrintMetrics.self, Diagnose.self,
+            Draw.self, Report.self,
         ])
 
     @OptionGroup var connection: ConnectionOptions

@@ -27,8 +27,27 @@ struct PexipFirewallDaemon: ParsableCommand {
     @Option(help: "The control socket.", completion: .file())
     var socket = AgentOptions.defaultSocketPath
 
+    @Option(
+        help:
+            "A file to keep fresh for node_exporter's textfile collector; its name ends in .prom.",
+        completion: .file(extensions: ["prom"]))
+    var metricsFile: String?
+
+    @Option(help: "How old that file becomes, in seconds (1 to 3600).")
+    var metricsInterval = Int(AgentOptions.defaultMetricsInterval.components.seconds)
+
     @Flag(help: "Log what is usually of no interest.")
     var debug = false
+
+    func validate() throws {
+        guard (1...3600).contains(metricsInterval) else {
+            throw ValidationError("--metrics-interval is a number of seconds from 1 to 3600.")
+        }
+        if let metricsFile, !metricsFile.hasSuffix(".prom") {
+            throw ValidationError(
+                "--metrics-file must end in .prom: node_exporter reads no other file.")
+        }
+    }
 
     // Not async, which would start threads before the privileges are gone.
     func run() throws {
@@ -54,7 +73,8 @@ struct PexipFirewallDaemon: ParsableCommand {
             let access = try KernelAccess()
             let options = AgentOptions(
                 configurationDirectory: configDir, stateDirectory: stateDir, socketPath: socket,
-                bootID: ProcessInfo.processInfo.environment["PEXIP_FW_BOOT_ID"])
+                bootID: ProcessInfo.processInfo.environment["PEXIP_FW_BOOT_ID"],
+                metricsFile: metricsFile, metricsInterval: .seconds(metricsInterval))
             try waiting { try await body(access, options, log) }
         } catch {
             log.critical("pexip-fwd ends: \(error)")

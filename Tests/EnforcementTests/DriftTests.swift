@@ -8,7 +8,8 @@ import Testing
 @Suite struct DriftTests {
     typealias Tampering = @Sendable (inout NfTables) -> Void
     static let table = "pexip_fw_conf"
-    static let writer = Reconciler.Writer(process: "nft -f site.nft", pid: 77)
+    static let writer = Reconciler.Writer(
+        process: "nft -f site.nft", name: "nft", pid: 77)
 
     static let tamperings: [(String, Tampering)] = [
         ("is missing", { $0 = NfTables() }),

@@ -85,7 +85,8 @@ struct JournalTests {
         _ = await bench.reconciler.apply(configuration(2))
         _ = await bench.reconciler.rollback(to: nil)
         await bench.kernel.tamper { $0.tables = [:] }
-        _ = await bench.reconciler.repair(after: .init(process: "nft flush ruleset", pid: 42))
+        _ = await bench.reconciler.repair(
+            after: .init(process: "nft flush ruleset", name: "nft", pid: 42))
         await bench.kernel.failCommits(.refuse)
         _ = await bench.reconciler.apply(configuration(3))
         _ = await bench.reconciler.flush()
@@ -151,7 +152,7 @@ struct JournalTests {
     func fight() async throws {
         let bench = try await Bench.holding(1)
         let (_, following) = await bench.reconciler.events()
-        let writer = Reconciler.Writer(process: "rival", pid: 7)
+        let writer = Reconciler.Writer(process: "rival", name: "rival", pid: 7)
         for _ in 0..<21 {
             await bench.kernel.tamper { $0.tables = [:] }
             _ = await bench.reconciler.repair(after: writer)

@@ -38,6 +38,7 @@ package actor FakeKernel: RulesetKernel {
     private var commitFaults: [CommitFault?] = []
     private var observationFaults: [Bool] = []
     private var flowFaults: [FlowFault?] = []
+    private var scriptedUse: TrackingUse? = TrackingUse(entries: 0, limit: 262_144)
     private var onCommit: (@Sendable (Moment) throws -> Void)?
     private var onObserve: (@Sendable () async -> Void)?
 
@@ -81,6 +82,9 @@ package actor FakeKernel: RulesetKernel {
     }
 
     package func forgetCommits() { commits = [] }
+
+    /// How full connection tracking is from now on; nil where that can't be read.
+    package func setTrackingUse(_ use: TrackingUse?) { scriptedUse = use }
 
     // MARK: RulesetKernel
 
@@ -155,4 +159,11 @@ package actor FakeKernel: RulesetKernel {
         if failsToReadForeign { throw FakeKernelError("foreign tables can't be read as scripted") }
         return foreignChains.shadows
     }
+
+    package func trackingUse() async throws -> TrackingUse {
+        guard let scriptedUse else { throw FakeKernelError("it can't be read as scripted") }
+        return scriptedUse
+    }
+
+    package nonisolated var workerEnds: Int { 3 }
 }

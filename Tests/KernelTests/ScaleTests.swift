@@ -105,6 +105,11 @@ struct ScaleTests {
         #expect(status.nodes.count == nodes)
         try explain(agent)
         try mesh(agent)
+        let metrics = try timed("metrics answered") {
+            try agent.control("metrics").requireSuccess().standardOutput
+        }
+        print("\(nodes) nodes: metrics of \(metrics.utf8.count) bytes")
+        #expect(metrics.utf8.count < 500_000)
 
         let sender = try PacketProbe(in: topology.outside)
         let receiver = try PacketProbe(in: topology.node)
@@ -131,6 +136,9 @@ struct ScaleTests {
             try arrivals() == [joiningAddress], "only what is no node yet should be transit")
         #expect(try drops(agent, of: sample) == 1)
         #expect(try drops(agent, of: leaving) == 1)
+        #expect(
+            try agent.control("metrics").standardOutput.contains(
+                "pexip_fw_node_refused_packets_total{node=\"\(sample)\"} 1\n"))
 
         let before = try Rules(in: topology.enforcing)
         let monitor = try topology.enforcing.spawn(["nft", "monitor"])

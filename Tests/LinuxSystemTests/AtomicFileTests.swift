@@ -19,6 +19,28 @@ import Testing
         #expect(status.st_mode & 0o777 == 0o600)
     }
 
+    @Test func replacesAFileWithoutFlushingIt() throws {
+        let path = directory.appending("metrics")
+        // What a kill left, or somebody put there, is not written into.
+        try directory.makeDirectory("other")
+        #expect(symlink("other/file", directory.appending(".metrics.tmp")) == 0)
+        for text in ["old", "new"] {
+            try AtomicFile.replace(
+                Array(text.utf8), at: path, mode: [.ownerReadWrite, .groupRead, .otherRead])
+            #expect(try AtomicFile.read(path, limit: 3) == Array(text.utf8))
+        }
+        #expect(try directory.names() == ["metrics", "other"])
+        var status = stat()
+        #expect(stat(path, &status) == 0)
+        #expect(status.st_mode & 0o777 == 0o644)
+        try directory.makeDirectory("taken/inside")
+        let error = #expect(throws: SystemError.self) {
+            try AtomicFile.replace([1], at: directory.appending("taken"), mode: .ownerReadWrite)
+        }
+        #expect(error?.description == "rename \(directory.path)/taken: Is a directory")
+        #expect(try directory.names() == ["metrics", "other", "taken"])
+    }
+
     @Test func leavesNothingBehindWhenItFails() throws {
         try directory.makeDirectory("taken/inside")
         let error = #expect(throws: SystemError.self) {

@@ -53,6 +53,27 @@ struct FlowTrackingTests {
         try FlowTracking.flows(touching: addresses, atMost: .max) { _ in true }
     }
 
+    @Test("how full it is, as the kernel tells by itself")
+    func use() throws {
+        try Self.inEmptyTable {
+            try Self.insert(
+                (1...5).map {
+                    "-p udp -s 192.0.2.7 -d 10.0.0.21 --sport \($0) --dport 53"
+                })
+            func setting(_ name: String) throws -> Int? {
+                Int(
+                    try String(
+                        contentsOfFile: "/proc/sys/net/netfilter/nf_conntrack_\(name)",
+                        encoding: .utf8
+                    ).trimmingCharacters(in: .whitespacesAndNewlines))
+            }
+            let use = try FlowTracking.use()
+            #expect(use.entries >= 5)
+            #expect(use.entries == (try setting("count")))
+            #expect(use.limit == (try setting("max")))
+        }
+    }
+
     @Test("entries of every kind are read as they are, and end one by one")
     func kinds() throws {
         let node = Self.address("10.0.0.21")

@@ -14,6 +14,8 @@ package final class AgentFixture {
     package var launcher: [String] = []
     /// What its environment has beside the test's.
     package var environment: [String: String] = [:]
+    /// What its command line has beside where its things are.
+    package var arguments: [String] = []
 
     /// Makes the directories, with `configuration` as the file `10-site.yaml` where it is given.
     ///
@@ -77,7 +79,7 @@ package final class AgentFixture {
             launcher + [
                 try BuiltProducts.path(of: "pexip-fwd"), "--config-dir",
                 configurationDirectory.path, "--state-dir", stateDirectory.path, "--socket", socket,
-            ], environment: environment)
+            ] + arguments, environment: environment)
         self.process = process
         return process
     }

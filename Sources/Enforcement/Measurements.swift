@@ -1,0 +1,60 @@
+internal import Metrics
+
+/// What the agent did since it started, for monitoring: what is counted here never becomes less.
+struct Measurements: Sendable {
+    /// What became of a foreign change that was found.
+    enum Repair: String, CaseIterable, Sendable {
+        case repaired
+        case failed
+        /// Somebody makes the same change again and again, so that the repair waits.
+        case postponed
+    }
+
+    private(set) var applies: [ApplyReport.Outcome: Int] = [:]
+    private(set) var rollbacks: [Hold.Reason: Int] = [:]
+    private(set) var repairs: [Repair: Int] = [:]
+    private(set) var endedFlows = 0
+    /// When a configuration was last put in force, or found to be; nil where none was.
+    private(set) var lastSuccess: Timestamp?
+    private(set) var applyDurations = DurationHistogram()
+    private(set) var repairDurations = DurationHistogram()
+
+    /// - Parameter duration: until the kernel was known to hold it; of no meaning where nothing
+    ///   was applied.
+    mutating func tookUp(
+        _ outcome: ApplyReport.Outcome, in duration: Duration, at time: Timestamp
+    ) {
+        applies[outcome, default: 0] += 1
+        guard outcome == .applied || outcome == .unchanged else { return }
+        lastSuccess = time
+        if outcome == .applied { applyDurations.record(duration) }
+    }
+
+    mutating func wentBack(because reason: Hold.Reason) { rollbacks[reason, default: 0] += 1 }
+
+    mutating func found(_ repair: Repair) { repairs[repair, default: 0] += 1 }
+
+    /// - Parameter duration: from the notification until the kernel was known to be as it should.
+    mutating func repaired(in duration: Duration) {
+        found(.repaired)
+        repairDurations.record(duration)
+    }
+
+    mutating func ended(_ flows: Int) { endedFlows += flows }
+}
+
+/// Counts by names that others choose: a bounded number of names, however many there are.
+struct CountsByName: Hashable, Sendable {
+    /// So many names are counted by themselves, those that came first: one that lost its place to
+    /// another later would be a counter that falls.
+    static let names = 15
+    /// Counts what bears any other name.
+    static let rest = "other"
+
+    private(set) var counts = [rest: 0]
+
+    mutating func count(_ name: String) {
+        let isKnown = counts[name] != nil || counts.count <= Self.names
+        counts[isKnown ? name : Self.rest, default: 0] += 1
+    }
+}

@@ -1,0 +1,28 @@
+import ArgumentParser
+import Metrics
+
+/// `pexip-fwctl metrics`
+struct PrintMetrics: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "metrics",
+        abstract: "Prints what is measured, for Prometheus and others.",
+        discussion: """
+            OpenMetrics, or with --format prometheus the text that node_exporter's textfile \
+            collector reads and pexip-fwd --metrics-file writes.
+            """)
+
+    @OptionGroup var connection: ConnectionOptions
+
+    @Option(help: "openmetrics or prometheus.")
+    var format = ExpositionFormat.openMetrics
+
+    func run() throws {
+        try Terminal.reporting {
+            let families = try connection.call(
+                "Metrics", member: "families", isQuiet: true, as: [MetricFamily].self)
+            print(families.text(as: format), terminator: "")
+        }
+    }
+}
+
+extension ExpositionFormat: ExpressibleByArgument {}
