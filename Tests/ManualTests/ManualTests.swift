@@ -141,9 +141,8 @@ import Testing
             described.formUnion(item.tags)
             let tag = ManualPage.Item(tags: item.tags, lines: [])
             #expect(tag.words(of: "Fl") == command.options().subtracting(common), "\(call)")
-            let arguments = tag.words(of: "Ar").subtracting([
-                "DIR", "FILE", "FORMAT", "NAME", "NUMBER", "TIME",
-            ])
+            let placeholders: Set = ["DIR", "FILE", "FORMAT", "NAME", "NUMBER", "TIME"]
+            let arguments = tag.words(of: "Ar").subtracting(placeholders)
             #expect(arguments == command.positionals.subtracting(["directory"]), "\(call)")
         }
         #expect(Set(items.flatMap(\.tags)) == described)
