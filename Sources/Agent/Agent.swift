@@ -154,6 +154,8 @@ enum AgentEvent: Sendable {
     case signal(Signal)
     /// To be carried out before the instant, or not at all: a client that gave up must not be
     /// surprised later.
+    ///
+    /// - Parameter noticed: when it was asked for, since the host was started.
     case command(
         Command, noticed: Duration, before: ContinuousClock.Instant,
         reply: CheckedContinuation<ApplyReport, Never>)

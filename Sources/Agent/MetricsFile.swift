@@ -44,9 +44,12 @@ actor MetricsFile {
                 for await _ in Ticks(every: interval, by: clock) { queue.yield() }
             }
             queue.yield()
+            var earliest = ContinuousClock.now
             for await _ in due {
+                let pause = earliest - .now
+                if pause > .zero, await Ticks(every: pause, by: clock).next() == nil { break }
                 await write()
-                _ = await Ticks(every: Self.shortestPause, by: clock).next()
+                earliest = .now + Self.shortestPause
             }
             group.cancelAll()
         }
