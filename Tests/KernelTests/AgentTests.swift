@@ -374,7 +374,7 @@ struct AgentTests {
             let result = try scene.topology.node.run([
                 python, "-c", script, scene.agent.socket,
             ]).requireSuccess()
-            #expect(result.standardOutput == "in-sync\nunchanged\n1\npexip_fw_conf_1\n1\n")
+            #expect(result.standardOutput == "in-sync\nunchanged\n1.0\npexip_fw_conf_1\n1\n")
         }
     }
 
