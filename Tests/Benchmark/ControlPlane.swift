@@ -337,7 +337,8 @@ struct ControlPlane {
             let time = Double(pexip_now() - started)
             try agent.waitForStatus("in sync", timeout: .seconds(60)) { $0.state == .inSync }
             guard let pid = agent.process?.pid else { throw BenchmarkError("no agent runs") }
-            let memory = try ProcessTree.descendants(of: pid).map { try Memory.peak($0) }.reduce(0, +)
+            let memory = try ProcessTree.descendants(of: pid).map { try Memory.peak($0) }.reduce(
+                0, +)
             return (time, memory)
         }
     }
