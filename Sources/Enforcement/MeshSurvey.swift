@@ -98,12 +98,19 @@ package struct MeshSurvey {
         if let name = query.node, nodes[name] == nil {
             throw MeshProblem(description: "\(name) is no node of the deployment")
         }
-        var tally = Tally()
+        let limit = query.all ? MeshQuery.mostPairs : MeshQuery.shownPairs
+        var tally = Tally(limit: limit)
         var suspects = Suspects()
         // Whoever a stranger may be besides is a node too, asked for or not.
         forEachPair(with: mayBeAstray ? nil : query.node) { first, second in
-            let isWanted = query.node.map { [first.name, second.name].contains($0) } ?? true
-            let pair = assess(first, second)
+            // Of a large mesh most pairs are only counted.
+            if let state = unnoted(first, second), tally.isFull(of: state) {
+                tally.count(state)
+                return
+            }
+            let pair = assess(first.node, second.node)
+            let names = [first.node.name, second.node.name]
+            let isWanted = query.node.map(names.contains) ?? true
             if isWanted { tally.add(pair) }
             suspects.add(pair, isWanted: isWanted)
         }
@@ -111,7 +118,6 @@ package struct MeshSurvey {
         let (counts, found) = (tally.counts, tally.pairs)
         let total = counts.values.reduce(0, +)
         let showsAll = query.all || total <= MeshQuery.fewPairs
-        let limit = query.all ? MeshQuery.mostPairs : MeshQuery.shownPairs
         let shown = MeshReport.State.allCases.filter { state in
             showsAll || state.isBroken || state == .idle
         }.flatMap { found[$0] ?? [] }.prefix(limit)
@@ -123,32 +129,62 @@ package struct MeshSurvey {
 
     // MARK: Pairs
 
+    /// What is known of a node before its pairs are looked at.
+    private struct Member {
+        let node: Node
+        let families: [AddressFamily]
+        let isEnforced: Bool
+        /// Whether pairs with it are asked for.
+        let isWanted: Bool
+        /// Whether anything is noted of packets from or to it.
+        let isNoted: Bool
+    }
+
     /// Every two nodes that inter-node rows lead between, one of them enforced, in the deployment's
     /// order, but an enforced one first.
-    private func forEachPair(with name: String?, _ body: (Node, Node) -> Void) {
+    private func forEachPair(with name: String?, _ body: (Member, Member) -> Void) {
         var peers: [NodeRole: Set<NodeRole>] = [:]
         for row in deployment.profile.rows {
             if case .nodes(let roles) = row.peer { peers[row.role, default: []].formUnion(roles) }
         }
-        func isWanted(_ first: Node, _ second: Node) -> Bool {
-            (enforced.contains(first.name) || enforced.contains(second.name))
-                && peers[first.role]?.contains(second.role) == true
-                && peers[second.role]?.contains(first.role) == true
-                && (name == nil || first.name == name || second.name == name)
-                && first.addresses.contains { one in
-                    second.addresses.contains { $0.family == one.family }
-                }
+        let all = deployment.nodes.map { node in
+            Member(
+                node: node, families: node.addresses.map(\.family),
+                isEnforced: enforced.contains(node.name),
+                isWanted: name == nil || name == node.name,
+                isNoted: node.allAddresses.contains(where: notes.mentions))
         }
-        let all = deployment.nodes
         for (index, first) in all.enumerated() {
-            for second in all[(index + 1)...] where isWanted(first, second) {
-                if enforced.contains(first.name) {
-                    body(first, second)
-                } else {
-                    body(second, first)
-                }
+            let role = first.node.role
+            let partners = NodeRole.allCases.filter {
+                peers[role]?.contains($0) == true && peers[$0]?.contains(role) == true
+            }
+            for second in all[(index + 1)...]
+            where (first.isEnforced || second.isEnforced) && (first.isWanted || second.isWanted)
+                && partners.contains(second.node.role)
+                && first.families.contains(where: second.families.contains)
+            {
+                if first.isEnforced { body(first, second) } else { body(second, first) }
             }
         }
+    }
+
+    /// The state of a pair of which no packet says anything; nil where one may.
+    private func unnoted(_ first: Member, _ second: Member) -> MeshReport.State? {
+        if mayBeAstray || first.isNoted && second.isNoted { return nil }
+        let states = first.node.addresses.compactMap { one in
+            second.node.addresses.first { $0.family == one.family }.map { other in
+                unseen((isGateway ? [one, other] : [other]).compactMap { routes[$0] })
+            }
+        }
+        return states.max { $0.rank < $1.rank }
+    }
+
+    private func unseen(_ routes: [MeshReport.Route]) -> MeshReport.State {
+        if routes.contains(where: { $0.interface == nil }) { return .noRoute }
+        let isOneSided =
+            isGateway && routes.count == 2 && routes[0].interface == routes[1].interface
+        return isOneSided ? .elsewhere : .silent
     }
 
     /// The pair by the family of which most was seen.
@@ -225,9 +261,7 @@ package struct MeshSurvey {
         case (_, 2): return .espMissing
         case (_, 1): return .ikeOneWay
         default:
-            let interfaces = Set(pair.routes.compactMap(\.interface))
-            let isOneSided = isGateway && pair.routes.count == 2 && interfaces.count == 1
-            return isOneSided ? .elsewhere : .silent
+            return unseen(pair.routes)
         }
     }
 
@@ -328,15 +362,20 @@ extension MeshReport.State {
 
 /// Pairs by their state.
 private struct Tally {
+    /// Of pairs of one state that are kept; the others are counted.
+    let limit: Int
     private(set) var counts: [String: Int] = [:]
-    /// At most ``MeshQuery/mostPairs`` of each.
     private(set) var pairs: [MeshReport.State: [MeshReport.Pair]] = [:]
 
+    init(limit: Int) { self.limit = limit }
+
+    func isFull(of state: MeshReport.State) -> Bool { pairs[state]?.count ?? 0 >= limit }
+
+    mutating func count(_ state: MeshReport.State) { counts[state.rawValue, default: 0] += 1 }
+
     mutating func add(_ pair: MeshReport.Pair) {
-        counts[pair.state.rawValue, default: 0] += 1
-        if pairs[pair.state, default: []].count < MeshQuery.mostPairs {
-            pairs[pair.state, default: []].append(pair)
-        }
+        count(pair.state)
+        if !isFull(of: pair.state) { pairs[pair.state, default: []].append(pair) }
     }
 
     mutating func change(_ pair: MeshReport.Pair, to state: MeshReport.State) {
@@ -380,6 +419,7 @@ private struct Notes {
     private var ages: [NoteSet: [AddressPair: Int]] = [:]
     /// Pairs of which anything is noted, in both orders.
     private var mentioned: Set<AddressPair> = []
+    private var mentionedAddresses: Set<IPAddress> = []
     private(set) var isFull = false
 
     /// nil where no table has a set of pairs.
@@ -400,9 +440,13 @@ private struct Notes {
         if ages.isEmpty { return nil }
         for pair in ages.values.lazy.flatMap(\.keys) {
             mentioned.insert(pair)
+            mentionedAddresses.formUnion([pair.source, pair.destination])
             mentioned.insert(AddressPair(from: pair.destination, to: pair.source))
         }
     }
+
+    /// Whether anything is noted of packets from or to it.
+    func mentions(_ address: IPAddress) -> Bool { mentionedAddresses.contains(address) }
 
     /// Whether anything is noted of packets between the two.
     func mentions(_ one: IPAddress, _ other: IPAddress) -> Bool {
