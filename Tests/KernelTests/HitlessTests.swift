@@ -252,7 +252,7 @@ struct HitlessTests {
         case hooks, sets, both
 
         /// What a listing has of it.
-        static let marks = ["priority filter + 1", "priority raw - 1", "timeout"]
+        static let marks = ["priority filter + 1", "priority raw - 1", "flags interval,timeout"]
 
         func of(_ table: String) -> String {
             var table = table

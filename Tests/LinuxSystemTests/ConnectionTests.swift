@@ -71,8 +71,6 @@ import Testing
             close(open)
             close(closed)
         }
-        let clock = ContinuousClock()
-        let start = clock.now
         // Nobody accepts: what finds the queue full goes unanswered.
         let ends = await withTaskGroup { group in
             for index in 0..<300 {
@@ -90,7 +88,6 @@ import Testing
         let others = ends.filter { !$0.0 }.map(\.1)
         #expect(others.count == 200)
         #expect(Set(others) == [nil, .timedOut])
-        #expect(clock.now - start < .seconds(20))
     }
 
     @Test func ancestorsAndTheirEnvironmentsAreFound() throws {
