@@ -1,26 +1,26 @@
-internal import PortModel
+package import PortModel
 
 // The keys of the configuration, level by level. Features, peer classes and ports are keys by their
 // raw values.
 
-enum RootKey: String, CaseIterable {
+package enum RootKey: String, CaseIterable {
     case version, profile, placement, enforce, mode, ports, transports, features, groups, peers
     case nodes, host, rules, refusals
     case guards = "guard"
 }
 
-enum NodeKey: String, CaseIterable {
+package enum NodeKey: String, CaseIterable {
     case role, address
     case secondaryAddress = "secondary_address"
     case features, ports, transports, peers
 }
 
-enum HostKey: String, CaseIterable {
+package enum HostKey: String, CaseIterable {
     case ping
     case dhcpClient = "dhcp_client"
 }
 
-enum RuleKey: String, CaseIterable {
+package enum RuleKey: String, CaseIterable {
     case name, nodes, direction
     case ipProtocol = "protocol"
     case sourcePorts = "source_ports"
@@ -28,29 +28,29 @@ enum RuleKey: String, CaseIterable {
     case peers
 }
 
-enum GuardKey: String, CaseIterable {
+package enum GuardKey: String, CaseIterable {
     case confirm, probes
     case revokeEstablished = "revoke_established"
 }
 
-enum RefusalKey: String, CaseIterable {
+package enum RefusalKey: String, CaseIterable {
     case sample, group, rate
 }
 
-enum TransportKey: String, CaseIterable {
+package enum TransportKey: String, CaseIterable {
     case syslog
 }
 
 /// A key of `ports`.
-enum PortKey: Hashable, CaseIterable, RawRepresentable {
+package enum PortKey: Hashable, CaseIterable, RawRepresentable {
     case range(NamedRange)
     case port(ConfigurablePort)
 
-    static var allCases: [Self] {
+    package static var allCases: [Self] {
         NamedRange.allCases.map(Self.range) + ConfigurablePort.allCases.map(Self.port)
     }
 
-    init?(rawValue: String) {
+    package init?(rawValue: String) {
         if let range = NamedRange(rawValue: rawValue) {
             self = .range(range)
         } else if let port = ConfigurablePort(rawValue: rawValue) {
@@ -60,7 +60,7 @@ enum PortKey: Hashable, CaseIterable, RawRepresentable {
         }
     }
 
-    var rawValue: String {
+    package var rawValue: String {
         switch self {
         case .range(let range): range.rawValue
         case .port(let port): port.rawValue

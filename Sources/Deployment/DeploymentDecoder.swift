@@ -158,26 +158,12 @@ struct DeploymentDecoder {
             "the \(what) \(quoted(entry.key)) has no content: write it, or remove the name")
     }
 
-    /// Checks a name that stands as a key: `[a-zA-Z0-9][a-zA-Z0-9_.-]*`, at most 63 characters.
+    /// Checks a name that stands as a key.
     mutating func checkName(_ entry: YAMLEntry, _ what: String) {
-        let name = entry.key.utf8
-        let isWordCharacter = { (byte: UInt8) in
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"):
-                true
-            default: false
-            }
-        }
-        let others = [UInt8(ascii: "_"), UInt8(ascii: "."), UInt8(ascii: "-")]
-        if name.count <= 63, let first = name.first, isWordCharacter(first),
-            name.allSatisfy({ isWordCharacter($0) || others.contains($0) })
-        {
-            return
-        }
+        if Deployment.isName(entry.key) { return }
         findings.error(
             entry.keyLocation,
-            "the \(what)'s name \(quoted(entry.key)) must begin with a letter or digit and go on with letters, digits, \"_\", \".\" and \"-\", 63 at most"
+            "the \(what)'s name \(quoted(entry.key)) must begin with a letter or digit and go on with letters, digits, \"_\", \".\" and \"-\", \(Deployment.nameLength) at most"
         )
     }
 }

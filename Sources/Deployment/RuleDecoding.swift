@@ -29,10 +29,10 @@ extension DeploymentDecoder {
             return nil
         }
         guard let name = text(entry.value, "\(position).name must be a name") else { return nil }
-        guard isRuleName(name) else {
+        guard SiteRule.isName(name) else {
             findings.error(
                 entry.value.location,
-                "the rule's name \(quoted(name)) must begin with a small letter or digit and go on with small letters, digits, \".\", \"_\" and \"-\", 64 at most"
+                "the rule's name \(quoted(name)) must begin with a small letter or digit and go on with small letters, digits, \".\", \"_\" and \"-\", \(SiteRule.nameLength) at most"
             )
             return nil
         }
@@ -45,19 +45,6 @@ extension DeploymentDecoder {
             names[name] = entry.value.location
         }
         return name
-    }
-
-    private func isRuleName(_ name: String) -> Bool {
-        func isWordCharacter(_ byte: UInt8) -> Bool {
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"): true
-            default: false
-            }
-        }
-        let others = [UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: "-")]
-        guard let first = name.utf8.first, isWordCharacter(first) else { return false }
-        return name.utf8.count <= 64
-            && name.utf8.allSatisfy { isWordCharacter($0) || others.contains($0) }
     }
 
     /// nil when the rule lacks something, which is reported.
