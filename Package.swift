@@ -99,6 +99,11 @@ let package = Package(
             ],
             swiftSettings: strict),
 
+        // Pure: what helps to write a configuration.
+        .target(
+            name: "Authoring", dependencies: ["Deployment", "JSONValue", "PortModel"],
+            swiftSettings: strict),
+
         // Arguments and wiring only.
         .executableTarget(
             name: "pexip-fwd",
@@ -109,8 +114,8 @@ let package = Package(
         .executableTarget(
             name: "pexip-fwctl",
             dependencies: [
-                "Auditing", "Control", "Deployment", "Display", "Doctor", "Drawing", "Enforcement",
-                "JSONValue", "LinuxSystem", "Metrics", "Policy", "PortModel", "Ruleset",
+                "Auditing", "Authoring", "Control", "Deployment", "Display", "Doctor", "Drawing",
+                "Enforcement", "JSONValue", "LinuxSystem", "Metrics", "Policy", "PortModel", "Ruleset",
                 argumentParser, system,
             ],
             swiftSettings: strict),
@@ -153,16 +158,23 @@ let package = Package(
         .testTarget(
             name: "KernelTests",
             dependencies: [
-                "Control", "JSONValue", "Deployment", "DeploymentGenerator", "Doctor",
+                "Authoring", "Control", "JSONValue", "Deployment", "DeploymentGenerator", "Doctor",
                 "Enforcement", "Policy", "PortModel",
                 "Ruleset",
                 "TestSupport", "packet-probe", "packet-stream", "pexip-fwctl", "pexip-fwd", logging,
             ],
-            exclude: ["monitoring.py", "tamper.py"], swiftSettings: strict),
+            exclude: ["conversation.py", "monitoring.py", "tamper.py"], swiftSettings: strict),
         .testTarget(name: "PortModelTests", dependencies: ["PortModel"], swiftSettings: strict),
         .testTarget(
             name: "DeploymentTests",
-            dependencies: ["Deployment", "DeploymentGenerator", "PortModel"],
+            dependencies: [
+                "Authoring", "Deployment", "DeploymentGenerator", "JSONValue", "PortModel",
+                "TestSupport",
+            ],
+            exclude: ["Examples", "schema_verdicts.py"], swiftSettings: strict),
+        .testTarget(
+            name: "AuthoringTests",
+            dependencies: ["Authoring", "Deployment", "DeploymentGenerator", "PortModel"],
             swiftSettings: strict),
         .testTarget(
             name: "RulesetTests",
