@@ -14,11 +14,19 @@ package struct ConfigurationDirectory: Sendable {
     ///
     /// Never fails otherwise than by diagnostics. Without files the result has neither errors nor a
     /// deployment.
-    package func load() -> LoadedConfiguration {
+    ///
+    /// - Parameter draft: a file to take in place of the one of its path, or beside the others.
+    package func load(with draft: ConfigurationSource? = nil) -> LoadedConfiguration {
         var reader = DirectoryReader(path: path)
         reader.read()
+        var sources = reader.sources
+        if let draft {
+            sources = (sources.filter { $0.path != draft.path } + [draft]).sorted {
+                $0.path.utf8.lexicographicallyPrecedes($1.path.utf8)
+            }
+        }
         return LoadedConfiguration(
-            parsing: reader.sources, findings: reader.findings, isComplete: reader.isComplete)
+            parsing: sources, findings: reader.findings, isComplete: reader.isComplete)
     }
 }
 

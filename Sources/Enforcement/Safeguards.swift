@@ -36,7 +36,7 @@ extension Compilation.Target {
     /// was typed in, and the probes' connections, whose failure would only take the rules back.
     ///
     /// On a gateway the host's own packets meet no rule, and while observing none is dropped.
-    func cuts(_ session: OperatorSession?) -> [String] {
+    package func cuts(_ session: OperatorSession?) -> [String] {
         guard !ruleset.isGateway, mode == .enforce else { return [] }
         var cuts: [String] = []
         if let session, session.client != session.server {

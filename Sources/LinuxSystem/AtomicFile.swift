@@ -7,8 +7,11 @@ package enum AtomicFile {
     /// Writes to a temporary file in the same directory, flushes it, renames it over `path`, and
     /// flushes the directory. Where anything fails the file is as it was and the temporary one is
     /// gone; only where flushing the directory fails may the new file be in place already.
+    ///
+    /// - Parameter replacing: whether what has the path already is replaced, or is an error (EEXIST).
     package static func write(
-        _ bytes: [UInt8], to path: String, mode: FilePermissions = [.ownerReadWrite, .groupRead]
+        _ bytes: [UInt8], to path: String, mode: FilePermissions = [.ownerReadWrite, .groupRead],
+        replacing: Bool = true
     ) throws(SystemError) {
         let (directory, name) = split(path)
         let temporary = "\(directory)/.\(name).\(getpid()).\(UInt64.random(in: .min ... .max)).tmp"
@@ -21,7 +24,12 @@ package enum AtomicFile {
             // After creation, because the umask does not apply here.
             try systemCall("fchmod", temporary) { fchmod(raw, mode.rawValue) }
             try systemCall("fsync", temporary) { fsync(raw) }
-            try systemCall("rename", path) { rename(temporary, path) }
+            if replacing {
+                try systemCall("rename", path) { rename(temporary, path) }
+            } else {
+                try systemCall("link", path) { link(temporary, path) }
+                try systemCall("unlink", temporary) { unlink(temporary) }
+            }
         } catch {
             try removeTemporary(temporary, after: error)
             throw error

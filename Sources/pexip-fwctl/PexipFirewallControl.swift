@@ -16,7 +16,7 @@ struct PexipFirewallControl: ParsableCommand {
             Status.self, Plan.self, Apply.self, Confirm.self, Rollback.self, Flush.self, Check.self,
             Show.self,
             Explain.self, MeshState.self, Monitor.self, PrintMetrics.self, Diagnose.self,
-            Draw.self, Report.self, Schema.self,
+            Draw.self, Report.self, Initialize.self, Schema.self,
         ])
 
     @OptionGroup var connection: ConnectionOptions

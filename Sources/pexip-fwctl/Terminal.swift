@@ -29,6 +29,21 @@ enum Terminal {
         getenv(name).map { String(cString: $0) }
     }
 
+    /// Whether somebody can be asked, and sees what is asked, wherever standard output goes.
+    static var isConversation: Bool { isatty(STDIN_FILENO) == 1 && isatty(STDERR_FILENO) == 1 }
+
+    /// Asks on standard error and returns the line that is typed.
+    ///
+    /// - Throws: ``Failure`` where input ends.
+    static func ask(_ question: String) throws -> String {
+        complain(question, terminator: "")
+        guard let line = readLine() else {
+            complain("")
+            throw Failure(.failure, "input ends before the last answer; nothing was written")
+        }
+        return line
+    }
+
     /// The page as standard output can show it.
     static func lines(of page: Page) -> [String] {
         page.lines(width: size?.columns, isColoured: isColoured)
@@ -37,8 +52,8 @@ enum Terminal {
     static func show(_ page: Page) { print(lines(of: page).joined(separator: "\n")) }
 
     /// Writes a line to standard error.
-    static func complain(_ line: String) {
-        let bytes = Array((line + "\n").utf8)
+    static func complain(_ line: String, terminator: String = "\n") {
+        let bytes = Array((line + terminator).utf8)
         // Nothing is left to tell where standard error is closed.
         _ = write(STDERR_FILENO, bytes, bytes.count)
     }

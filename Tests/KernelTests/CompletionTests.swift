@@ -68,11 +68,13 @@ struct CompletionTests {
     @Test("bash offers subcommands, options, directories, node names and protocols")
     func bash() throws {
         let installed = try Installed()
-        #expect(try installed.bash("s") == ["status", "show"])
+        #expect(try installed.bash("s") == ["status", "show", "schema"])
         #expect(try installed.bash("show", "").isSuperset(of: ["ports", "rules", "drops"]))
         #expect(
             try installed.bash("apply", "--").isSuperset(of: ["--dry-run", "--confirm", "--force"]))
         #expect(try installed.bash("explain", "t") == ["tcp"])
+        #expect(try installed.bash("init", "--placement", "") == ["local", "gateway"])
+        #expect(try installed.bash("init", "--feature", "s").contains("sip_udp"))
         #expect(try installed.bash("check", "/usr/s").contains("/usr/share"))
         #expect(!(try installed.bash("check", "/etc/pass").contains("/etc/passwd")))
 
@@ -122,7 +124,7 @@ struct CompletionTests {
                 String($0.prefix { $0 != "\t" })
             }
         }
-        #expect(Set(try offered("pexip-fwctl s")) == ["status", "show"])
+        #expect(Set(try offered("pexip-fwctl s")) == ["status", "show", "schema"])
         #expect(try offered("pexip-fwctl explain t") == ["tcp"])
         #expect(try offered("pexip-fwctl check /usr/shar") == ["/usr/share/"])
     }

@@ -41,6 +41,17 @@ import Testing
         #expect(try directory.names() == ["metrics", "other", "taken"])
     }
 
+    @Test func leavesAloneWhatIsThereIfAskedTo() throws {
+        let path = directory.appending("state")
+        try AtomicFile.write(Array("old".utf8), to: path, replacing: false)
+        let error = #expect(throws: SystemError.self) {
+            try AtomicFile.write(Array("new".utf8), to: path, replacing: false)
+        }
+        #expect(error?.errno == .fileExists)
+        #expect(try AtomicFile.read(path, limit: 3) == Array("old".utf8))
+        #expect(try directory.names() == ["state"])
+    }
+
     @Test func leavesNothingBehindWhenItFails() throws {
         try directory.makeDirectory("taken/inside")
         let error = #expect(throws: SystemError.self) {
