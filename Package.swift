@@ -115,7 +115,8 @@ let package = Package(
             name: "pexip-fwctl",
             dependencies: [
                 "Auditing", "Authoring", "Control", "Deployment", "Display", "Doctor", "Drawing",
-                "Enforcement", "JSONValue", "LinuxSystem", "Metrics", "Policy", "PortModel", "Ruleset",
+                "Enforcement", "JSONValue", "LinuxSystem", "Metrics", "Policy", "PortModel",
+                "Ruleset",
                 argumentParser, system,
             ],
             swiftSettings: strict),
