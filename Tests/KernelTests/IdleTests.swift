@@ -23,13 +23,15 @@ struct IdleTests {
         """
         set -e
         directory=$1
-        shift
+        # The checkout may lie where other files hide it below.
+        cp "$2" "$directory/program"
+        shift 2
         mount --bind "$directory" /mnt
         mount -t tmpfs tmpfs "${directory%/*}"
         mkdir "$directory"
         mount --bind /mnt "$directory"
         umount --lazy /run/netns
-        exec "$@"
+        exec "$directory/program" "$@"
         """, "sh",
     ]
 
