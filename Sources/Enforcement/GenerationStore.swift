@@ -14,6 +14,7 @@ package struct StoreError: Error, Hashable, Sendable, CustomStringConvertible {
 ///
 /// Every file is written beside its place, flushed and renamed, so a power cut leaves the old or
 /// the new one whole; a first line with the SHA-256 of the rest tells when a disk did not keep it.
+/// Only what is about to be put in force is flushed later (``stage(_:)``).
 package struct GenerationStore: Sendable {
     /// How many generations are kept beside the one in force.
     package static let kept = 20
@@ -106,6 +107,23 @@ package struct GenerationStore: Sendable {
         try write(generation, to: path(generation.number))
     }
 
+    /// Writes a generation so that a kill does not lose it; until it is flushed, a power cut may.
+    ///
+    /// For what goes into the kernel next, which a power cut takes as well: enforcement does not
+    /// wait for a disk.
+    package func stage(_ generation: Generation) throws(StoreError) {
+        try write(generation, to: path(generation.number), flushing: false)
+    }
+
+    /// Makes a staged generation outlast a power cut.
+    package func flush(_ number: Int) throws(StoreError) {
+        do throws(SystemError) {
+            try AtomicFile.flush(path(number))
+        } catch {
+            throw Self.cannotWrite(error)
+        }
+    }
+
     package func remove(_ number: Int) throws(StoreError) {
         if unlink(path(number)) != 0, errno != ENOENT {
             throw StoreError(
@@ -164,7 +182,13 @@ package struct GenerationStore: Sendable {
         return names
     }
 
-    private func write(_ value: some Encodable, to path: String) throws(StoreError) {
+    private static func cannotWrite(_ error: SystemError) -> StoreError {
+        StoreError("can't write the state: \(error)\(advice(error.errno))")
+    }
+
+    private func write(
+        _ value: some Encodable, to path: String, flushing: Bool = true
+    ) throws(StoreError) {
         // Somebody may have taken them away.
         try makeDirectories()
         do {
@@ -172,9 +196,14 @@ package struct GenerationStore: Sendable {
             encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
             let body = Array(try encoder.encode(value))
             let header = "sha256 \(SHA256Digest(of: [body]).hexadecimal)\n"
-            try AtomicFile.write(Array(header.utf8) + body, to: path)
+            let bytes = Array(header.utf8) + body
+            if flushing {
+                try AtomicFile.write(bytes, to: path)
+            } else {
+                try AtomicFile.replace(bytes, at: path, mode: [.ownerReadWrite, .groupRead])
+            }
         } catch let error as SystemError {
-            throw StoreError("can't write the state: \(error)\(Self.advice(error.errno))")
+            throw Self.cannotWrite(error)
         } catch {
             throw StoreError("can't write the state: \(error)")
         }

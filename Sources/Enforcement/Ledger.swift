@@ -14,6 +14,8 @@ struct Ledger: Sendable {
     private(set) var isUnrecorded = false
     /// Why the state directory can't be written; nil while it can, as far as is known.
     private(set) var obstacle: String?
+    /// The generation that is stored but may not outlast a power cut, until it is recorded.
+    private var staged: Int?
 
     /// Damage that was found.
     struct Problem: Hashable, Sendable {
@@ -193,7 +195,8 @@ struct Ledger: Sendable {
     /// Stores a generation that is about to be put in force.
     mutating func store(_ generation: Generation) throws(StoreError) {
         do throws(StoreError) {
-            try store.write(generation)
+            try store.stage(generation)
+            staged = generation.number
         } catch {
             cannotWrite(error)
             throw error
@@ -202,7 +205,8 @@ struct Ledger: Sendable {
 
     /// Takes away a generation that could not be put in force. Where that fails the next one
     /// overwrites it, since it is not recorded.
-    func discard(_ generation: Generation) {
+    mutating func discard(_ generation: Generation) {
+        staged = nil
         do throws(StoreError) {
             try store.remove(generation.number)
         } catch {
@@ -258,11 +262,18 @@ struct Ledger: Sendable {
         guard generation.isProvisional else { return }
         var confirmed = generation
         confirmed.isProvisional = false
-        try self.store(confirmed)
+        do throws(StoreError) {
+            try store.write(confirmed)
+        } catch {
+            cannotWrite(error)
+            throw error
+        }
     }
 
     private mutating func write(_ new: Standing) throws(StoreError) {
         do throws(StoreError) {
+            if let staged { try store.flush(staged) }
+            staged = nil
             try store.write(new)
         } catch {
             cannotWrite(error)

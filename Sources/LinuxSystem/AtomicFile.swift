@@ -34,11 +34,12 @@ package enum AtomicFile {
             try removeTemporary(temporary, after: error)
             throw error
         }
-        try flush(directory)
+        try flush(directory: directory)
     }
 
-    /// Puts a file in place of `path`, for what is soon written anew: readers see the old one or the
-    /// new one, whole, but after a power cut it may be empty or the old one.
+    /// Puts a file in place of `path`, for what is soon written anew or flushed (``flush(_:)``):
+    /// readers see the old one or the new one, whole, but after a power cut it may be empty or the
+    /// old one.
     ///
     /// The temporary file's name is always the same, so that a kill leaves no more than one; it is
     /// for one writer.
@@ -78,11 +79,18 @@ package enum AtomicFile {
             if error.errno == .fileExists { return }
             throw error
         }
-        try flush(split(path).directory)
+        try flush(directory: split(path).directory)
+    }
+
+    /// Makes a file that ``replace(_:at:mode:)`` wrote outlast a power cut.
+    package static func flush(_ path: String) throws(SystemError) {
+        let file = try OwnedDescriptor(opening: path, .readOnly, options: .noFollow)
+        try systemCall("fsync", path) { fsync(file.descriptor.rawValue) }
+        try flush(directory: split(path).directory)
     }
 
     /// Flushes which names a directory holds.
-    private static func flush(_ directory: String) throws(SystemError) {
+    private static func flush(directory: String) throws(SystemError) {
         let file = try OwnedDescriptor(opening: directory, .readOnly, options: .directory)
         try systemCall("fsync", directory) { fsync(file.descriptor.rawValue) }
     }
