@@ -40,8 +40,8 @@ extension Compilation {
     ///     where this host is not the one that will enforce.
     ///   - onlyNode: compiles for this node, whatever `enforce` says and wherever it runs.
     package init(
-        _ loaded: LoadedConfiguration, hostAddresses: Set<IPAddress>, routes: HostRoutes? = nil,
-        node onlyNode: String? = nil
+        _ loaded: LoadedConfiguration, hostAddresses: Set<IPAddress>,
+        routes: @autoclosure () -> HostRoutes? = nil, node onlyNode: String? = nil
     ) {
         configurationDigest = Self.digest(of: loaded.sources)
         sources = loaded.sources
@@ -65,7 +65,7 @@ extension Compilation {
         case .success(let nodes):
             if onlyNode == nil {
                 diagnostics += deployment.placementWarnings(nodes, hostAddresses: hostAddresses)
-                if deployment.placement == .gateway, let routes {
+                if deployment.placement == .gateway, let routes = routes() {
                     diagnostics += routes.warnings(of: nodes)
                 }
             }

@@ -142,21 +142,29 @@ private struct JSONParser {
 
     private mutating func string() throws(JSONSyntaxError) -> String {
         offset += 1
-        var bytes: [UInt8] = []
+        let start = offset
+        while let byte = next, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\"), byte >= 0x20 {
+            offset += 1
+        }
+        if take("\"") { return try utf8(text[start..<offset - 1]) }
+        var bytes = Array(text[start..<offset])
         while let byte = next {
             offset += 1
             switch byte {
-            case UInt8(ascii: "\""):
-                guard let string = String(validating: bytes, as: UTF8.self) else {
-                    throw error("string is not UTF-8")
-                }
-                return string
+            case UInt8(ascii: "\""): return try utf8(bytes[...])
             case UInt8(ascii: "\\"): bytes += String(try escape()).utf8
             case 0..<0x20: throw error("control character in a string")
             default: bytes.append(byte)
             }
         }
         throw error("string does not end")
+    }
+
+    private func utf8(_ bytes: ArraySlice<UInt8>) throws(JSONSyntaxError) -> String {
+        guard let string = String(validating: bytes, as: UTF8.self) else {
+            throw error("string is not UTF-8")
+        }
+        return string
     }
 
     private mutating func escape() throws(JSONSyntaxError) -> Unicode.Scalar {

@@ -32,12 +32,16 @@ package enum DropCounter {
 
 private struct LocalCompiler {
     let policy: Policy
+    let permits: [Permit]
+    let answerable: AnswerableUDP
     /// Enforcement drops; observation counts the same packets and lets them pass.
     let refusal: Verdict
     var builder = TableBuilder()
 
     init(_ policy: Policy) {
         self.policy = policy
+        permits = policy.permits
+        answerable = policy.answerableUDP
         refusal = policy.mode == .enforce ? .drop : .accept
     }
 
@@ -87,12 +91,11 @@ private struct LocalCompiler {
 
     /// In `observe` mode the packet must reach the input chain, to be counted once.
     private var refusesUnanswered: Bool {
-        policy.mode == .enforce && !policy.answerableUDP.isEverything
+        policy.mode == .enforce && !answerable.isEverything
     }
 
     private mutating func unansweredChain() -> [Chain] {
         guard refusesUnanswered else { return [] }
-        let answerable = policy.answerableUDP
         var rules = answerable.nodePorts.intervals.map {
             Rule([.destinationPorts(.udp, $0)], .return)
         }
@@ -133,7 +136,7 @@ private struct LocalCompiler {
         rules += protectedRules(direction)
         if policy.host.dhcpClient { rules += dhcpRules(direction) }
 
-        let permits = policy.permits.filter { $0.direction == direction }
+        let permits = permits.filter { $0.direction == direction }
         var chains: [Chain] = []
         for ipProtocol in [IPProtocol.tcp, .udp] {
             let own = permits.filter { $0.protocol == ipProtocol && !$0.isStateless }
@@ -160,7 +163,7 @@ private struct LocalCompiler {
     /// because of their ports.
     private mutating func protectedRules(_ direction: Direction) -> [Rule] {
         guard
-            let origin = policy.permits.lazy.map(\.peerOrigin).first(where: {
+            let origin = permits.lazy.map(\.peerOrigin).first(where: {
                 if case .mesh = $0 { true } else { false }
             })
         else { return [] }
@@ -212,7 +215,7 @@ private struct LocalCompiler {
     }
 
     private func meshPermits(_ direction: Direction, _ ipProtocol: IPProtocol) -> [Permit] {
-        policy.permits.filter { permit in
+        permits.filter { permit in
             guard permit.direction == direction, permit.protocol == ipProtocol,
                 case .mesh = permit.peerOrigin
             else { return false }
@@ -266,7 +269,7 @@ private struct LocalCompiler {
     // MARK: Permits
 
     private mutating func mediaRules(_ direction: Direction) -> [Rule] {
-        policy.permits.filter {
+        permits.filter {
             $0.isStateless && $0.protocol == .udp && $0.direction == direction
         }.flatMap { rules(of: $0) }
     }
