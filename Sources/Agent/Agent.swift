@@ -39,7 +39,9 @@ package struct Agent: Sendable {
     package func run() async throws {
         // Before anything that can fail slowly: a signal must not be lost.
         let signals = try Signals.caught()
-        let kernel = NftablesKernel(access.keeper) { [log] in log.warning("\($0)") }
+        let kernel = NftablesKernel(access.keeper, listener: access.listener) { [log] in
+            log.warning("\($0)")
+        }
         let ruleset = try access.listener.events()
         let addresses = try AddressListener()
         let directory = try DirectoryWatch(path: options.configurationDirectory)

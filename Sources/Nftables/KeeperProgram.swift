@@ -17,11 +17,16 @@ package enum KeeperProgram {
             case started
             /// The worker ended; the value is as waitpid(2) gives it.
             case ended
-            /// No worker was started; the value is an `errno`.
+            /// No worker was started, or a socket hears as before; the value is an `errno`.
             case failed
             /// To the keeper, with a socket: let a worker open the log group of the value, and hand
             /// it over there.
             case open
+            /// To the keeper, with a listener's socket: let it hear nf_tables where the value is 1,
+            /// and not where it is 0.
+            case hear
+            /// That is so now.
+            case done
         }
 
         var kind: Kind
@@ -72,9 +77,18 @@ package enum KeeperProgram {
             guard ready.contains(control.descriptor) else { continue }
             guard var received = try control.receive() else { return }
             let request = try message(received.bytes)
-            guard [.start, .open].contains(request.kind),
+            guard [.start, .open, .hear].contains(request.kind),
                 let socket = received.takeDescriptor()
             else { throw misunderstood }
+            if request.kind == .hear {
+                do throws(SystemError) {
+                    try RulesetListener.set(hearing: request.value == 1, socket.descriptor)
+                    try control.send(.done, request.number, 0)
+                } catch {
+                    try control.send(.failed, request.number, UInt32(error.errno.rawValue))
+                }
+                continue
+            }
             guard workers.count < mostWorkers else {
                 try control.send(.failed, request.number, UInt32(EAGAIN))
                 continue

@@ -109,6 +109,28 @@ package final class KernelKeeper: Sendable {
         }
     }
 
+    /// Lets a listener hear nf_tables or not.
+    ///
+    /// - Throws: where it hears as before.
+    func set(hearing isHearing: Bool, _ listener: RulesetListener) throws(NftablesError) {
+        let number = requests.add(1, ordering: .relaxed).newValue
+        kept.withLock { $0[number] = [] }
+        defer { forget(number) }
+        do throws(SystemError) {
+            try control.send(.hear, number, isHearing ? 1 : 0, listener.descriptor)
+        } catch {
+            throw Self.unavailable("\(error)")
+        }
+        guard let (message, _) = try answer(to: number) else {
+            throw Self.unavailable("it does not answer within \(Self.patience)")
+        }
+        if message.kind != .done {
+            throw NftablesError(
+                .unavailable,
+                "can't choose what is heard of nf_tables: \(Errno(rawValue: Int32(message.value)))")
+        }
+    }
+
     /// Has a worker started, which then holds the other end of what was passed.
     private func start(
         _ kind: KeeperProgram.Message.Kind, _ value: UInt32, _ passed: FileDescriptor

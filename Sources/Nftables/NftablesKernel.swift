@@ -15,19 +15,22 @@ package actor NftablesKernel {
     }
 
     private let keeper: KernelKeeper
+    private let listener: RulesetListener?
     private let supervisor: WorkerSupervisor
     private let others: ForeignKernel
     private let ends = WorkerEnds()
 
     /// - Parameters:
     ///   - keeper: lends its privilege to the workers.
+    ///   - listener: hears what others change, and not large transactions made here.
     ///   - deadline: how long libnftables may take for one request; at most 60 seconds.
     ///   - report: told of each worker's end, in words for people.
     package init(
-        _ keeper: KernelKeeper, deadline: Duration = .seconds(20),
+        _ keeper: KernelKeeper, listener: RulesetListener? = nil, deadline: Duration = .seconds(20),
         report: @escaping @Sendable (String) -> Void
     ) {
         self.keeper = keeper
+        self.listener = listener
         let counting = { @Sendable [ends] (words: String) in
             ends.add()
             report(words)
@@ -98,12 +101,47 @@ package actor NftablesKernel {
 
     /// Commits a transaction.
     ///
+    /// The kernel makes a notification of 4 KB for each element of a set, all at once, while anybody
+    /// listens (`nf_tables_setelem_notify`): half a gigabyte for 100,000 addresses, and half the
+    /// time. So the listener does not hear a large transaction, nor who changes what meanwhile: what
+    /// comes of that is read back afterwards.
+    ///
     /// - Throws: ``NftablesError/Code/refused`` with the statement and the row that the kernel
     ///   complains about. An error does not prove that nothing was applied: read back.
     package func commit(_ transaction: Transaction) throws(NftablesError) {
         if transaction.isEmpty { return }
-        let reply = try supervisor.perform(CommitRequest(text: transaction.text))
+        let request = CommitRequest(text: transaction.text)
+        let isHeard = request.text.utf8.count < Self.largeTransaction
+        let reply =
+            if let listener, !isHeard {
+                try perform(request, unheardBy: listener)
+            } else {
+                try supervisor.perform(request)
+            }
         if let complaint = reply.complaint { throw .refused(transaction, complaint) }
+    }
+
+    /// In bytes of nft's language; some thousand addresses.
+    private static let largeTransaction = 64 << 10
+
+    private func perform(
+        _ request: CommitRequest, unheardBy listener: RulesetListener
+    ) throws(NftablesError) -> CommitRequest.Reply {
+        try keeper.set(hearing: false, listener)
+        let result: Result<CommitRequest.Reply, NftablesError>
+        do throws(NftablesError) {
+            result = .success(try supervisor.perform(request))
+        } catch {
+            result = .failure(error)
+        }
+        do throws(NftablesError) {
+            try keeper.set(hearing: true, listener)
+        } catch {
+            // Nobody would know of a foreign change any more.
+            listener.fail(error.description)
+            throw error
+        }
+        return try result.get()
     }
 
     /// Asks the kernel whether it would take a transaction, and changes nothing.

@@ -1,5 +1,6 @@
 internal import CMnl
 @preconcurrency internal import Dispatch
+internal import Glibc
 internal import LinuxSystem
 internal import Synchronization
 package import SystemPackage
@@ -40,6 +41,7 @@ package enum RulesetEvent: Hashable, Sendable {
 /// Listens to nf_tables notifications of this process's network namespace.
 package final class RulesetListener: Sendable {
     private let reader: NetlinkReader
+    private let failing = Mutex<(@Sendable (String) -> Void)?>(nil)
 
     /// Notifications are kept from this moment on. Open it before the first read, so that nothing
     /// falls between them.
@@ -59,10 +61,31 @@ package final class RulesetListener: Sendable {
 
     package var descriptor: FileDescriptor { reader.descriptor }
 
+    /// Lets a listener's socket hear nf_tables or not, which takes `CAP_NET_ADMIN` each time.
+    static func set(
+        hearing isHearing: Bool, _ descriptor: FileDescriptor
+    ) throws(SystemError) {
+        var group = UInt32(NFNLGRP_NFTABLES.rawValue)
+        let option = isHearing ? NETLINK_ADD_MEMBERSHIP : NETLINK_DROP_MEMBERSHIP
+        let length = socklen_t(MemoryLayout<UInt32>.size)
+        if setsockopt(descriptor.rawValue, SOL_NETLINK, Int32(option), &group, length) != 0 {
+            throw SystemError(operation: "setsockopt", errno: Errno(rawValue: errno))
+        }
+    }
+
+    /// Tells ``events()`` that nothing more will be heard.
+    func fail(_ reason: String) { failing.withLock { $0 }?(reason) }
+
     /// What was heard; to be called once. Received on a queue of its own, until the stream's
     /// consumer ends.
     package func events() throws(NftablesError) -> AsyncStream<RulesetEvent> {
         let (events, continuation) = AsyncStream.makeStream(of: RulesetEvent.self)
+        failing.withLock {
+            $0 = { reason in
+                continuation.yield(.failed(reason))
+                continuation.finish()
+            }
+        }
         let group = TransactionGroup()
         let source = try reader.source(queue: DispatchQueue(label: "nftables.events")) {
             switch $0 {

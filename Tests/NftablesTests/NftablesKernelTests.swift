@@ -223,6 +223,62 @@ struct NftablesKernelTests {
         }
     }
 
+    @Test(
+        "what is committed at large is not heard, and what others do next is",
+        .timeLimit(.minutes(1)))
+    func largeTransaction() async throws {
+        try OwnNamespace.require()
+        let keeper = try KernelKeeper(program: BuiltProducts.path(of: "pexip-fwd"))
+        let listener = try RulesetListener()
+        let kernel = NftablesKernel(keeper, listener: listener) { Issue.record("\($0)") }
+        var events = try listener.events().makeAsyncIterator()
+        func table(_ count: UInt32) throws -> Ruleset {
+            let addresses = try (0..<count).map {
+                try #require(IPAddress("10.\($0 >> 14).\($0 >> 6 & 255).\($0 << 2 & 255)"))
+            }
+            let set = NamedSet(
+                name: "s", family: .ipv4, kind: .addresses,
+                addresses: AddressSet(ranges: addresses.map { $0...$0 }))
+            return Ruleset(
+                tables: [Table(name: "pexip_fw_large", counters: [], sets: [set], chains: [])])
+        }
+        let large = try table(8_000)
+        try await kernel.commit(Transaction(from: [], to: large))
+        let found = try await kernel.tables(withPrefix: TestedKernel.prefix)
+        #expect(found.tables.first?.sets.first?.set == large.tables[0].sets[0])
+
+        let nft = Process()
+        nft.executableURL = URL(filePath: "/usr/sbin/nft")
+        nft.arguments = ["add table ip theirs_as_well"]
+        try nft.run()
+        nft.waitUntilExit()
+        let change = await events.next()
+        guard case .change(let change) = change else {
+            Issue.record("heard \(String(describing: change))")
+            return
+        }
+        #expect(change.writer.pid == nft.processIdentifier)
+        #expect(change.generationID == found.generationID + 1)
+
+        // Also where the kernel refuses it.
+        var refused = try table(8_001)
+        refused.tables[0].chains = [
+            Chain(name: "c", rules: [Rule([.sourceIn(set: "missing", .ipv4)], .accept)])
+        ]
+        await #expect(throws: NftablesError.self) {
+            try await kernel.commit(Transaction(from: found.tables, to: refused))
+        }
+        // A small one is heard, as our own.
+        try await kernel.commit(Transaction(from: found.tables, to: Ruleset(tables: [])))
+        guard case .change(let own) = await events.next() else {
+            Issue.record("nothing of our own is heard")
+            return
+        }
+        #expect(own.tables == ["pexip_fw_large"])
+        #expect(await kernel.isOwn(own))
+        try await kernel.stop()
+    }
+
     @Test("a table with flags is told without being listed")
     func dormant() async throws {
         try await TestedKernel.with { kernel in
