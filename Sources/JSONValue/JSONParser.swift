@@ -143,7 +143,8 @@ private struct JSONParser {
     private mutating func string() throws(JSONSyntaxError) -> String {
         offset += 1
         let start = offset
-        while let byte = next, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\"), byte >= 0x20 {
+        while let byte = next, byte != UInt8(ascii: "\""), byte != UInt8(ascii: "\\"), byte >= 0x20
+        {
             offset += 1
         }
         if take("\"") { return try utf8(text[start..<offset - 1]) }
