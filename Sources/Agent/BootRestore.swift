@@ -17,7 +17,9 @@ package struct BootRestore: Sendable {
 
     /// - Throws: why nothing was restored; the kernel holds what it held before.
     package func run() async throws {
-        let kernel = NftablesKernel(access.keeper) { [log] in log.warning("\($0)") }
+        let kernel = NftablesKernel(access.keeper, listener: access.listener) { [log] in
+            log.warning("\($0)")
+        }
         _ = try await Restoration(
             kernel: kernel, store: GenerationStore(directory: options.stateDirectory),
             clock: KernelClock(bootID: options.bootID), log: log

@@ -216,9 +216,11 @@ struct HitlessTests {
         case .rollback:
             outcome.add(
                 try stream.counts {
-                    for _ in 0..<times / 2 {
-                        try agent.write(texts[1])
-                        try change(client, "Apply", to: ["applied", "unchanged"])
+                    // The generation before is another one each time, and so is what comes next.
+                    let third = texts[0].replacing("syslog: false", with: "syslog: true")
+                    for number in 1...times / 2 {
+                        try agent.write([texts[0], texts[1], third][number % 3])
+                        try change(client, "Apply", to: ["applied"])
                         try change(client, "Rollback", to: ["applied"])
                     }
                 })
