@@ -16,6 +16,7 @@ package actor NftablesKernel {
 
     private let keeper: KernelKeeper
     private let listener: RulesetListener?
+    private let report: @Sendable (String) -> Void
     private let supervisor: WorkerSupervisor
     private let others: ForeignKernel
     private let ends = WorkerEnds()
@@ -31,6 +32,7 @@ package actor NftablesKernel {
     ) {
         self.keeper = keeper
         self.listener = listener
+        self.report = report
         let counting = { @Sendable [ends] (words: String) in
             ends.add()
             report(words)
@@ -127,7 +129,12 @@ package actor NftablesKernel {
     private func perform(
         _ request: CommitRequest, unheardBy listener: RulesetListener
     ) throws(NftablesError) -> CommitRequest.Reply {
-        try keeper.set(hearing: false, listener)
+        do throws(NftablesError) {
+            try keeper.set(hearing: false, listener)
+        } catch {
+            // It only costs more.
+            report("our own transaction may be heard: \(error)")
+        }
         let result: Result<CommitRequest.Reply, NftablesError>
         do throws(NftablesError) {
             result = .success(try supervisor.perform(request))
