@@ -1,38 +1,35 @@
-/// What makes a chain's rules into others, rule by rule.
+/// What makes a chain's rules into others by handles: what follows the last rule that stays goes and
+/// comes anew behind it.
+///
+/// Nothing is put before another rule: for `insert rule … handle` libnftables reads back all rules of
+/// all tables, which takes longer than writing a chain anew; `delete rule … handle` and `add rule`
+/// read none (nftables 1.0.6).
 struct ChainEdits {
-    /// In the order of the wanted rules: the rule, and the handle of the next one that stays; nil
-    /// where it comes after all that stay.
-    var insertions: [(rule: Rule, successor: UInt64?)] = []
     /// Handles, in the order of the rules.
-    var removals: [UInt64] = []
+    var removals: ArraySlice<UInt64>
+    /// Added at the chain's end.
+    var additions: ArraySlice<Rule>
 }
 
 extension ObservedChain {
-    /// nil where the handles are not known, or no rule stays.
+    /// Whether it has these rules, in this order, and no others.
+    func holds(_ wanted: [Rule]) -> Bool {
+        rules.count == wanted.count && countOfKept(in: wanted) == wanted.count
+    }
+
+    /// How many rules both begin with.
+    private func countOfKept(in wanted: [Rule]) -> Int {
+        zip(rules, wanted).prefix { own, wanted in
+            if case .known(let rule) = own { rule == wanted } else { false }
+        }.count
+    }
+
+    /// nil where the handles are not known, or refilling the chain says less.
     func edits(to wanted: Chain) -> ChainEdits? {
         guard handles.count == rules.count else { return nil }
-        let difference = wanted.rules.map(ObservedRule.known).difference(from: rules)
-        guard difference.removals.count < rules.count else { return nil }
-        var edits = ChainEdits()
-        var removed: Set<Int> = []
-        var inserted: Set<Int> = []
-        for change in difference {
-            switch change {
-            case .remove(let offset, _, _): removed.insert(offset)
-            case .insert(let offset, _, _): inserted.insert(offset)
-            }
-        }
-        edits.removals = handles.indices.filter { removed.contains($0) }.map { handles[$0] }
-        var staying = handles.indices.filter { !removed.contains($0) }.map { handles[$0] }
-        var successor: UInt64?
-        for index in wanted.rules.indices.reversed() {
-            if inserted.contains(index) {
-                edits.insertions.append((wanted.rules[index], successor))
-            } else {
-                successor = staying.popLast()
-            }
-        }
-        edits.insertions.reverse()
-        return edits
+        let kept = countOfKept(in: wanted.rules)
+        guard kept >= handles.count - kept else { return nil }
+        return ChainEdits(
+            removals: handles.dropFirst(kept), additions: wanted.rules.dropFirst(kept))
     }
 }

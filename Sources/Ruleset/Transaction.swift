@@ -16,7 +16,7 @@ package struct Transaction: Hashable, Sendable {
     package private(set) var statements: [Statement] = []
     /// Some table is made, or made anew: its counters begin at zero.
     package private(set) var makesTables = false
-    /// Rules are found by handles, which go where somebody else changes them.
+    /// Rules are found by handles or put behind others, which somebody else may change meanwhile.
     package private(set) var editsRules = false
 
     package var isEmpty: Bool { statements.isEmpty }
@@ -29,7 +29,8 @@ package struct Transaction: Hashable, Sendable {
 
     /// The least that is changed of a table which differs.
     package enum Grain: Hashable, Sendable {
-        /// A single rule, found by its handle: the kernel refuses all where the rule has gone.
+        /// The rules of a chain from the first that differs, found by their handles: the kernel
+        /// refuses all where one has gone.
         case rule
         /// A chain with all its rules, whatever they are.
         case chain
@@ -39,7 +40,7 @@ package struct Transaction: Hashable, Sendable {
 
     /// The change from what the kernel holds to `wanted`.
     ///
-    /// What is equal is not touched; rules come and go in place and sets are refilled, which neither
+    /// What is equal is not touched; rules come and go in their chain and sets are refilled, which neither
     /// loses nor leaks packets and keeps the counters. A chain that is hooked elsewhere and a set of
     /// another type are made anew in their table; a table with anything that none of ours has (a
     /// map, the flag dormant) is replaced.
@@ -57,10 +58,9 @@ package struct Transaction: Hashable, Sendable {
                 create(table)
                 continue
             }
-            if old.differences(from: table).isEmpty { continue }
             if grain != .table, old.foreign.isEmpty {
                 change(clear(old, for: table), to: table, by: grain)
-            } else {
+            } else if !old.differences(from: table).isEmpty {
                 add("delete table inet \(table.name)", table.name)
                 create(table)
             }
@@ -89,7 +89,6 @@ package struct Transaction: Hashable, Sendable {
             if let old {
                 // What holds foreign objects will be replaced.
                 guard old.foreign.isEmpty else { continue }
-                add("add table inet \(table.name)", table.name)
                 for set in new { refill(set, old: nil, in: table.name) }
             } else if replacesTables {
                 // By its stamp it is ours, whatever comes next.
@@ -145,12 +144,12 @@ package struct Transaction: Hashable, Sendable {
 
     private mutating func create(_ table: Table) {
         makesTables = true
+        add("add table inet \(table.name)", table.name)
         change(ObservedTable(name: table.name), to: table, by: .chain)
     }
 
     private mutating func change(_ old: ObservedTable, to table: Table, by grain: Grain) {
         let name = table.name
-        add("add table inet \(name)", name)
         for counter in table.counters where old.counters[counter] == nil {
             add("add counter inet \(name) \(counter)", counter)
         }
@@ -168,9 +167,7 @@ package struct Transaction: Hashable, Sendable {
         let goneChains = old.chains.filter { chain in
             !table.chains.contains { $0.name == chain.name }
         }
-        let changed = table.chains.filter {
-            oldChains[$0.name]?.rules != $0.rules.map(ObservedRule.known)
-        }
+        let changed = table.chains.filter { oldChains[$0.name]?.holds($0.rules) != true }
         let edits = changed.map { chain in
             grain == .rule ? oldChains[chain.name]?.edits(to: chain) : nil
         }
@@ -196,17 +193,13 @@ package struct Transaction: Hashable, Sendable {
         }
     }
 
-    /// First what comes, since what goes may be what it is put before.
     private mutating func edit(_ chain: String, _ edits: ChainEdits, in table: String) {
         editsRules = true
-        for (rule, successor) in edits.insertions {
-            let place =
-                successor.map { "insert rule inet \(table) \(chain) handle \($0)" }
-                ?? "add rule inet \(table) \(chain)"
-            add("\(place) \(rule.text)", rule.comment)
-        }
         for handle in edits.removals {
             add("delete rule inet \(table) \(chain) handle \(handle)", chain)
+        }
+        for rule in edits.additions {
+            add("add rule inet \(table) \(chain) \(rule.text)", rule.comment)
         }
     }
 

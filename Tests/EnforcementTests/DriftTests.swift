@@ -138,8 +138,8 @@ import Testing
         let first = await bench.kernel.commits.map { $0.statements[0].text }
         #expect(
             first == [
-                "add table inet \(Self.table)", "delete table inet \(Self.table)",
-                "add table inet \(Self.table)",
+                "flush chain inet \(Self.table) input", "delete table inet \(Self.table)",
+                "flush chain inet \(Self.table) input",
             ])
     }
 

@@ -25,12 +25,12 @@ import Testing
     @Test(arguments: [
         ("all rules are gone", "flush chain inet pexip_fw_a input"),
         ("another rule stands there", "insert rule inet pexip_fw_a input handle 1 accept"),
-        ("the rule to be taken away is gone", "delete rule inet pexip_fw_a input handle 2"),
+        ("the rule to be taken away is gone", "delete rule inet pexip_fw_a input handle 3"),
     ])
     func whatComesBeforeTheCommitIsOverwritten(_ what: String, _ statement: String) async throws {
         let kernel = FakeKernel()
         let verified = VerifiedKernel(kernel: kernel)
-        try await verified.put(Self.ruleset([1, 2, 3]), from: [])
+        try await verified.put(Self.ruleset([1, 2, 3, 4]), from: [])
         await kernel.forgetCommits()
         await kernel.failCommits(
             .race {
@@ -40,7 +40,7 @@ import Testing
                     Issue.record(error)
                 }
             })
-        let wanted = Self.ruleset([1, 3, 4])
+        let wanted = Self.ruleset([1, 2, 4, 5])
         try await verified.put(wanted, from: await kernel.state.observed)
         #expect(await kernel.state.observed.differences(from: wanted) == [])
         #expect(await kernel.commits.map(\.editsRules) == [true, false])

@@ -73,7 +73,7 @@ import Testing
                     transaction.statements.allSatisfy {
                         let verb = $0.text.prefix { $0 != " " }
                         let isOfRule = $0.text.dropFirst(verb.count).hasPrefix(" rule ")
-                        return isOfRule || $0.text.hasPrefix("add table ")
+                        return isOfRule || $0.text.hasPrefix("flush chain ")
                     }, "\(transaction.text)")
             }
         }
