@@ -22,7 +22,11 @@ package actor Reconciler {
     }
 
     /// The generation that the kernel is to hold; nil before the first and after a flush.
-    var current: Generation?
+    var current: Generation? {
+        didSet { stamped = nil }
+    }
+    /// Its tables as they are to stand in the kernel, once they were needed.
+    var stamped: Ruleset?
     var ledger: Ledger
     /// The configuration as it was read last, whether it was applied or not.
     var configuration = Configuration()

@@ -51,6 +51,7 @@ extension Reconciler {
             throw ApplyFailure("\(error); \(now)", isHeld: error.isHeld)
         }
         current = generation
+        stamped = wanted
         isInSync()
         failedApply = nil
         await endRefusedFlows()
@@ -138,7 +139,8 @@ extension Reconciler {
         defer { end() }
         // What is to be taken back is not repaired first.
         guard let current, !isOverdue else { return nil }
-        let wanted = current.stamped
+        let wanted = stamped ?? current.stamped
+        stamped = wanted
         do throws(ApplyFailure) {
             let observed = try await kernel.tables(knownFrom: [wanted])
             let differences = observed.differences(from: wanted)

@@ -8,4 +8,7 @@ package enum Memory {
     /// Gives large blocks back to the kernel when they are freed: what a client once sent or asked
     /// for is not kept for ever.
     package static func returnLargeBlocks() { clinux_return_large_blocks() }
+
+    /// Gives back to the kernel what was freed and is kept for the next allocation.
+    package static func trim() { clinux_trim() }
 }

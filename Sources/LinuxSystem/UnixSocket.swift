@@ -54,6 +54,11 @@ package final class UnixSocket: Sendable {
         try shared.descriptor.hasEvents(0, within: .zero)
     }
 
+    /// Waits until the peer sent something or closed its end; false where neither was in time.
+    package func isReadable(within timeout: Duration) throws(SystemError) -> Bool {
+        try shared.descriptor.hasEvents(Int16(POLLIN), within: timeout)
+    }
+
     /// Lets the peer see the end.
     package func shutDown() throws(SystemError) { try shared.descriptor.shutDownSocket() }
 

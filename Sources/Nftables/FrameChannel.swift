@@ -46,6 +46,17 @@ final class FrameChannel {
         }
     }
 
+    /// Waits until a frame begins to come, or the other end is closed; false where neither was in
+    /// time.
+    func hasInput(within timeout: Duration) throws(Failure) -> Bool {
+        if !pending.isEmpty { return true }
+        do throws(SystemError) {
+            return try socket.isReadable(within: timeout)
+        } catch {
+            throw .broken(error.description)
+        }
+    }
+
     /// - Parameter writer: the payload, after ``headerLength`` reserved bytes.
     func send(kind: UInt8, _ writer: consuming WireWriter) throws(Failure) {
         writer.set(UInt32(writer.bytes.count - Self.headerLength), at: 0)

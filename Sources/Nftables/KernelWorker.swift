@@ -18,6 +18,9 @@ struct KernelWorker {
     /// A request's deadline in milliseconds is at most this, whatever the agent says.
     private static let longestDeadline: UInt32 = 60_000
 
+    /// How long no request comes before memory that is not used goes back to the kernel.
+    private static let restAfter = Duration.seconds(1)
+
     private let channel: FrameChannel
     private let netlink: NetlinkSocket
     private let context: NftablesContext
@@ -36,11 +39,13 @@ struct KernelWorker {
         }
         while true {
             do throws(FrameChannel.Failure) {
+                if try !channel.hasInput(within: restAfter) { Memory.trim() }
                 let frame = try channel.receive(limit: FrameLimit.request)
                 guard let (kind, answer) = try worker.answer(frame) else {
                     return ExitStatus.badRequest
                 }
                 try channel.send(kind: kind.rawValue, answer)
+                try worker.forget()
             } catch .ended {
                 return 0
             } catch {
@@ -80,6 +85,14 @@ struct KernelWorker {
         let answer = answer(operation, &reader, deadline)
         try setAlarm(0)
         return answer
+    }
+
+    /// What a listing read is of no use to a commit, which would free it before it reads its own; so
+    /// that is done while nobody waits.
+    private func forget() throws(FrameChannel.Failure) {
+        try setAlarm(Self.longestDeadline)
+        context.forget()
+        try setAlarm(0)
     }
 
     private func setAlarm(_ milliseconds: UInt32) throws(FrameChannel.Failure) {

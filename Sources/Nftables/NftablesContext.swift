@@ -51,6 +51,9 @@ final class NftablesContext {
         return output ?? []
     }
 
+    /// Frees what libnftables keeps of nf_tables' state: no command needs any of it.
+    func forget() { _ = nft_run_cmd_from_buffer(context, "") }
+
     /// What libnftables wrote about commands that failed, as ``Complaints`` reads it.
     struct RunFailure: Error {
         let text: String

@@ -30,9 +30,10 @@ package struct IPAddress: Hashable, Sendable {
         // inet_pton stops at a NUL, so "10.0.0.1\0x" would pass.
         guard !text.utf8.contains(0) else { return nil }
         let family: AddressFamily = text.utf8.contains(UInt8(ascii: ":")) ? .ipv6 : .ipv4
-        var bytes = [UInt8](repeating: 0, count: family.bits / 8)
+        // An IPv4 address fills the first four bytes.
+        var bytes: UInt128 = 0
         guard inet_pton(family.domain, text, &bytes) == 1 else { return nil }
-        self.init(family: family, value: bytes.reduce(0) { $0 << 8 | UInt128($1) })
+        self.init(family: family, value: bytes.bigEndian >> UInt128(128 - family.bits))
     }
 
     /// The address in network byte order: 4 or 16 bytes.
@@ -73,12 +74,14 @@ package struct IPAddress: Hashable, Sendable {
 
 extension IPAddress: CustomStringConvertible {
     package var description: String {
-        var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
-        let bytes = bytes
-        guard inet_ntop(family.domain, bytes, &text, socklen_t(text.count)) != nil else {
-            preconditionFailure("inet_ntop refuses a valid address")
+        var bytes = (value << UInt128(128 - family.bits)).bigEndian
+        return String(unsafeUninitializedCapacity: Int(INET6_ADDRSTRLEN)) { text in
+            let text = UnsafeMutableRawBufferPointer(text).bindMemory(to: CChar.self)
+            guard let start = text.baseAddress,
+                inet_ntop(family.domain, &bytes, start, socklen_t(text.count)) != nil
+            else { preconditionFailure("inet_ntop refuses a valid address") }
+            return strlen(start)
         }
-        return String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
     }
 }
 
@@ -207,7 +210,7 @@ package struct AddressSyntaxError: Error, Equatable {
 package func parseAddressRange(
     _ text: String
 ) throws(AddressSyntaxError) -> ClosedRange<IPAddress> {
-    if let slash = text.firstIndex(of: "/") {
+    if let slash = text.utf8.firstIndex(of: UInt8(ascii: "/")) {
         guard let address = IPAddress(text[..<slash]) else {
             throw AddressSyntaxError(message: "is not an address and prefix length")
         }
@@ -230,7 +233,7 @@ package func parseAddressRange(
         }
         return address...IPAddress(family: address.family, value: address.value | hostBits)
     }
-    if let dash = text.firstIndex(of: "-") {
+    if let dash = text.utf8.firstIndex(of: UInt8(ascii: "-")) {
         guard let low = IPAddress(text[..<dash]),
             let high = IPAddress(text[text.index(after: dash)...])
         else { throw AddressSyntaxError(message: "is not a range of two addresses") }

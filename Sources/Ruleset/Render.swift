@@ -6,23 +6,27 @@ internal import PortModel
 extension Table {
     /// The table as `nft list table` would show a fresh one, for people and golden files.
     package var text: String {
-        var lines = ["table inet \(name) {"]
-        lines += counters.map { "    counter \($0) { }" }
+        var text = "table inet \(name) {\n"
+        for counter in counters { text += "    counter \(counter) { }\n" }
         for set in sets {
-            lines.append("    set \(set.name) {")
-            lines += set.properties.map { "        \($0)" }
+            text += "    set \(set.name) {\n"
+            for property in set.properties { text += "        \(property)\n" }
             if !set.addresses.isEmpty {
-                lines.append("        elements = { \(set.elements.joined(separator: ", ")) }")
+                text += "        elements = { \(set.elements.joined(separator: ", ")) }\n"
             }
-            lines.append("    }")
+            text += "    }\n"
         }
         for chain in chains {
-            lines.append("    chain \(chain.name) {")
-            if let hook = chain.hook { lines.append("        \(hook.text)") }
-            lines += chain.rules.map { "        \($0.text)" }
-            lines.append("    }")
+            text += "    chain \(chain.name) {\n"
+            if let hook = chain.hook { text += "        \(hook.text)\n" }
+            for rule in chain.rules {
+                text += "        "
+                rule.write(to: &text)
+                text += "\n"
+            }
+            text += "    }\n"
         }
-        return lines.joined(separator: "\n") + "\n}\n"
+        return text + "}\n"
     }
 }
 
@@ -78,14 +82,25 @@ extension Verdict {
 
 extension Rule {
     package var text: String {
-        var words = matches.map(\.text)
-        if let sampling { words.append(sampling.text) }
-        if let counter { words.append("counter name \"\(counter)\"") }
-        if isNotrack { words.append("notrack") }
-        if let note { words.append(note.text) }
-        if let verdict { words.append(verdict.text) }
-        if let comment { words.append("comment \"\(comment)\"") }
-        return words.joined(separator: " ")
+        var text = ""
+        write(to: &text)
+        return text
+    }
+
+    /// Appends the rule's text, which takes less time than making one of its own.
+    func write(to text: inout String) {
+        let start = text.utf8.count
+        func add(_ words: String...) {
+            if text.utf8.count > start { text += " " }
+            for word in words { text += word }
+        }
+        for match in matches { add(match.text) }
+        if let sampling { add(sampling.text) }
+        if let counter { add("counter name \"", counter, "\"") }
+        if isNotrack { add("notrack") }
+        if let note { add(note.text) }
+        if let verdict { add(verdict.text) }
+        if let comment { add("comment \"", comment, "\"") }
     }
 }
 

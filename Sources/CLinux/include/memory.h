@@ -12,4 +12,7 @@ void clinux_use_one_arena(void);
 // limit no longer grows with the largest block that was ever freed.
 void clinux_return_large_blocks(void);
 
+// Whole free pages of the heap go back to the kernel: malloc_trim(3).
+void clinux_trim(void);
+
 #endif
