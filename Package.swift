@@ -63,8 +63,8 @@ let package = Package(
         .target(
             name: "Enforcement",
             dependencies: [
-                "PortModel", "Deployment", "Policy", "Ruleset", "LinuxSystem", "Metrics", "CMd",
-                logging, system,
+                "PortModel", "Deployment", "Policy", "Ruleset", "LinuxSystem", "Metrics",
+                "JSONValue", "CMd", logging, system,
             ],
             swiftSettings: strict),
         .target(
@@ -225,6 +225,7 @@ let package = Package(
         .testTarget(
             name: "LinuxSystemTests",
             dependencies: ["LinuxSystem", "TestSupport", logging, system], swiftSettings: strict),
+        .testTarget(name: "JSONValueTests", dependencies: ["JSONValue"], swiftSettings: strict),
         .testTarget(
             name: "ControlTests",
             dependencies: ["Control", "JSONValue", "LinuxSystem", logging, system],

@@ -254,6 +254,7 @@ private struct AgentLoop: Sendable {
     private let checks = PendingTimer()
     private let retries = PendingTimer()
     private let deadlines = PendingTimer()
+    private let rest = PendingTimer()
     private let retryPace = RetryPace()
 
     init(
@@ -442,6 +443,7 @@ private struct AgentLoop: Sendable {
     private func check(
         after writer: Reconciler.Writer?, noticed: Duration? = nil
     ) async {
+        restLater()
         if let delay = await reconciler.repair(after: writer, noticed: noticed) {
             checkAgain(in: delay)
         }
@@ -451,9 +453,13 @@ private struct AgentLoop: Sendable {
         checks.schedule(after: delay) { queue.yield(.check) }
     }
 
+    /// What an operation took of memory goes back, once nothing follows it at once.
+    private func restLater() { rest.schedule(after: .seconds(1)) { Memory.trim() } }
+
     /// After an operation that may have left the kernel behind, a configuration out of force, or
     /// another generation in force.
     private func checkAgainIfNeeded() async {
+        restLater()
         await refusals.follow(await reconciler.generationInForce)
         if await reconciler.isOutOfSync { checkAgain(in: .seconds(1)) }
         if let left = await reconciler.timeToNextDeadline {

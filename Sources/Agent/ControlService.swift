@@ -21,7 +21,8 @@ struct ControlService: Sendable {
 
     /// Listens at `path` until the server is stopped.
     func serve(at path: String, log: Logger) async throws -> VarlinkServer {
-        let readers = Self.groupID(named: PexipFirewallInterface.readersGroup)
+        // Without it nobody but root is let in.
+        let readers = LocalGroups.id(of: PexipFirewallInterface.readersGroup)
         let listener = try UnixListener(
             path: path,
             mode: readers == nil
@@ -50,17 +51,6 @@ struct ControlService: Sendable {
         }
         await server.start(listener)
         return server
-    }
-
-    private static func groupID(named name: String) -> UInt32? {
-        var group = Glibc.group()
-        var found: UnsafeMutablePointer<Glibc.group>?
-        var buffer = [CChar](repeating: 0, count: 16 * 1024)
-        // Any failure means that nobody but root is let in.
-        guard getgrnam_r(name, &group, &buffer, buffer.count, &found) == 0, found != nil else {
-            return nil
-        }
-        return group.gr_gid
     }
 
     // MARK: Methods

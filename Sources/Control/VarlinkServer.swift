@@ -31,7 +31,7 @@ package actor VarlinkServer {
     private var streamTimer: DeadlineTimer?
     /// The last number given to a connection or a call.
     private var lastNumber = 0
-    private var scratch = [UInt8](repeating: 0, count: 65536)
+    private var scratch = [UInt8](repeating: 0, count: 16 * 1024)
 
     package init(
         identity: VarlinkIdentity, interfaces: [VarlinkInterface],

@@ -1,5 +1,5 @@
-internal import FoundationEssentials
 internal import Glibc
+internal import JSONValue
 internal import LinuxSystem
 internal import SystemPackage
 
@@ -192,9 +192,7 @@ package struct GenerationStore: Sendable {
         // Somebody may have taken them away.
         try makeDirectories()
         do {
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-            let body = Array(try encoder.encode(value))
+            let body = try JSONValue(encoding: value).indented
             let header = "sha256 \(SHA256Digest(of: [body]).hexadecimal)\n"
             let bytes = Array(header.utf8) + body
             if flushing {
@@ -214,7 +212,7 @@ package struct GenerationStore: Sendable {
     ) throws(StoreError) -> Value? {
         guard let body = try body(of: path) else { return nil }
         do {
-            return try JSONDecoder().decode(Value.self, from: Data(body))
+            return try JSONValue(parsing: body).decoded(as: type)
         } catch {
             throw StoreError("\(path) is not of this version: \(error)")
         }

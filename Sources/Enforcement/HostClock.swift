@@ -1,4 +1,3 @@
-internal import FoundationEssentials
 internal import LinuxSystem
 
 /// The clocks of this host as deadlines need them.
@@ -19,7 +18,8 @@ package struct KernelClock: HostClock {
     ///   kernel. Where neither tells, every process counts as a boot of its own, so that a deadline
     ///   ends early rather than never.
     package init(bootID: String? = nil) {
-        self.bootID = bootID ?? Self.kernelBootID ?? UUID().uuidString
+        self.bootID =
+            bootID ?? Self.kernelBootID ?? String(UInt128.random(in: .min ... .max), radix: 16)
     }
 
     package var sinceBoot: Duration { BootTime.now }

@@ -1,4 +1,3 @@
-internal import FoundationEssentials
 internal import Glibc
 package import Logging
 package import SystemPackage
@@ -16,7 +15,7 @@ package struct JournalLogHandler: LogHandler {
     private let isJournal: Bool
 
     package init() {
-        self.init(environment: ProcessInfo.processInfo.environment)
+        self.init(environment: ProcessEnvironment.values(of: "JOURNAL_STREAM"))
     }
 
     package init(environment: [String: String], descriptor: FileDescriptor = .standardError) {

@@ -1,4 +1,3 @@
-internal import FoundationEssentials
 internal import Glibc
 internal import SystemPackage
 
@@ -12,7 +11,9 @@ package struct ServiceNotifier: Sendable {
     package let watchdogInterval: Duration?
 
     package init() {
-        self.init(environment: ProcessInfo.processInfo.environment)
+        self.init(
+            environment: ProcessEnvironment.values(
+                of: "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"))
     }
 
     package init(environment: [String: String]) {

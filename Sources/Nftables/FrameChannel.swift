@@ -23,7 +23,7 @@ final class FrameChannel {
     static let headerLength = 5
 
     private let socket: UnixSocket
-    private var chunk = [UInt8](repeating: 0, count: 64 * 1024)
+    private var chunk = [UInt8](repeating: 0, count: 16 * 1024)
     private var pending: [UInt8] = []
 
     init(_ socket: UnixSocket) { self.socket = socket }

@@ -7,7 +7,8 @@ internal import SystemPackage
 final class NetlinkSocket {
     private let socket: OpaquePointer
     private var sequence: UInt32 = 0
-    private var buffer = [UInt8](repeating: 0, count: 64 * 1024)
+    /// The kernel makes no larger datagrams, however much room there is (`netlink_dump`).
+    private var buffer = [UInt8](repeating: 0, count: 32 * 1024)
 
     /// - Parameters:
     ///   - bus: which of the kernel's subsystems, as `NETLINK_NETFILTER`.

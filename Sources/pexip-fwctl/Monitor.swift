@@ -1,7 +1,6 @@
 import ArgumentParser
 import Control
 import Enforcement
-import FoundationEssentials
 import Glibc
 import JSONValue
 
@@ -39,9 +38,7 @@ struct Monitor: ParsableCommand {
 extension Event {
     fileprivate var jsonLine: String {
         get throws {
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-            return String(decoding: try encoder.encode(self), as: UTF8.self)
+            String(decoding: try JSONValue(encoding: self).serialized, as: UTF8.self)
         }
     }
 

@@ -1,18 +1,22 @@
 import ArgumentParser
 import Deployment
 import Display
-import FoundationEssentials
 import Glibc
+import JSONValue
+import LinuxSystem
 
 /// Output to people and pipes.
 enum Terminal {
     /// Whether standard output moves the cursor and clears lines as terminals do.
     static var isScreen: Bool {
-        isatty(STDOUT_FILENO) == 1 && environment("TERM") != nil && environment("TERM") != "dumb"
+        isatty(STDOUT_FILENO) == 1 && ProcessEnvironment.value(of: "TERM") != nil
+            && ProcessEnvironment.value(of: "TERM") != "dumb"
     }
 
     /// Colour is for terminals, and for who did not ask to do without (https://no-color.org).
-    static var isColoured: Bool { isScreen && (environment("NO_COLOR") ?? "").isEmpty }
+    static var isColoured: Bool {
+        isScreen && (ProcessEnvironment.value(of: "NO_COLOR") ?? "").isEmpty
+    }
 
     /// Columns and rows of standard output; nil where it is no terminal.
     static var size: (columns: Int, rows: Int)? {
@@ -23,10 +27,6 @@ enum Terminal {
             return (80, 24)
         }
         return (Int(size.ws_col), Int(size.ws_row))
-    }
-
-    private static func environment(_ name: String) -> String? {
-        getenv(name).map { String(cString: $0) }
     }
 
     /// Whether somebody can be asked, and sees what is asked, wherever standard output goes.
@@ -75,9 +75,7 @@ enum Terminal {
     }
 
     static func printJSON(_ value: some Encodable) throws {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        print(String(decoding: try encoder.encode(value), as: UTF8.self))
+        print(String(decoding: try JSONValue(encoding: value).indented, as: UTF8.self))
     }
 
     /// Diagnostics as compilers print them, to standard error.

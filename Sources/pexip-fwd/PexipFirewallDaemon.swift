@@ -1,12 +1,23 @@
 import Agent
 import ArgumentParser
 import Enforcement
-import FoundationEssentials
 import LinuxSystem
+import Nftables
 import Logging
 
-/// `pexip-fwd`: the agent.
+/// `pexip-fwd`: the agent, and the keeper, which it starts of itself.
 @main
+enum Program {
+    static func main() throws {
+        if CommandLine.arguments.dropFirst().first == KernelKeeper.subcommand {
+            try KeeperProgram.run()
+        } else {
+            PexipFirewallDaemon.main()
+        }
+    }
+}
+
+/// `pexip-fwd` as people and systemd start it.
 struct PexipFirewallDaemon: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "pexip-fwd",
@@ -16,7 +27,7 @@ struct PexipFirewallDaemon: ParsableCommand {
             configuration again. The rules stay in force when the agent ends.
             """,
         version: Version.current,
-        subcommands: [Restore.self, RemoveTables.self, KernelWorker.self])
+        subcommands: [Restore.self, RemoveTables.self])
 
     @Option(help: "The directory of .yaml files to enforce.", completion: .directory)
     var configDir = AgentOptions.defaultConfigurationDirectory
@@ -73,7 +84,7 @@ struct PexipFirewallDaemon: ParsableCommand {
             let access = try KernelAccess()
             let options = AgentOptions(
                 configurationDirectory: configDir, stateDirectory: stateDir, socketPath: socket,
-                bootID: ProcessInfo.processInfo.environment["PEXIP_FW_BOOT_ID"],
+                bootID: ProcessEnvironment.value(of: "PEXIP_FW_BOOT_ID"),
                 metricsFile: metricsFile, metricsInterval: .seconds(metricsInterval))
             try waiting { try await body(access, options, log) }
         } catch {

@@ -1,0 +1,14 @@
+internal import Glibc
+
+/// This process's environment.
+package enum ProcessEnvironment {
+    package static func value(of name: String) -> String? {
+        getenv(name).map { String(cString: $0) }
+    }
+
+    /// Those of the variables that are set.
+    static func values(of names: String...) -> [String: String] {
+        Dictionary(
+            uniqueKeysWithValues: names.compactMap { name in value(of: name).map { (name, $0) } })
+    }
+}

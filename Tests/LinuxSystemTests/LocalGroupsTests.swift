@@ -1,0 +1,16 @@
+import Glibc
+import Testing
+
+@testable import LinuxSystem
+
+@Suite struct LocalGroupsTests {
+    @Test func theSystemKnowsThemByTheSameNumbers() throws {
+        for name in ["root", "daemon", "nogroup", "users"] {
+            let known = try #require(getgrnam(name)).pointee.gr_gid
+            #expect(LocalGroups.id(of: name) == known)
+        }
+    }
+
+    @Test(arguments: ["", "no-such-group", "root:", "x"])
+    func othersAreNone(name: String) { #expect(LocalGroups.id(of: name) == nil) }
+}
