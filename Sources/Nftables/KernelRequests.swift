@@ -82,6 +82,8 @@ struct SnapshotRequest: KernelRequest {
     static let operation = Operation.snapshot
     let doing = "looked for our tables"
     var prefix: String
+    /// Whether what packets noted in sets is asked for.
+    var wantsNoted: Bool
 
     struct Reply: WireValue {
         /// Where it equals ``generationAfter``, nobody changed anything in between.
@@ -93,8 +95,8 @@ struct SnapshotRequest: KernelRequest {
 
 struct ListedTable: WireValue {
     enum Listing {
-        /// As libnftables-json(5) has it.
-        case json([UInt8])
+        /// As libnftables-json(5) has it, without sets' elements, and these.
+        case json([UInt8], elements: [ListedElements])
         /// What libnftables complained about.
         case failed(String)
         /// Tables with flags are not listed: nftables 1.0.6 prints a flag's name in JSON from
@@ -106,6 +108,13 @@ struct ListedTable: WireValue {
     /// As the kernel has them, `NFT_TABLE_F_…`.
     var flags: UInt32
     var listing: Listing
+}
+
+/// What a set holds.
+struct ListedElements: WireValue {
+    var set: String
+    /// As the kernel's messages have them: see ``SetElements``.
+    var attributes: [UInt8]
 }
 
 /// A transaction in nft's language, to be committed.
@@ -208,8 +217,15 @@ extension GenerationRequest.Reply {
 }
 
 extension SnapshotRequest {
-    init(from reader: inout WireReader) throws(WireError) { prefix = try reader.text() }
-    func write(to writer: inout WireWriter) { writer.put(prefix) }
+    init(from reader: inout WireReader) throws(WireError) {
+        prefix = try reader.text()
+        wantsNoted = try reader.byte() != 0
+    }
+
+    func write(to writer: inout WireWriter) {
+        writer.put(prefix)
+        writer.put(UInt8(wantsNoted ? 1 : 0))
+    }
 }
 
 extension SnapshotRequest.Reply {
@@ -232,7 +248,7 @@ extension ListedTable {
         flags = try reader.number()
         switch try reader.byte() {
         case 0: listing = .none
-        case 1: listing = .json(try reader.data())
+        case 1: listing = .json(try reader.data(), elements: try reader.values())
         case 2: listing = .failed(try reader.text())
         case let kind: throw WireError(description: "there is no listing of kind \(kind)")
         }
@@ -244,13 +260,26 @@ extension ListedTable {
         switch listing {
         case .none:
             writer.put(UInt8(0))
-        case .json(let json):
+        case .json(let json, let elements):
             writer.put(UInt8(1))
             writer.put(json)
+            writer.put(elements)
         case .failed(let complaint):
             writer.put(UInt8(2))
             writer.put(complaint)
         }
+    }
+}
+
+extension ListedElements {
+    init(from reader: inout WireReader) throws(WireError) {
+        set = try reader.text()
+        attributes = try reader.data()
+    }
+
+    func write(to writer: inout WireWriter) {
+        writer.put(set)
+        writer.put(attributes)
     }
 }
 

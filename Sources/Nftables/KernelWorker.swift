@@ -119,7 +119,7 @@ struct KernelWorker {
             }
         case .snapshot:
             answer(&reader) { (request: SnapshotRequest) throws(NftablesError) in
-                try snapshot(request.prefix)
+                try snapshot(request)
             }
         case .commit:
             answer(&reader) { (request: CommitRequest) throws(NftablesError) in
@@ -191,12 +191,15 @@ struct KernelWorker {
 
     // MARK: Operations
 
-    private func snapshot(_ prefix: String) throws(NftablesError) -> SnapshotRequest.Reply {
+    private func snapshot(
+        _ request: SnapshotRequest
+    ) throws(NftablesError) -> SnapshotRequest.Reply {
         let before = try netlink.rulesetGeneration()
         var tables: [ListedTable] = []
         try netlink.request(NFT_MSG_GETTABLE, flags: NLM_F_DUMP) { message in
             guard Int32(message.family) == Int32(NFPROTO_INET),
-                let name = message.string(Int(NFTA_TABLE_NAME.rawValue)), name.hasPrefix(prefix)
+                let name = message.string(Int(NFTA_TABLE_NAME.rawValue)),
+                name.hasPrefix(request.prefix)
             else { return }
             let flags = message.number(Int(NFTA_TABLE_FLAGS.rawValue)) ?? 0
             tables.append(ListedTable(name: name, flags: flags, listing: .none))
@@ -204,15 +207,57 @@ struct KernelWorker {
         for index in tables.indices where tables[index].flags == 0 {
             let name = tables[index].name
             try tell("listed table \(name)")
+            let json: [UInt8]
             do throws(NftablesContext.RunFailure) {
-                tables[index].listing = .json(try context.run("list table inet \(name)\n"))
+                json = try context.run("list table inet \(name)\n")
             } catch {
                 tables[index].listing = .failed(error.text)
+                continue
             }
+            tables[index].listing = .json(
+                json, elements: try elements(in: name, request.wantsNoted))
         }
         return SnapshotRequest.Reply(
             generationBefore: before, tables: tables,
             generationAfter: try netlink.rulesetGeneration())
+    }
+
+    /// What the table's sets hold, in the order of the sets; not what packets noted, which may be
+    /// much, where that is not wanted.
+    private func elements(
+        in table: String, _ wantsNoted: Bool
+    ) throws(NftablesError) -> [ListedElements] {
+        var found: [ListedElements] = []
+        try netlink.request(
+            NFT_MSG_GETSET, flags: NLM_F_DUMP, names: [(NFTA_SET_TABLE.rawValue, table)]
+        ) { message in
+            guard let name = message.string(Int(NFTA_SET_NAME.rawValue)) else { return }
+            let flags = message.number(Int(NFTA_SET_FLAGS.rawValue)) ?? 0
+            // None of ours is a map, nor stands in a rule.
+            var ignored =
+                NFT_SET_ANONYMOUS.rawValue | NFT_SET_MAP.rawValue | NFT_SET_OBJECT.rawValue
+            if !wantsNoted { ignored |= NFT_SET_TIMEOUT.rawValue }
+            if flags & ignored == 0 { found.append(ListedElements(set: name, attributes: [])) }
+        }
+        for index in found.indices {
+            do throws(NftablesError) {
+                try netlink.request(
+                    NFT_MSG_GETSETELEM, flags: NLM_F_DUMP,
+                    names: [
+                        (NFTA_SET_ELEM_LIST_TABLE.rawValue, table),
+                        (NFTA_SET_ELEM_LIST_SET.rawValue, found[index].set),
+                    ]
+                ) { message in
+                    if let elements = message.attributes[NFTA_SET_ELEM_LIST_ELEMENTS] {
+                        found[index].attributes += elements.bytes
+                    }
+                }
+            } catch {
+                // Gone meanwhile, in another generation: all is read again.
+                if error.code != .missing { throw error }
+            }
+        }
+        return found
     }
 }
 

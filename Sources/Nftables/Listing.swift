@@ -8,8 +8,10 @@ internal import Ruleset
 /// comparison one of meaning. Whatever has no counterpart among the values stays foreign.
 struct Listing {
     private let objects: [JSONValue]
+    private let elements: [String: SetElements]
 
-    init(json: [UInt8]) throws(NftablesError) {
+    /// - Parameter elements: the sets' elements, which the listing leaves out.
+    init(json: [UInt8], elements: [ListedElements]) throws(NftablesError) {
         let document: JSONValue
         do throws(JSONSyntaxError) {
             document = try JSONValue(parsing: json)
@@ -20,6 +22,9 @@ struct Listing {
             throw NftablesError(.unreadable, "a listing has no \"nftables\" array")
         }
         self.objects = objects
+        self.elements = Dictionary(
+            elements.map { ($0.set, SetElements(bytes: $0.attributes)) },
+            uniquingKeysWith: { $1 })
     }
 
     /// The one table that was listed.
@@ -36,7 +41,8 @@ struct Listing {
                     table.counters[name] = CounterValue(listing: value)
                 }
             case "set":
-                table.sets.append(ObservedSet(listing: value))
+                let name = value["name"]?.string ?? ""
+                table.sets.append(ObservedSet(named: name, listing: value, elements[name]))
             case "chain":
                 let name = value["name"]?.string ?? ""
                 chainIndices[name] = table.chains.count
@@ -84,39 +90,27 @@ extension JSONValue {
 }
 
 extension ObservedSet {
-    fileprivate init(listing: JSONValue) {
-        let name = listing["name"]?.string ?? ""
+    /// - Parameter elements: nil where they were not asked for.
+    fileprivate init(named name: String, listing: JSONValue, _ elements: SetElements?) {
         guard let family = Self.family(listing), let kind = Self.kind(listing) else {
             self.init(name: name, set: nil)
             return
         }
-        if let limits = kind.noteLimits {
+        func set(_ addresses: AddressSet) -> NamedSet {
+            NamedSet(name: name, family: family, kind: kind, addresses: addresses)
+        }
+        switch kind {
+        case .intervals:
+            self.init(name: name, set: elements?.intervals(family).map(set))
+        case .addresses, .countedAddresses:
+            let found = elements?.addresses(family)
             self.init(
-                name: name,
-                set: NamedSet(name: name, family: family, kind: kind, addresses: AddressSet()),
-                noted: Self.noted(listing, limits))
-            return
+                name: name, set: (found?.addresses).map(set), counters: found?.counters ?? [:])
+        case .pairs, .strayPairs:
+            self.init(
+                name: name, set: set(AddressSet()),
+                noted: kind.noteLimits.flatMap { elements?.noted(family, $0) } ?? [:])
         }
-        var ranges: [ClosedRange<IPAddress>] = []
-        var counters: [IPAddress: CounterValue] = [:]
-        for element in listing["elem"]?.array ?? [] {
-            let value = element["elem"]?["val"] ?? element
-            guard let range = Self.range(value), range.lowerBound.family == family,
-                kind == .intervals || range.lowerBound == range.upperBound
-            else {
-                self.init(name: name, set: nil)
-                return
-            }
-            ranges.append(range)
-            if let counter = element["elem"]?["counter"] {
-                counters[range.lowerBound] = CounterValue(listing: counter)
-            }
-        }
-        self.init(
-            name: name,
-            set: NamedSet(
-                name: name, family: family, kind: kind, addresses: AddressSet(ranges: ranges)),
-            counters: counters)
     }
 
     private static func family(_ listing: JSONValue) -> AddressFamily? {
@@ -125,23 +119,6 @@ extension ObservedSet {
         case "ipv6_addr", ["ipv6_addr", "ipv6_addr"]: .ipv6
         default: nil
         }
-    }
-
-    /// What packets noted. Elements that they can't have made say nothing of any packet.
-    private static func noted(
-        _ listing: JSONValue, _ limits: NoteLimits
-    ) -> [AddressPair: Int] {
-        var noted: [AddressPair: Int] = [:]
-        for element in listing["elem"]?.array ?? [] {
-            guard let key = element["elem"]?["val"]?["concat"]?.array, key.count == 2,
-                let source = key[0].string.flatMap({ IPAddress($0) }),
-                let destination = key[1].string.flatMap({ IPAddress($0) }),
-                let left = element["elem"]?["expires"]?.integer
-            else { continue }
-            noted[AddressPair(from: source, to: destination)] =
-                max(0, limits.seconds - Int(clamping: left))
-        }
-        return noted
     }
 
     /// A set that packets fill; the flag for that is told by nftables 1.0.7 and later.
@@ -166,25 +143,6 @@ extension ObservedSet {
         case ([], nil): return .addresses
         case ([], .array([["counter": .null]])): return .countedAddresses
         default: return nil
-        }
-    }
-
-    private static func range(_ element: JSONValue) -> ClosedRange<IPAddress>? {
-        let text: String?
-        if let prefix = element["prefix"] {
-            text = prefix["addr"]?.string.flatMap { address in
-                prefix["len"]?.integer.map { "\(address)/\($0)" }
-            }
-        } else if let bounds = element["range"]?.array, bounds.count == 2 {
-            text = bounds[0].string.flatMap { low in bounds[1].string.map { "\(low)-\($0)" } }
-        } else {
-            text = element.string
-        }
-        guard let text else { return nil }
-        do throws(AddressSyntaxError) {
-            return try parseAddressRange(text)
-        } catch {
-            return nil  // no element that this model writes; the whole set counts as foreign
         }
     }
 }

@@ -21,9 +21,10 @@ final class NftablesContext {
         }
         nft_ctx_set_dry_run(context, isDryRun)
         // Numbers instead of names: a listing must not depend on /etc/protocols or on a version's
-        // choice of words.
+        // choice of words. Sets' elements are read otherwise.
         nft_ctx_output_set_flags(
-            context, UInt32(NFT_CTX_OUTPUT_JSON | NFT_CTX_OUTPUT_NUMERIC_ALL))
+            context,
+            UInt32(NFT_CTX_OUTPUT_JSON | NFT_CTX_OUTPUT_NUMERIC_ALL | NFT_CTX_OUTPUT_TERSE))
     }
 
     deinit { nft_ctx_free(context) }

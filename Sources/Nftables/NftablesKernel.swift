@@ -59,24 +59,28 @@ package actor NftablesKernel {
     /// As ``tables(withPrefix:)``, but with counters as they were when the tables were last read.
     ///
     /// Every transaction makes a new generation (nf_tables since Linux 3.18), so that tables need no
-    /// reading where it is still the same. Only what packets note in sets escapes
-    /// this, and that matters here no more than counters' values.
+    /// reading where it is still the same. Only what packets note in sets escapes this, which is not
+    /// read here.
     package func structure(withPrefix prefix: String) throws(NftablesError) -> Observation {
         if let lastRead, lastRead.prefix == prefix,
             try generationID() == lastRead.observation.generationID
         {
             return lastRead.observation
         }
-        return try tables(withPrefix: prefix)
+        return try read(SnapshotRequest(prefix: prefix, wantsNoted: false))
     }
 
     /// Every table of family `inet` whose name begins so, as one consistent state.
     package func tables(withPrefix prefix: String) throws(NftablesError) -> Observation {
+        try read(SnapshotRequest(prefix: prefix, wantsNoted: true))
+    }
+
+    private func read(_ request: SnapshotRequest) throws(NftablesError) -> Observation {
         // A listing is several requests; a foreign transaction may come between any two of them.
         // Where others never rest, two equal listings in a row are as good as one undisturbed.
         var last: [ObservedTable]?
         for _ in 0..<Self.readings {
-            let snapshot = try supervisor.perform(SnapshotRequest(prefix: prefix))
+            let snapshot = try supervisor.perform(request)
             let isUndisturbed = snapshot.generationBefore == snapshot.generationAfter
             let tables: [ObservedTable]
             do throws(NftablesError) {
@@ -90,7 +94,7 @@ package actor NftablesKernel {
             if isUndisturbed || structure == last {
                 let observation = Observation(
                     generationID: snapshot.generationBefore, tables: tables)
-                lastRead = isUndisturbed ? (prefix, observation) : nil
+                lastRead = isUndisturbed ? (request.prefix, observation) : nil
                 return observation
             }
             last = structure
@@ -249,8 +253,9 @@ extension SnapshotRequest.Reply {
                 throw NftablesError(
                     .unreadable,
                     "can't list table \(table.name): \(Complaints(complaint).found[0].message)")
-            case .json(let json):
-                observed.append(try Listing(json: json).table(named: table.name))
+            case .json(let json, let elements):
+                observed.append(
+                    try Listing(json: json, elements: elements).table(named: table.name))
             }
         }
         return observed

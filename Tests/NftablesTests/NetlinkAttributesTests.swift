@@ -6,14 +6,6 @@ import Testing
 /// Attributes of foreign objects are parsed within what holds them, whatever they say.
 @Suite("Netlink attributes")
 struct NetlinkAttributesTests {
-    private static func attribute(_ type: UInt16, _ payload: [UInt8], length: Int? = nil) -> [UInt8]
-    {
-        let length = UInt16(length ?? payload.count + 4)
-        let padding = [UInt8](repeating: 0, count: (4 - payload.count % 4) % 4)
-        return [UInt8(length & 0xff), UInt8(length >> 8), UInt8(type & 0xff), UInt8(type >> 8)]
-            + payload + padding
-    }
-
     private static func all(_ attributes: NetlinkAttributes) -> [(Int, NetlinkPayload)] {
         var all: [(Int, NetlinkPayload)] = []
         attributes.forEach { all.append(($0, $1)) }
@@ -26,8 +18,9 @@ struct NetlinkAttributesTests {
 
     @Test("types, numbers, texts and what is nested")
     func reading() {
-        let inner = Self.attribute(1, [0, 0, 1, 2]) + Self.attribute(2, Array("abc\0".utf8))
-        let bytes = Self.attribute(3, [7]) + Self.attribute(4 | 0x8000, inner)
+        let inner =
+            NetlinkBytes.attribute(1, [0, 0, 1, 2]) + NetlinkBytes.attribute(2, Array("abc\0".utf8))
+        let bytes = NetlinkBytes.attribute(3, [7]) + NetlinkBytes.attribute(4 | 0x8000, inner)
         bytes.withUnsafeBytes { bytes in
             let all = Self.all(NetlinkAttributes(bytes))
             #expect(all.map(\.0) == [3, 4])
@@ -40,8 +33,10 @@ struct NetlinkAttributesTests {
     }
 
     private static func meaning(_ name: String, _ data: [UInt8] = []) -> ExpressionMeaning? {
-        let expression = attribute(
-            1 | 0x8000, attribute(1, Array(name.utf8) + [0]) + attribute(2 | 0x8000, data))
+        let expression = NetlinkBytes.attribute(
+            1 | 0x8000,
+            NetlinkBytes.attribute(1, Array(name.utf8) + [0])
+                + NetlinkBytes.attribute(2 | 0x8000, data))
         return expression.withUnsafeBytes { bytes in
             all(NetlinkAttributes(bytes)).first.map { ExpressionMeaning($0.1) }
         }
@@ -51,8 +46,10 @@ struct NetlinkAttributesTests {
     private static func verdict(_ code: Int32, _ chain: String? = nil) -> [UInt8] {
         let bytes = withUnsafeBytes(of: code.bigEndian) { Array($0) }
         let inner =
-            attribute(1, bytes) + (chain.map { attribute(2, Array($0.utf8) + [0]) } ?? [])
-        return attribute(1, [0, 0, 0, 0]) + attribute(2 | 0x8000, attribute(2 | 0x8000, inner))
+            NetlinkBytes.attribute(1, bytes)
+            + (chain.map { NetlinkBytes.attribute(2, Array($0.utf8) + [0]) } ?? [])
+        return NetlinkBytes.attribute(1, [0, 0, 0, 0])
+            + NetlinkBytes.attribute(2 | 0x8000, NetlinkBytes.attribute(2 | 0x8000, inner))
     }
 
     @Test("what expressions may do to a packet")
@@ -63,7 +60,7 @@ struct NetlinkAttributesTests {
         #expect(Self.meaning("immediate", Self.verdict(-3, "a")) == .leads(to: "a"))
         #expect(Self.meaning("immediate", Self.verdict(-4, "b")) == .leads(to: "b"))
         #expect(Self.meaning("immediate", Self.verdict(-5)) == .nothing)
-        #expect(Self.meaning("immediate", Self.attribute(1, [0, 0, 0, 1])) == .nothing)
+        #expect(Self.meaning("immediate", NetlinkBytes.attribute(1, [0, 0, 0, 1])) == .nothing)
         #expect(Self.meaning("reject") == .effect(.reject))
         #expect(Self.meaning("queue") == .effect(.queue))
         #expect(Self.meaning("flow_offload") == .effect(.offload))
@@ -72,7 +69,7 @@ struct NetlinkAttributesTests {
         #expect(Self.meaning("counter") == .nothing)
         #expect(Self.meaning("") == .nothing)
         func target(_ name: String) -> ExpressionMeaning? {
-            Self.meaning("target", Self.attribute(1, Array(name.utf8) + [0]))
+            Self.meaning("target", NetlinkBytes.attribute(1, Array(name.utf8) + [0]))
         }
         #expect(target("DROP") == .effect(.drop))
         #expect(target("REJECT") == .effect(.reject))
@@ -82,8 +79,8 @@ struct NetlinkAttributesTests {
         func lookup(_ register: UInt8) -> ExpressionMeaning? {
             Self.meaning(
                 "lookup",
-                Self.attribute(1, Array("__map0".utf8) + [0])
-                    + Self.attribute(3, [0, 0, 0, register]))
+                NetlinkBytes.attribute(1, Array("__map0".utf8) + [0])
+                    + NetlinkBytes.attribute(3, [0, 0, 0, register]))
         }
         #expect(lookup(0) == .looksUp("__map0"))
         #expect(lookup(1) == .nothing)
@@ -91,10 +88,10 @@ struct NetlinkAttributesTests {
 
     @Test("lengths that lie end the run")
     func lies() {
-        let good = Self.attribute(1, [1, 2, 3, 4])
-        #expect(Self.types(good + Self.attribute(2, [], length: 3)) == [1])
-        #expect(Self.types(good + Self.attribute(2, [], length: 0)) == [1])
-        #expect(Self.types(good + Self.attribute(2, [1], length: 100)) == [1])
+        let good = NetlinkBytes.attribute(1, [1, 2, 3, 4])
+        #expect(Self.types(good + NetlinkBytes.attribute(2, [], length: 3)) == [1])
+        #expect(Self.types(good + NetlinkBytes.attribute(2, [], length: 0)) == [1])
+        #expect(Self.types(good + NetlinkBytes.attribute(2, [1], length: 100)) == [1])
         #expect(Self.types(good + [9, 0, 2]) == [1])
         // The last one may lack its padding.
         #expect(Self.types(good + [5, 0, 2, 0, 42]) == [1, 2])

@@ -19,12 +19,14 @@ extension NftablesKernelTests {
                 name: set.name(family), family: family, kind: set.kind, addresses: AddressSet())
         }
 
-        private static func listed(flags: String, elements: String = "") throws -> ObservedSet {
+        private static func listed(
+            flags: String, elements: [UInt8]? = nil
+        ) throws -> ObservedSet {
             let json = """
                 {"nftables": [
                   {"set": {"family": "inet", "name": "seen.esp.v4", "table": "pexip_fw_x",
                     "type": ["ipv4_addr", "ipv4_addr"], "handle": 4, "size": 16384,
-                    "flags": \(flags), "timeout": 604800\(elements)}},
+                    "flags": \(flags), "timeout": 604800}},
                   {"chain": {"family": "inet", "table": "pexip_fw_x", "name": "c", "handle": 1}},
                   {"rule": {"family": "inet", "table": "pexip_fw_x", "chain": "c", "handle": 5,
                     "comment": "mesh", "expr": [
@@ -35,7 +37,9 @@ extension NftablesKernelTests {
                   ]}}
                 ]}
                 """
-            let table = try Listing(json: Array(json.utf8)).table(named: "pexip_fw_x")
+            let listed = elements.map { [ListedElements(set: "seen.esp.v4", attributes: $0)] }
+            let table = try Listing(json: Array(json.utf8), elements: listed ?? [])
+                .table(named: "pexip_fw_x")
             #expect(
                 table.chains.first?.rules == [
                     .known(
@@ -55,12 +59,10 @@ extension NftablesKernelTests {
             #expect(empty.noted.isEmpty)
             let full = try Self.listed(
                 flags: flags,
-                elements: #"""
-                    , "elem": [
-                      {"elem": {"val": {"concat": ["10.0.0.1", "10.0.0.2"]}, "expires": 604797}},
-                      {"elem": {"val": {"concat": ["10.0.0.2", "10.0.0.1"]}, "timeout": 9, "expires": 5}},
-                      {"concat": ["10.0.0.3", "10.0.0.1"]}]
-                    """#)
+                elements: SetElementsTests.element([10, 0, 0, 1, 10, 0, 0, 2], left: 604_797_900)
+                    + SetElementsTests.element([10, 0, 0, 2, 10, 0, 0, 1], left: 5_000)
+                    + SetElementsTests.element([10, 0, 0, 3, 10, 0, 0, 1])
+                    + SetElementsTests.element([10, 0, 0, 3], left: 5_000))
             #expect(full.set == empty.set)
             #expect(
                 full.noted == [

@@ -62,7 +62,10 @@ struct WireTests {
             SnapshotRequest.Reply(
                 generationBefore: 7,
                 tables: [
-                    ListedTable(name: "a", flags: 0, listing: .json([0, 255, 10])),
+                    ListedTable(
+                        name: "a", flags: 0,
+                        listing: .json(
+                            [0, 255, 10], elements: [ListedElements(set: "s", attributes: [1, 2])])),
                     ListedTable(name: "ä", flags: 1, listing: .none),
                     ListedTable(name: "", flags: .max, listing: .failed("no")),
                 ], generationAfter: 8))
