@@ -206,11 +206,12 @@ extension Reconciler {
                 throw error
             }
             ledger.prune()
-            // At a start everything is new to the agent, and nobody asks for it row by row.
-            let isStart = origin == .start
-            let changes = isStart ? [] : target.nodeRules.changes(from: before)
+            // Where everything is new, only a command's report tells it row by row.
+            let isNew = origin == .start || before == nil
+            let changes =
+                isNew && origin != .command ? [] : target.nodeRules.changes(from: before)
             let what =
-                isStart ? target.nodes.count.counted("node") : changes.count.counted("change")
+                isNew ? target.nodes.count.counted("node") : changes.count.counted("change")
             tell(
                 .applied, .notice, "applied: \(what)",
                 metadata: ["origin": "\(origin.rawValue)"])

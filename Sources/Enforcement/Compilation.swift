@@ -121,7 +121,7 @@ extension EnforcedNode {
         self.init(
             name: policy.node.name, role: policy.node.role,
             addresses: policy.node.addresses + policy.node.secondaryAddresses, table: table,
-            policyClass: policyClass, rows: Set(policy.rows.permits.map(\.id)).count)
+            policyClass: policyClass, rows: policy.rows.count)
     }
 }
 
@@ -168,7 +168,9 @@ extension Deployment {
     ) -> [Diagnostic] {
         nodes.compactMap { node in
             let isHere = node.allAddresses.contains(where: hostAddresses.contains)
-            let addresses = node.allAddresses.map(\.description).joined(separator: ", ")
+            var addresses: String {
+                node.allAddresses.map(\.description).joined(separator: ", ")
+            }
             switch (placement, isHere) {
             case (.local, true), (.gateway, false): return nil
             case (.local, false):

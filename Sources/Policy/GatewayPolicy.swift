@@ -24,7 +24,7 @@ package struct GatewayPolicy: Hashable, Sendable {
             let settings = RowSettings(node, in: deployment)
             let rows = resolved[settings] ?? node.resolvedRows(in: deployment, mesh: mesh)
             resolved[settings] = rows
-            return Policy(of: node, in: deployment, mesh: mesh, rows: rows)
+            return Policy(of: node, in: deployment, rows: rows)
         }
         nodeAddresses = AddressSet(deployment.nodes.flatMap(\.allAddresses))
         meshAddresses = AddressSet(deployment.nodes.flatMap(\.addresses))

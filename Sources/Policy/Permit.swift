@@ -61,8 +61,23 @@ package struct Mesh: Hashable, Sendable {
 package final class ResolvedRows: Hashable, Sendable {
     /// In the documentation's order, then the site's own rules; ``Permit/nodeAddresses`` are empty.
     package let permits: [Permit]
+    /// How many rows and site rules they are of.
+    package let count: Int
+    /// Who is at the other end of rows between nodes.
+    let mesh: AddressSet
 
-    init(_ permits: [Permit]) { self.permits = permits }
+    init(_ permits: [Permit]) {
+        self.permits = permits
+        count = Set(permits.map(\.id)).count
+        mesh =
+            permits.lazy.compactMap { permit in
+                if case .mesh = permit.peerOrigin, case .only(let nodes) = permit.peers {
+                    nodes
+                } else {
+                    nil
+                }
+            }.first ?? AddressSet()
+    }
 
     package static func == (one: ResolvedRows, other: ResolvedRows) -> Bool {
         one === other || one.permits == other.permits

@@ -19,21 +19,17 @@ package struct Policy: Hashable, Sendable {
 
     private init(of node: Node, in deployment: Deployment, mesh: Mesh) {
         self.init(
-            of: node, in: deployment, mesh: mesh,
-            rows: node.resolvedRows(in: deployment, mesh: mesh))
+            of: node, in: deployment, rows: node.resolvedRows(in: deployment, mesh: mesh))
     }
 
     /// - Parameter rows: resolved for a node with the same ``RowSettings``.
-    init(of node: Node, in deployment: Deployment, mesh: Mesh, rows: ResolvedRows) {
+    init(of node: Node, in deployment: Deployment, rows: ResolvedRows) {
         self.node = node
         mode = deployment.mode
         host = deployment.host
         refusals = deployment.refusals
         self.rows = rows
-        let roles = rows.permits.lazy.compactMap { permit in
-            if case .mesh(let roles) = permit.peerOrigin { roles } else { nil }
-        }
-        self.mesh = roles.first.map(mesh.members) ?? AddressSet()
+        mesh = rows.mesh
     }
 
     /// What the rows permit the node, in the documentation's order, then the site's own rules.
