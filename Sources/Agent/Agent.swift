@@ -207,7 +207,7 @@ private final class HeardChanges: Sendable {
                 heard.changes.isEmpty && !heard.isIncomplete && heard.failure == nil
             switch event {
             case .change(let change):
-                guard change.tables.contains(where: { $0.hasPrefix(ObservedTable.namePrefix) })
+                guard change.tables.keys.contains(where: { $0.hasPrefix(ObservedTable.namePrefix) })
                 else { return false }
                 if heard.changes.count == Self.held {
                     heard.changes.removeFirst()
@@ -427,7 +427,7 @@ private struct AgentLoop: Sendable {
             throw AgentFailure(description: "the kernel's ruleset can't be watched: \(failure)")
         }
         var writer: RulesetChange.Writer?
-        for change in heard.changes where await !kernel.isOwn(change) { writer = change.writer }
+        for change in heard.changes where await !kernel.takeUp(change) { writer = change.writer }
         if let writer {
             let process = ProcessIdentity(pid: writer.pid)
             await check(

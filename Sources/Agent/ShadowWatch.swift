@@ -27,7 +27,7 @@ final class ShadowWatch: Sendable {
         case .change(let change):
             let isForeign =
                 change.touchesOtherFamilies
-                || change.tables.contains { !$0.hasPrefix(ObservedTable.namePrefix) }
+                || change.tables.keys.contains { !$0.hasPrefix(ObservedTable.namePrefix) }
             if isForeign { schedule() }
         case .lost: schedule()
         case .failed: break

@@ -53,7 +53,7 @@ package actor NftablesKernel {
         try supervisor.perform(GenerationRequest()).generationID
     }
 
-    /// What was last read without a disturbance, and for which prefix.
+    /// What was last read without a disturbance, or is known of the time since, and for which prefix.
     private var lastRead: (prefix: String, observation: Observation)?
 
     /// As ``tables(withPrefix:)``, but with counters as they were when the tables were last read.
@@ -201,8 +201,16 @@ package actor NftablesKernel {
         try await others.shadows(exceptPrefix: prefix)
     }
 
-    /// Whether a notification is about a transaction that ``commit(_:)`` made.
-    package func isOwn(_ change: RulesetChange) -> Bool { supervisor.made(change) }
+    /// Learns of a change that was heard. Where that took a table or rules of ours, what they were
+    /// read as is known to be without them, and ``structure(withPrefix:)`` reads nothing.
+    ///
+    /// - Returns: whether ``commit(_:)`` made it.
+    package func takeUp(_ change: RulesetChange) -> Bool {
+        if let (prefix, observation) = lastRead, observation.isBefore(change) {
+            lastRead = observation.after(change, prefix).map { (prefix, $0) }
+        }
+        return supervisor.made(change)
+    }
 }
 
 /// Counts what two supervisors tell.
@@ -239,6 +247,51 @@ private actor ForeignKernel {
 package struct Observation: Hashable, Sendable {
     package var generationID: UInt32
     package var tables: [ObservedTable]
+}
+
+extension Observation {
+    fileprivate func isBefore(_ change: RulesetChange) -> Bool {
+        // Numbers of generations come round again.
+        Int32(bitPattern: change.generationID &- generationID) > 0
+    }
+
+    /// The tables whose names begin so, once the change is made; nil where that can't be told.
+    fileprivate func after(_ change: RulesetChange, _ prefix: String) -> Observation? {
+        // Of those between nothing is known.
+        guard change.generationID == generationID &+ 1 else { return nil }
+        var next = self
+        next.generationID = change.generationID
+        for (name, effect) in change.tables where name.hasPrefix(prefix) {
+            guard let index = next.tables.firstIndex(where: { $0.name == name }) else {
+                return nil
+            }
+            switch effect {
+            case .removed: next.tables.remove(at: index)
+            case .lostRules(let rules):
+                guard next.tables[index].remove(rules) else { return nil }
+            case .other: return nil
+            }
+        }
+        return next
+    }
+}
+
+extension ObservedTable {
+    /// - Parameter rules: handles, by the names of their chains.
+    /// - Returns: whether the table had all of them.
+    fileprivate mutating func remove(_ rules: [String: Set<UInt64>]) -> Bool {
+        for (name, handles) in rules {
+            guard let index = chains.firstIndex(where: { $0.name == name }) else { return false }
+            let old = chains[index]
+            guard old.handles.count == old.rules.count, handles.isSubset(of: old.handles) else {
+                return false
+            }
+            let left = zip(old.rules, old.handles).filter { !handles.contains($1) }
+            chains[index].rules = left.map(\.0)
+            chains[index].handles = left.map(\.1)
+        }
+        return true
+    }
 }
 
 extension SnapshotRequest.Reply {

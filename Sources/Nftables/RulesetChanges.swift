@@ -23,10 +23,20 @@ package struct RulesetChange: Hashable, Sendable {
 
     package var generationID: UInt32
     package var writer: Writer
-    /// The tables of family `inet` that the transaction touched.
-    package var tables: Set<String>
+    /// What it did to the tables of family `inet` that it touched.
+    package var tables: [String: TableEffect]
     /// Whether it touched tables of other families.
     package var touchesOtherFamilies: Bool
+}
+
+/// What a transaction did to a table, as far as that can be told without reading the table.
+package enum TableEffect: Hashable, Sendable {
+    /// It took the table away.
+    case removed
+    /// It took these rules away, by their handles in each chain, and did nothing else.
+    case lostRules([String: Set<UInt64>])
+    /// It did anything else, too.
+    case other
 }
 
 /// What the listener heard.
@@ -110,7 +120,7 @@ package final class RulesetListener: Sendable {
 /// Collects a transaction's notifications until the one that ends it.
 private final class TransactionGroup: Sendable {
     private struct Touched {
-        var tables: Set<String> = []
+        var tables: [String: TableChange] = [:]
         var otherFamilies = false
     }
 
@@ -131,15 +141,67 @@ private final class TransactionGroup: Sendable {
                 writer: RulesetChange.Writer(
                     pid: Int32(bitPattern: message.number(Int(NFTA_GEN_PROC_PID.rawValue)) ?? 0),
                     name: message.string(Int(NFTA_GEN_PROC_NAME.rawValue)) ?? ""),
-                tables: touched.tables, touchesOtherFamilies: touched.otherFamilies)
+                tables: touched.tables.mapValues(\.effect),
+                touchesOtherFamilies: touched.otherFamilies)
         }
         // The table's name is attribute 1 of tables, chains, rules, sets, elements and objects
         // alike.
         if Int32(message.family) != Int32(NFPROTO_INET) {
             touched.withLock { $0.otherFamilies = true }
         } else if let table = message.string(Int(NFTA_TABLE_NAME.rawValue)) {
-            touched.withLock { _ = $0.tables.insert(table) }
+            let rule = type == NFT_MSG_DELRULE ? RemovedRule(message) : nil
+            touched.withLock { $0.tables[table, default: TableChange()].add(type, rule) }
         }
         return nil
+    }
+}
+
+private struct RemovedRule {
+    let chain: String
+    let handle: UInt64
+
+    init?(_ message: borrowing NetlinkMessage) {
+        guard let chain = message.string(Int(NFTA_RULE_CHAIN.rawValue)),
+            let handle: UInt64 = message.attributes[NFTA_RULE_HANDLE]?.number()
+        else { return nil }
+        self.chain = chain
+        self.handle = handle
+    }
+}
+
+/// What a transaction's notifications said of one table so far.
+private struct TableChange {
+    /// Far more than our tables have.
+    private static let mostRules = 16_384
+
+    private var rules: [String: Set<UInt64>] = [:]
+    private var ruleCount = 0
+    /// Something else than rules went.
+    private var lostMore = false
+    private var lostTable = false
+    private var gained = false
+
+    mutating func add(_ type: nf_tables_msg_types, _ rule: RemovedRule?) {
+        switch type {
+        case NFT_MSG_DELRULE:
+            guard let rule, ruleCount < Self.mostRules else {
+                lostMore = true
+                return
+            }
+            rules[rule.chain, default: []].insert(rule.handle)
+            ruleCount += 1
+        case NFT_MSG_DELTABLE: lostTable = true
+        // What belongs to a table that goes is told of before it.
+        case NFT_MSG_DELCHAIN, NFT_MSG_DELSET, NFT_MSG_DELSETELEM, NFT_MSG_DELOBJ,
+            NFT_MSG_DELFLOWTABLE:
+            lostMore = true
+        default: gained = true
+        }
+    }
+
+    var effect: TableEffect {
+        if gained { return .other }
+        if lostTable { return .removed }
+        return lostMore ? .other : .lostRules(rules)
     }
 }

@@ -191,7 +191,7 @@ extension NftablesKernelTests {
                         Issue.record("\(event)")
                         break
                     }
-                    #expect(await kernel.isOwn(change), "\(change)")
+                    #expect(await kernel.takeUp(change), "\(change)")
                     if change.generationID == last { break }
                 }
             }
@@ -264,7 +264,7 @@ extension NftablesKernelTests {
             func change(_ thread: Int32, _ generation: UInt32) -> RulesetChange {
                 RulesetChange(
                     generationID: generation,
-                    writer: RulesetChange.Writer(pid: thread, name: ""), tables: [],
+                    writer: RulesetChange.Writer(pid: thread, name: ""), tables: [:],
                     touchesOtherFamilies: false)
             }
             var lives = WorkerLives()
