@@ -325,11 +325,12 @@ private struct AgentLoop: Sendable {
                 await takeUpConfiguration(
                     noticed: BootTime.now, compile(loaded.value ?? read()))
             case .ruleset:
-                try await takeUpChanges()
+                _ = try await takeUpChanges()
             case .check:
                 let wasUnstored = await reconciler.isUnstored
                 await reconciler.secure()
-                await check(after: nil)
+                // Whoever changed something just now is known.
+                if try await !takeUpChanges() { await check(after: nil) }
                 if await reconciler.isUnstored {
                     checkAgain(in: Self.storeInterval)
                 } else if wasUnstored {
@@ -421,7 +422,8 @@ private struct AgentLoop: Sendable {
         }
     }
 
-    private func takeUpChanges() async throws {
+    /// - Returns: whether anybody else changed anything, so that the tables were compared.
+    private func takeUpChanges() async throws -> Bool {
         let heard = heard.take()
         if let failure = heard.failure {
             throw AgentFailure(description: "the kernel's ruleset can't be watched: \(failure)")
@@ -434,10 +436,13 @@ private struct AgentLoop: Sendable {
                 after: Reconciler.Writer(
                     process: process.commandLine ?? writer.name, name: writer.name,
                     pid: writer.pid), noticed: heard.since)
+            return true
         } else if heard.isIncomplete {
             log.notice("notifications were lost; comparing all tables")
             await check(after: nil, noticed: heard.since)
+            return true
         }
+        return false
     }
 
     private func check(

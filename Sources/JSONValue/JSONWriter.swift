@@ -67,24 +67,30 @@ private struct JSONWriter {
 
     private mutating func append(_ string: String) {
         text.append(UInt8(ascii: "\""))
-        let needsEscapes = string.utf8.contains {
-            $0 < 0x20 || $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\\")
-        }
-        guard needsEscapes else {
-            text += string.utf8
-            text.append(UInt8(ascii: "\""))
-            return
-        }
-        for byte in string.utf8 {
-            switch byte {
-            case UInt8(ascii: "\""): text += "\\\"".utf8
-            case UInt8(ascii: "\\"): text += "\\\\".utf8
-            case UInt8(ascii: "\n"): text += "\\n".utf8
-            case 0..<0x20:
-                text += "\\u00\(byte < 0x10 ? "0" : "")\(String(byte, radix: 16))".utf8
-            default: text.append(byte)
+        var string = string
+        string.withUTF8 { bytes in
+            // What needs no escape, which is nearly everything, is copied as a whole.
+            var start = 0
+            for index in 0..<bytes.count {
+                let byte = bytes[index]
+                if byte >= 0x20 && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\") {
+                    continue
+                }
+                text += bytes[start..<index]
+                text += Self.escaped(byte).utf8
+                start = index + 1
             }
+            text += bytes[start...]
         }
         text.append(UInt8(ascii: "\""))
+    }
+
+    private static func escaped(_ byte: UInt8) -> String {
+        switch byte {
+        case UInt8(ascii: "\""): "\\\""
+        case UInt8(ascii: "\\"): "\\\\"
+        case UInt8(ascii: "\n"): "\\n"
+        default: "\\u00\(byte < 0x10 ? "0" : "")\(String(byte, radix: 16))"
+        }
     }
 }

@@ -196,20 +196,29 @@ struct KernelWorker {
     ) throws(NftablesError) -> SnapshotRequest.Reply {
         let before = try netlink.rulesetGeneration()
         var tables: [ListedTable] = []
-        try netlink.request(NFT_MSG_GETTABLE, flags: NLM_F_DUMP) { message in
+        var isAlone = true
+        try netlink.request(
+            NFT_MSG_GETTABLE, flags: NLM_F_DUMP, family: UInt8(NFPROTO_UNSPEC)
+        ) { message in
             guard Int32(message.family) == Int32(NFPROTO_INET),
                 let name = message.string(Int(NFTA_TABLE_NAME.rawValue)),
                 name.hasPrefix(request.prefix)
-            else { return }
+            else {
+                isAlone = false
+                return
+            }
             let flags = message.number(Int(NFTA_TABLE_FLAGS.rawValue)) ?? 0
             tables.append(ListedTable(name: name, flags: flags, listing: .none))
         }
+        // To list a table nftables 1.0.6 reads its sets' elements, even where it leaves them out; to
+        // list the ruleset it does not.
+        let isRuleset = isAlone && tables.count == 1
         for index in tables.indices where tables[index].flags == 0 {
             let name = tables[index].name
             try tell("listed table \(name)")
             let json: [UInt8]
             do throws(NftablesContext.RunFailure) {
-                json = try context.run("list table inet \(name)\n")
+                json = try context.run(isRuleset ? "list ruleset\n" : "list table inet \(name)\n")
             } catch {
                 tables[index].listing = .failed(error.text)
                 continue

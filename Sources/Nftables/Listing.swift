@@ -27,15 +27,15 @@ struct Listing {
             uniquingKeysWith: { $1 })
     }
 
-    /// The one table that was listed.
+    /// A table of family `inet` that was listed, maybe beside others.
     func table(named name: String) -> ObservedTable {
         var table = ObservedTable(name: name)
         var chainIndices: [String: Int] = [:]
         for object in objects {
-            guard let (kind, value) = object.object?.first else { continue }
+            guard let (kind, value) = object.object?.first,
+                value["family"]?.string == "inet", value["table"]?.string == name
+            else { continue }
             switch kind {
-            case "metainfo", "table":
-                break
             case "counter":
                 if let name = value["name"]?.string {
                     table.counters[name] = CounterValue(listing: value)

@@ -13,7 +13,7 @@ package final class RouteLookup {
     ///
     /// - Throws: when netlink can't be used; not where there is no route.
     package func hasRoute(to address: IPAddress) throws(NftablesError) -> Bool {
-        try interface(to: address) != nil
+        try route(to: address) != nil
     }
 
     /// The interface by which a packet to the address would be sent, `lo` where it is this host's
@@ -21,16 +21,20 @@ package final class RouteLookup {
     ///
     /// - Throws: when netlink can't be used; not where there is no route.
     package func interface(to address: IPAddress) throws(NftablesError) -> String? {
+        guard let index = try route(to: address) else { return nil }
+        var name = [CChar](repeating: 0, count: Int(IF_NAMESIZE))
+        // One that is gone since leads nowhere.
+        guard if_indextoname(index, &name) != nil else { return nil }
+        return String(decoding: name.prefix { $0 != 0 }.map(UInt8.init), as: UTF8.self)
+    }
+
+    /// The index of the interface that a packet would leave by; nil where it would not.
+    private func route(to address: IPAddress) throws(NftablesError) -> UInt32? {
         do throws(NftablesError) {
             let route = try socket.route(
                 to: address.bytes, family: address.family == .ipv4 ? AF_INET : AF_INET6)
-            guard [RTN_UNICAST, RTN_LOCAL].contains(where: { UInt32($0) == route.type }) else {
-                return nil
-            }
-            var name = [CChar](repeating: 0, count: Int(IF_NAMESIZE))
-            // One that is gone since leads nowhere.
-            guard if_indextoname(route.interface, &name) != nil else { return nil }
-            return String(decoding: name.prefix { $0 != 0 }.map(UInt8.init), as: UTF8.self)
+            let leads = route.type == UInt32(RTN_UNICAST) || route.type == UInt32(RTN_LOCAL)
+            return leads ? route.interface : nil
         } catch {
             if error.code == .unreachable { return nil }
             throw error

@@ -1,18 +1,24 @@
 import Agent
 import ArgumentParser
 import Enforcement
+import Glibc
 import LinuxSystem
-import Nftables
 import Logging
+import Nftables
 
 /// `pexip-fwd`: the agent, and the keeper, which it starts of itself.
 @main
 enum Program {
-    static func main() throws {
-        if CommandLine.arguments.dropFirst().first == KernelKeeper.subcommand {
+    static func main() {
+        guard CommandLine.arguments.dropFirst().first == KernelKeeper.subcommand else {
+            return PexipFirewallDaemon.main()
+        }
+        do {
             try KeeperProgram.run()
-        } else {
-            PexipFirewallDaemon.main()
+        } catch {
+            Logger(label: "pexip-fw-keeper") { _ in JournalLogHandler() }
+                .critical("the keeper ends: \(error)")
+            exit(EXIT_FAILURE)
         }
     }
 }
