@@ -430,6 +430,8 @@ private struct AgentLoop: Sendable {
         }
         var writer: RulesetChange.Writer?
         for change in heard.changes where await !kernel.takeUp(change) { writer = change.writer }
+        // What came first of a change may be missing.
+        if heard.isIncomplete { await kernel.forgetTables() }
         if let writer {
             let process = ProcessIdentity(pid: writer.pid)
             await check(
@@ -448,17 +450,17 @@ private struct AgentLoop: Sendable {
     private func check(
         after writer: Reconciler.Writer?, noticed: Duration? = nil
     ) async {
-        restLater()
         if let delay = await reconciler.repair(after: writer, noticed: noticed) {
             checkAgain(in: delay)
         }
+        restLater()
     }
 
     private func checkAgain(in delay: Duration) {
         checks.schedule(after: delay) { queue.yield(.check) }
     }
 
-    /// What an operation took of memory goes back, once nothing follows it at once.
+    /// What an operation took of memory goes back a second later.
     private func restLater() { rest.schedule(after: .seconds(1)) { Memory.trim() } }
 
     /// After an operation that may have left the kernel behind, a configuration out of force, or

@@ -22,7 +22,13 @@ struct ControlService: Sendable {
     /// Listens at `path` until the server is stopped.
     func serve(at path: String, log: Logger) async throws -> VarlinkServer {
         // Without it nobody but root is let in.
-        let readers = LocalGroups.id(of: PexipFirewallInterface.readersGroup)
+        let readers: UInt32?
+        do throws(SystemError) {
+            readers = try LocalGroups.id(of: PexipFirewallInterface.readersGroup)
+        } catch {
+            log.warning("nobody but root may look: \(error)")
+            readers = nil
+        }
         let listener = try UnixListener(
             path: path,
             mode: readers == nil

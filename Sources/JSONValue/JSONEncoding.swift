@@ -4,6 +4,8 @@ extension JSONValue {
     /// Not by FoundationEssentials' `JSONEncoder`, which cost the agent's processes 1.7 of 18 MB and
     /// took half the time that an apply takes outside of the kernel and libnftables.
     ///
+    /// Integers that are no `Int64` become the nearest `Double`.
+    ///
     /// - Throws: what `value` throws.
     package init(encoding value: some Encodable) throws {
         self = try EncodedPart(encoding: value).value

@@ -3,22 +3,17 @@ package enum LocalGroups {
     private static let file = "/etc/group"
     private static let largestFile = 4 << 20
 
-    /// The id of a group in `/etc/group` (group(5)); nil where it has none of that name, or can't be
-    /// read.
+    /// The id of a group in `/etc/group` (group(5)); nil where it has none of that name.
     ///
     /// Not by getgrnam(3): what that asks beside the file stays loaded, and may be a server that a
     /// firewall can't wait for when the host starts.
-    package static func id(of name: String) -> UInt32? {
-        do throws(SystemError) {
-            let text = try AtomicFile.read(file, limit: largestFile)
-            for line in text.split(separator: UInt8(ascii: "\n")) {
-                let fields = String(decoding: line, as: UTF8.self)
-                    .split(separator: ":", omittingEmptySubsequences: false)
-                if fields.count >= 3, fields[0] == name { return UInt32(fields[2]) }
-            }
-            return nil
-        } catch {
-            return nil
+    package static func id(of name: String) throws(SystemError) -> UInt32? {
+        let text = try AtomicFile.read(file, limit: largestFile)
+        for line in text.split(separator: UInt8(ascii: "\n")) {
+            let fields = String(decoding: line, as: UTF8.self)
+                .split(separator: ":", omittingEmptySubsequences: false)
+            if fields.count >= 3, fields[0] == name { return UInt32(fields[2]) }
         }
+        return nil
     }
 }

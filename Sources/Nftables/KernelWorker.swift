@@ -236,6 +236,18 @@ struct KernelWorker {
     private func elements(
         in table: String, _ wantsNoted: Bool
     ) throws(NftablesError) -> [ListedElements] {
+        do throws(NftablesError) {
+            return try elementsOfSets(in: table, wantsNoted)
+        } catch {
+            // A table or set is gone meanwhile, in another generation: all is read again.
+            if error.code == .missing { return [] }
+            throw error
+        }
+    }
+
+    private func elementsOfSets(
+        in table: String, _ wantsNoted: Bool
+    ) throws(NftablesError) -> [ListedElements] {
         var found: [ListedElements] = []
         try netlink.request(
             NFT_MSG_GETSET, flags: NLM_F_DUMP, names: [(NFTA_SET_TABLE.rawValue, table)]
@@ -249,21 +261,16 @@ struct KernelWorker {
             if flags & ignored == 0 { found.append(ListedElements(set: name, attributes: [])) }
         }
         for index in found.indices {
-            do throws(NftablesError) {
-                try netlink.request(
-                    NFT_MSG_GETSETELEM, flags: NLM_F_DUMP,
-                    names: [
-                        (NFTA_SET_ELEM_LIST_TABLE.rawValue, table),
-                        (NFTA_SET_ELEM_LIST_SET.rawValue, found[index].set),
-                    ]
-                ) { message in
-                    if let elements = message.attributes[NFTA_SET_ELEM_LIST_ELEMENTS] {
-                        found[index].attributes += elements.bytes
-                    }
+            try netlink.request(
+                NFT_MSG_GETSETELEM, flags: NLM_F_DUMP,
+                names: [
+                    (NFTA_SET_ELEM_LIST_TABLE.rawValue, table),
+                    (NFTA_SET_ELEM_LIST_SET.rawValue, found[index].set),
+                ]
+            ) { message in
+                if let elements = message.attributes[NFTA_SET_ELEM_LIST_ELEMENTS] {
+                    found[index].attributes += elements.bytes
                 }
-            } catch {
-                // Gone meanwhile, in another generation: all is read again.
-                if error.code != .missing { throw error }
             }
         }
         return found

@@ -248,6 +248,12 @@ struct NetlinkMessage: ~Copyable {
         mnl_nlmsg_get_payload(header)?.load(as: nfgenmsg.self).nfgen_family ?? 0
     }
 
+    /// The last bits of the ruleset generation that a notification of nf_tables belongs to.
+    var generationBits: UInt16 {
+        mnl_nlmsg_get_payload(header).map { UInt16(bigEndian: $0.load(as: nfgenmsg.self).res_id) }
+            ?? 0
+    }
+
     /// The type of the route that the message is about, as an `RTN_` number.
     var routeType: UInt32 {
         mnl_nlmsg_get_payload(header).map { UInt32($0.load(as: rtmsg.self).rtm_type) }

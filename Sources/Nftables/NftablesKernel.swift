@@ -201,6 +201,9 @@ package actor NftablesKernel {
         try await others.shadows(exceptPrefix: prefix)
     }
 
+    /// Lets ``structure(withPrefix:)`` read the tables next time, whatever was heard.
+    package func forgetTables() { lastRead = nil }
+
     /// Learns of a change that was heard. Where that took a table or rules of ours, what they were
     /// read as is known to be without them, and ``structure(withPrefix:)`` reads nothing.
     ///

@@ -122,6 +122,16 @@ private final class TransactionGroup: Sendable {
     private struct Touched {
         var tables: [String: TableChange] = [:]
         var otherFamilies = false
+        var generationBits: UInt16?
+
+        /// Where the end of a transaction was not heard, because the listener left the group, its
+        /// beginning is no part of the next one's.
+        mutating func belong(to bits: UInt16) {
+            if let generationBits, generationBits != bits {
+                for name in tables.keys { tables[name] = .unknown }
+            }
+            generationBits = bits
+        }
     }
 
     private let touched = Mutex(Touched())
@@ -131,6 +141,8 @@ private final class TransactionGroup: Sendable {
     /// The whole transaction, where this message ends it.
     func add(_ message: borrowing NetlinkMessage) -> RulesetChange? {
         guard let type = message.type else { return nil }
+        let bits = message.generationBits
+        touched.withLock { $0.belong(to: bits) }
         if type == NFT_MSG_NEWGEN {
             let touched = touched.withLock { touched in
                 defer { touched = Touched() }
@@ -180,6 +192,12 @@ private struct TableChange {
     private var lostMore = false
     private var lostTable = false
     private var gained = false
+
+    static var unknown: TableChange {
+        var change = TableChange()
+        change.gained = true
+        return change
+    }
 
     mutating func add(_ type: nf_tables_msg_types, _ rule: RemovedRule?) {
         switch type {

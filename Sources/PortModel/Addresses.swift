@@ -214,7 +214,7 @@ package func parseAddressRange(
         guard let address = IPAddress(text[..<slash]) else {
             throw AddressSyntaxError(message: "is not an address and prefix length")
         }
-        let digits = text[text.index(after: slash)...]
+        let digits = text[text.utf8.index(after: slash)...]
         guard digits.utf8.allSatisfy({ (48...57).contains($0) }), let length = Int(digits),
             length <= address.family.bits
         else {
@@ -235,7 +235,7 @@ package func parseAddressRange(
     }
     if let dash = text.utf8.firstIndex(of: UInt8(ascii: "-")) {
         guard let low = IPAddress(text[..<dash]),
-            let high = IPAddress(text[text.index(after: dash)...])
+            let high = IPAddress(text[text.utf8.index(after: dash)...])
         else { throw AddressSyntaxError(message: "is not a range of two addresses") }
         guard low.family == high.family else {
             throw AddressSyntaxError(message: "mixes IPv4 and IPv6")

@@ -19,8 +19,16 @@ final class TestService: Sendable {
     /// Lets one handler of `Block` go on.
     let gate = DispatchSemaphore(value: 0)
 
+    /// As patient as a busy machine takes; tests of patience say how much they have.
+    static var patient: VarlinkLimits {
+        var limits = VarlinkLimits()
+        limits.messageTime = .seconds(120)
+        limits.drainTime = .seconds(120)
+        return limits
+    }
+
     init(
-        limits: VarlinkLimits = VarlinkLimits(), mode: FilePermissions = .ownerReadWrite
+        limits: VarlinkLimits = patient, mode: FilePermissions = .ownerReadWrite
     ) async throws {
         path = "/tmp/pexip-fw-test-\(UUID().uuidString.prefix(8)).socket"
         let (deeds, done) = AsyncStream.makeStream(of: String.self)

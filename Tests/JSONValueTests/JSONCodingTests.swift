@@ -115,6 +115,16 @@ import Testing
         try expectTheSame(Int?.some(1))
     }
 
+    /// Beyond 64 bits with a sign a number is as near as a Double comes.
+    @Test func largeNumbers() throws {
+        #expect(try JSONValue(encoding: Int64.max) == .integer(.max))
+        #expect(try JSONValue(encoding: UInt64.max) == .number(18_446_744_073_709_551_616))
+        #expect(try JSONValue.number(0x1p63).decoded(as: UInt64.self) == 1 << 63)
+        #expect(throws: DecodingError.self) {
+            try JSONValue.number(0x1p64).decoded(as: UInt64.self)
+        }
+    }
+
     @Test func superclasses() throws {
         let own = try JSONValue(encoding: Derived())
         #expect(own == ["own": 2, "super": ["base": 1]])

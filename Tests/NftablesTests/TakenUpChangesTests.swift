@@ -102,6 +102,24 @@ extension NftablesKernelTests {
             }
         }
 
+        /// Where notifications were lost, a change may be told of in part.
+        @Test func forgotten() async throws {
+            try await Self.with { kernel, events in
+                try Self.nft("delete rule inet \(Self.name) a handle 5")
+                guard case .change(var change) = await events.next() else {
+                    Issue.record("nothing was heard")
+                    return
+                }
+                change.tables[Self.name] = .lostRules(["b": [9]])
+                #expect(await !kernel.takeUp(change))
+                await kernel.forgetTables()
+                try await Self.compare(kernel)
+                // What is heard of it later is known already.
+                #expect(await !kernel.takeUp(change))
+                try await Self.compare(kernel)
+            }
+        }
+
         /// Whatever of what happens is heard, and in whatever pieces.
         @Test(.timeLimit(.minutes(2))) func manyChanges() async throws {
             var random = SystemRandomNumberGenerator()

@@ -75,6 +75,7 @@ struct AddressTests {
             ("10.0.0.0/33", "0 to 32"), ("10.0.0.0/", "0 to 32"), ("::/+1", "0 to 128"),
             ("10.0.0.9-10.0.0.1", "write 10.0.0.1-10.0.0.9"), ("10.0.0.1-::1", "mixes"),
             ("host/8", "is not an address"), ("router", "names are not looked up"),
+            ("10.0.0.0/\u{301}24", "0 to 32"), ("10.0.0.1-\u{301}10.0.0.2", "is not a range"),
         ])
     func wrong(_ text: String, _ hint: String) {
         let error = #expect(throws: AddressSyntaxError.self) { try parseAddressRange(text) }
