@@ -12,6 +12,9 @@ package struct IntervalSet<Bound: FixedWidthInteger & UnsignedInteger & Sendable
 
     /// The union of the given intervals, which may overlap and stand in any order.
     package init(_ intervals: some Sequence<ClosedRange<Bound>>) {
+        self.intervals = Array(intervals)
+        // Most have one.
+        if self.intervals.count < 2 { return }
         self.intervals = []
         for next in intervals.sorted(by: { $0.lowerBound < $1.lowerBound }) {
             if let last = self.intervals.last,

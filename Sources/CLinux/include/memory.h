@@ -9,7 +9,8 @@ int clinux_memory_file(const char *name);
 void clinux_use_one_arena(void);
 
 // Blocks of 128 KiB and more are mapped one by one, and unmapped when freed: set explicitly, the
-// limit no longer grows with the largest block that was ever freed.
+// limit no longer grows with the largest block that was ever freed. The heap itself does not shrink
+// with each block at its end, only to grow again with the next: see clinux_trim.
 void clinux_return_large_blocks(void);
 
 // Whole free pages of the heap go back to the kernel: malloc_trim(3).
