@@ -60,7 +60,8 @@ struct VerifiedKernel: Sendable {
             let transition = manner == .rebuild ? nil : target.transition(from: observed)
             for stop in [transition, target].compactMap(\.self) {
                 observed = try await change(
-                    observed, to: stop, by: manner == .rebuild ? .table : .rule, &makesTables)
+                    observed, to: stop, by: manner == .rebuild ? .table : .rule, &makesTables,
+                    attempts: manner == .atOnce ? Self.attempts : 1)
             }
         }
         return makesTables
@@ -79,20 +80,25 @@ struct VerifiedKernel: Sendable {
         return found
     }
 
-    /// Makes one transaction, or two where somebody else changed the tables while the first was made.
+    /// So often a repair follows somebody who changes the tables each time before they are read back.
+    private static let attempts = 8
+
+    /// Makes one transaction, or more where somebody else changed the tables before it was made or,
+    /// in a repair, before they were read back: that is no failure, after which tables are replaced.
     private func change(
         _ observed: [ObservedTable], to wanted: Ruleset, by grain: Transaction.Grain,
-        _ makesTables: inout Bool
+        _ makesTables: inout Bool, attempts: Int
     ) async throws(ApplyFailure) -> [ObservedTable] {
         let transaction = Transaction(from: observed, to: wanted, by: grain)
         if transaction.isEmpty { return observed }
         let (found, refusal) = try await commit(transaction, from: observed, to: wanted)
         let differences = found.differences(from: wanted)
-        if !differences.isEmpty, transaction.editsRules,
+        if !differences.isEmpty, transaction.editsRules || attempts > 1,
             found.structure != observed.structure || found.handles != observed.handles
         {
             // What was to be changed by its handle may have been another rule, or none.
-            return try await change(found, to: wanted, by: .chain, &makesTables)
+            return try await change(
+                found, to: wanted, by: .chain, &makesTables, attempts: attempts - 1)
         }
         try require(differences, refusal)
         makesTables = makesTables || transaction.makesTables
