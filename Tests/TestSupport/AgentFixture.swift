@@ -110,9 +110,12 @@ package final class AgentFixture {
     package var log: String { process?.standardError ?? "" }
 
     /// Runs `pexip-fwctl` in the agent's namespace.
-    package func control(_ arguments: String...) throws -> ProcessResult {
+    package func control(
+        _ arguments: String..., timeout: Duration = .seconds(10)
+    ) throws -> ProcessResult {
         try namespace.run(
-            [try BuiltProducts.path(of: "pexip-fwctl"), "--socket", socket] + arguments)
+            [try BuiltProducts.path(of: "pexip-fwctl"), "--socket", socket] + arguments,
+            timeout: timeout)
     }
 
     package func status() throws -> StatusReport {
