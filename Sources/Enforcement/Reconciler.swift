@@ -46,6 +46,8 @@ package actor Reconciler {
     var repairs = RepairPace()
     /// The last repair failed, so that to do the same again may fail again.
     var mustRebuild = false
+    /// How many repairs in a row were not what was read back.
+    var interferences = 0
     /// At all hooks of other tables, whatever is in force.
     var foreignShadows: [Shadow] = []
     var shadowProblem: String?

@@ -116,6 +116,7 @@ extension Reconciler {
     func isInSync() {
         kernelProblem = nil
         mustRebuild = false
+        interferences = 0
         drift.isInSync()
     }
 
@@ -125,6 +126,9 @@ extension Reconciler {
     }
 
     // MARK: Drift
+
+    /// So many repairs in a row may be changed again before they are read back.
+    private static let mostInterferences = 8
 
     /// Checks the kernel after somebody else changed it, or may have, and repairs it.
     ///
@@ -164,14 +168,29 @@ extension Reconciler {
                     pid: writer?.pid)
                 return delay
             }
-            try await put(wanted, from: observed, mustRebuild ? .rebuild : .atOnce)
+            func tellRepaired() {
+                tell(
+                    .repaired, .warning,
+                    "repaired: \(differences.count.counted("difference")), first: \(first)",
+                    process: who, pid: writer?.pid)
+            }
+            do throws(ApplyFailure) {
+                try await put(wanted, from: observed, mustRebuild ? .rebuild : .atOnce)
+            } catch {
+                // Whoever changed the tables again before they were read back is heard of next; to
+                // replace the tables for that would cost packets.
+                guard error.mayBeForeign, interferences < Self.mostInterferences else {
+                    throw error
+                }
+                interferences += 1
+                kernelProblem = error.description
+                tellRepaired()
+                return .seconds(1)
+            }
             measurements.repaired(in: verified - noticed)
             isInSync()
             await endRefusedFlows()
-            tell(
-                .repaired, .warning,
-                "repaired: \(differences.count.counted("difference")), first: \(first)",
-                process: who, pid: writer?.pid)
+            tellRepaired()
             return nextCheck()
         } catch {
             kernelProblem = error.description

@@ -5,10 +5,14 @@ struct ApplyFailure: Error, CustomStringConvertible {
     let description: String
     /// The same configuration is not to be tried again by itself.
     let isHeld: Bool
+    /// The kernel took everything, and then held something else: somebody may have changed it before
+    /// it was read back.
+    let mayBeForeign: Bool
 
-    init(_ description: String, isHeld: Bool = false) {
+    init(_ description: String, isHeld: Bool = false, mayBeForeign: Bool = false) {
         self.description = description
         self.isHeld = isHeld
+        self.mayBeForeign = mayBeForeign
     }
 }
 
@@ -60,8 +64,7 @@ struct VerifiedKernel: Sendable {
             let transition = manner == .rebuild ? nil : target.transition(from: observed)
             for stop in [transition, target].compactMap(\.self) {
                 observed = try await change(
-                    observed, to: stop, by: manner == .rebuild ? .table : .rule, &makesTables,
-                    attempts: manner == .atOnce ? Self.attempts : 1)
+                    observed, to: stop, by: manner == .rebuild ? .table : .rule, &makesTables)
             }
         }
         return makesTables
@@ -80,25 +83,20 @@ struct VerifiedKernel: Sendable {
         return found
     }
 
-    /// So often a repair follows somebody who changes the tables each time before they are read back.
-    private static let attempts = 8
-
-    /// Makes one transaction, or more where somebody else changed the tables before it was made or,
-    /// in a repair, before they were read back: that is no failure, after which tables are replaced.
+    /// Makes one transaction, or two where somebody else changed the tables while the first was made.
     private func change(
         _ observed: [ObservedTable], to wanted: Ruleset, by grain: Transaction.Grain,
-        _ makesTables: inout Bool, attempts: Int
+        _ makesTables: inout Bool
     ) async throws(ApplyFailure) -> [ObservedTable] {
         let transaction = Transaction(from: observed, to: wanted, by: grain)
         if transaction.isEmpty { return observed }
         let (found, refusal) = try await commit(transaction, from: observed, to: wanted)
         let differences = found.differences(from: wanted)
-        if !differences.isEmpty, transaction.editsRules || attempts > 1,
+        if !differences.isEmpty, transaction.editsRules,
             found.structure != observed.structure || found.handles != observed.handles
         {
             // What was to be changed by its handle may have been another rule, or none.
-            return try await change(
-                found, to: wanted, by: .chain, &makesTables, attempts: attempts - 1)
+            return try await change(found, to: wanted, by: .chain, &makesTables)
         }
         try require(differences, refusal)
         makesTables = makesTables || transaction.makesTables
@@ -150,7 +148,8 @@ struct VerifiedKernel: Sendable {
         if let refusal { throw ApplyFailure("\(refusal)") }
         throw ApplyFailure(
             "verification failed: the kernel does not hold what was committed: \(first)"
-                + (differences.count > 1 ? " (and \(differences.count - 1) more)" : ""))
+                + (differences.count > 1 ? " (and \(differences.count - 1) more)" : ""),
+            mayBeForeign: true)
     }
 
     /// Asks whether the kernel would take the change; changes nothing.

@@ -122,6 +122,23 @@ import Testing
         #expect(drift.last?.pid == nil)
     }
 
+    /// Who changes the tables again before they are read back is heard of next, and counted: for
+    /// that no table is replaced.
+    @Test func whatComesBeforeTheReadingIsRepairedNext() async throws {
+        let bench = try await Bench.holding(1)
+        await bench.kernel.forgetCommits()
+        await bench.kernel.tamper { $0.tables[Self.table]?.chains["input"]?.rules = [] }
+        await bench.kernel.failCommits(
+            .tamper { $0.tables[Self.table]?.chains["input"]?.rules = [] }, times: 5)
+        for _ in 0..<5 {
+            #expect(await bench.reconciler.repair(after: Self.writer) == .seconds(1))
+        }
+        #expect(await bench.reconciler.repair(after: Self.writer) == nil)
+        try await bench.expectInForce(1, 1)
+        #expect(await bench.reconciler.status().drift.count == 6)
+        #expect(await bench.kernel.commits.allSatisfy { !$0.makesTables })
+    }
+
     /// What could not be changed in place is made anew.
     @Test func aRepairAfterAFailedOneRebuilds() async throws {
         let bench = try await Bench.holding(1)

@@ -47,29 +47,6 @@ import Testing
         #expect(commits.map { $0.text.contains("flush chain") } == [false, true])
     }
 
-    /// Neither is what comes before the tables are read back a failure, however the rules were
-    /// written, so that no table is replaced for it.
-    @Test(arguments: [[9, 8, 7], [1, 2, 4, 5], [1, 2, 3, 4, 5]] as [[UInt16]])
-    func whatComesBeforeTheReadingIsOverwritten(_ ports: [UInt16]) async throws {
-        let kernel = FakeKernel()
-        let verified = VerifiedKernel(kernel: kernel)
-        try await verified.put(Self.ruleset([1, 2, 3, 4]), from: [])
-        await kernel.forgetCommits()
-        await kernel.failCommits(
-            .tamper {
-                do {
-                    try $0.apply("add rule inet pexip_fw_a input tcp dport 77 accept")
-                } catch {
-                    Issue.record(error)
-                }
-            }, times: 5)
-        let wanted = Self.ruleset(ports)
-        try await verified.put(wanted, from: await kernel.state.observed, .atOnce)
-        #expect(await kernel.state.observed.differences(from: wanted) == [])
-        #expect(await kernel.commits.count == 6)
-        #expect(await kernel.commits.allSatisfy { !$0.makesTables })
-    }
-
     /// Where nobody interferes a refusal is the kernel's own, and stays one.
     @Test func aRefusalIsNotTriedAgain() async throws {
         let kernel = FakeKernel()
