@@ -6,7 +6,7 @@ import SystemPackage
 import Testing
 
 /// Whatever a client does, the service goes on answering the others.
-@Suite(.timeLimit(.minutes(1))) struct BadClientTests {
+@Suite(.timeLimit(.minutes(10))) struct BadClientTests {
     @Test(arguments: [
         "not JSON", "", "[]", "42", "{}", #"{"method":1}"#, #"{"method":"a.b","more":1}"#,
         #"{"method":"a.b","parameters":[]}"#, #"{"method":"a.b","oneway":true,"more":true}"#,

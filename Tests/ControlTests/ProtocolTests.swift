@@ -5,7 +5,7 @@ import JSONValue
 import LinuxSystem
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct ProtocolTests {
+@Suite(.timeLimit(.minutes(10))) struct ProtocolTests {
     private func call(
         _ service: TestService, _ method: String, _ parameters: JSONValue = [:]
     ) async throws -> JSONValue {

@@ -22,8 +22,8 @@ final class TestService: Sendable {
     /// As patient as a busy machine takes; tests of patience say how much they have.
     static var patient: VarlinkLimits {
         var limits = VarlinkLimits()
-        limits.messageTime = .seconds(120)
-        limits.drainTime = .seconds(120)
+        limits.messageTime = .seconds(600)
+        limits.drainTime = .seconds(600)
         return limits
     }
 

@@ -5,7 +5,7 @@ import Ruleset
 import Testing
 
 /// What watchers hear, and what they cost.
-@Suite("Journal", .timeLimit(.minutes(1)))
+@Suite("Journal", .timeLimit(.minutes(10)))
 struct JournalTests {
     private static func event(_ number: Int) -> Event {
         Event(.applied, message: "\(number)", state: .inSync, generation: number)

@@ -3,7 +3,7 @@ import Glibc
 import LinuxSystem
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct DirectoryWatchTests {
+@Suite(.timeLimit(.minutes(10))) struct DirectoryWatchTests {
     let directory: TemporaryDirectory
 
     init() throws { directory = try TemporaryDirectory() }

@@ -4,7 +4,7 @@ import LinuxSystem
 import Synchronization
 import Testing
 
-@Suite(.timeLimit(.minutes(1))) struct QueueTaskExecutorTests {
+@Suite(.timeLimit(.minutes(10))) struct QueueTaskExecutorTests {
     /// How many run at once now, and the most that ever did.
     private final class Crowd: Sendable {
         private let counts = Mutex((now: 0, most: 0))

@@ -67,7 +67,7 @@ private struct NotifySocket: ~Copyable {
     }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct SignalsTests {
+@Suite(.timeLimit(.minutes(10))) struct SignalsTests {
     @Test func deliversSignalsInsteadOfDying() async throws {
         var signals = try Signals.caught([.hangUp, .terminate]).makeAsyncIterator()
         kill(getpid(), SIGHUP)

@@ -225,7 +225,7 @@ struct NftablesKernelTests {
 
     @Test(
         "what is committed at large is not heard, and what others do next is",
-        .timeLimit(.minutes(1)))
+        .timeLimit(.minutes(10)))
     func largeTransaction() async throws {
         try OwnNamespace.require()
         let keeper = try KernelKeeper(program: BuiltProducts.path(of: "pexip-fwd"))

@@ -63,7 +63,7 @@ extension NftablesKernelTests {
         }
 
         @Test(
-            .timeLimit(.minutes(1)),
+            .timeLimit(.minutes(10)),
             arguments: [
                 ("flush chain inet \(name) a", TableEffect.lostRules(["a": [5, 6, 7, 8]])),
                 ("delete rule inet \(name) a handle 5", .lostRules(["a": [5]])),
@@ -121,7 +121,7 @@ extension NftablesKernelTests {
         }
 
         /// Whatever of what happens is heard, and in whatever pieces.
-        @Test(.timeLimit(.minutes(2))) func manyChanges() async throws {
+        @Test(.timeLimit(.minutes(10))) func manyChanges() async throws {
             var random = SystemRandomNumberGenerator()
             for _ in 0..<12 {
                 try await Self.with { kernel, events in
