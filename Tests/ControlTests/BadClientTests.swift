@@ -93,7 +93,7 @@ import Testing
     @Test func halfAMessageAndThenGone() async throws {
         let rounds = 100
         // They may come faster than the server sees them go.
-        var limits = VarlinkLimits()
+        var limits = TestService.patient
         limits.clients = rounds * 2 + limits.reservedForRoot
         limits.clientsPerProcess = rounds * 2
         limits.clientsPerUser = rounds * 2
