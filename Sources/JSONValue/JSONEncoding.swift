@@ -2,7 +2,7 @@ extension JSONValue {
     /// A value of ours as JSON, through `Codable`.
     ///
     /// Not by FoundationEssentials' `JSONEncoder`, which cost the agent's processes 1.7 of 18 MB and
-    /// took half the time that an apply takes outside of the kernel and libnftables.
+    /// took nearly half of what the agent computes before it commits a changed port.
     ///
     /// Integers that are no `Int64` become the nearest `Double`.
     ///

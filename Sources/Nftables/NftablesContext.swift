@@ -52,7 +52,8 @@ final class NftablesContext {
         return output ?? []
     }
 
-    /// Frees what libnftables keeps of nf_tables' state: no command needs any of it.
+    /// Frees what libnftables keeps of nf_tables' state: no command needs any of it. So does a run
+    /// that fails, so that its status is no matter.
     func forget() { _ = nft_run_cmd_from_buffer(context, "") }
 
     /// What libnftables wrote about commands that failed, as ``Complaints`` reads it.
