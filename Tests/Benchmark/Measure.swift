@@ -58,6 +58,9 @@ extension [Double] {
         let sorted = self.sorted()
         return (sorted[(count - 1) / 2] + sorted[count / 2]) / 2
     }
+
+    /// How much more these are than others that were measured in turn with them.
+    func medianAbove(_ others: [Double]) -> Double { zip(self, others).map { $0 - $1 }.median }
 }
 
 /// Calls `visit` for every variant in every round: forward in one round and backward in the next, so
