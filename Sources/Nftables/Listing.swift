@@ -220,6 +220,7 @@ extension Rule {
             }
         }
         guard limit == nil else { return nil }
+        rule.forgetImpliedProtocol()
         self = rule
     }
 }

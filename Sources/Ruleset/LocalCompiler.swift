@@ -48,14 +48,14 @@ private struct LocalCompiler {
     mutating func table() -> Table {
         let chains =
             [rawIn(), rawOut()] + [Direction.inbound, .outbound].flatMap { filterChains($0) }
-            + [icmp(.ipv4), icmp(.ipv6)] + unansweredChain() + meshChains()
+            + protectedChains() + [icmp(.ipv4), icmp(.ipv6)] + unansweredChain() + meshChains()
         return builder.table(named: policy.node.tableName, chains: chains)
     }
 
     // MARK: Before connection tracking
 
     private mutating func rawIn() -> Chain {
-        var rules = exemptions(.inbound, loopback: .inputIsLoopback)
+        var rules = exemptions(.inbound)
         if refusesUnanswered {
             rules.append(
                 Rule(
@@ -63,13 +63,14 @@ private struct LocalCompiler {
                     comment: "unanswered"))
         }
         return Chain(
-            name: "raw_in", hook: Hook(.prerouting, .raw, policy: .accept), rules: rules)
+            name: name(.raw, .inbound), hook: Hook(.prerouting, .raw, policy: .accept), rules: rules
+        )
     }
 
     private mutating func rawOut() -> Chain {
         Chain(
-            name: "raw_out", hook: Hook(.output, .raw, policy: .accept),
-            rules: exemptions(.outbound, loopback: .outputIsLoopback))
+            name: name(.raw, .outbound), hook: Hook(.output, .raw, policy: .accept),
+            rules: exemptions(.outbound))
     }
 
     /// Exempts from connection tracking exactly the media that the filter chains accept, ESP, and
@@ -77,16 +78,29 @@ private struct LocalCompiler {
     /// itself exempted and accepted. Were a protected flow tracked, its packets would pass as
     /// established in the clear, once IPsec is gone.
     ///
-    /// Media comes first, since it is most of the traffic: loopback's packets pass tracked or not.
-    private mutating func exemptions(_ direction: Direction, loopback: Match) -> [Rule] {
-        func exempting(_ rules: [Rule]) -> [Rule] {
-            rules.map { Rule($0.matches, notrack: true, .accept, comment: $0.comment) }
-        }
-        let esp = Rule(
-            [.protocolNumber(IPProtocol.esp.rawValue)], .accept, comment: IPProtocol.esp.name)
-        return exempting(mediaRules(direction))
-            + [Rule([loopback], .accept, comment: "loopback")]
-            + exempting([esp] + protectedRules(direction))
+    /// Media comes first, since it is most of the traffic, and TCP leaves as soon as it can.
+    /// Loopback's packets pass tracked or not.
+    private mutating func exemptions(_ direction: Direction) -> [Rule] {
+        exempting(mediaRules(direction)) + protectedJump(direction, before: .raw)
+            + [
+                Rule(
+                    [.protocolNumber(IPProtocol.tcp.rawValue)], .accept,
+                    comment: IPProtocol.tcp.name),
+                Rule([loopback(direction)], .accept, comment: "loopback"),
+            ]
+            + exempting([
+                Rule(
+                    [.protocolNumber(IPProtocol.esp.rawValue)], .accept,
+                    comment: IPProtocol.esp.name)
+            ])
+    }
+
+    private func exempting(_ rules: [Rule]) -> [Rule] {
+        rules.map { Rule($0.matches, notrack: true, .accept, comment: $0.comment) }
+    }
+
+    private func loopback(_ direction: Direction) -> Match {
+        direction == .inbound ? .inputIsLoopback : .outputIsLoopback
     }
 
     /// In `observe` mode the packet must reach the input chain, to be counted once.
@@ -119,36 +133,30 @@ private struct LocalCompiler {
 
     private mutating func filterChains(_ direction: Direction) -> [Chain] {
         let isInbound = direction == .inbound
-        let name = isInbound ? "input" : "output"
         var rules = mediaRules(direction)
         rules += ikeJumps(direction)
         rules += [
             Rule([.connection([.established, .related])], .accept, comment: "established"),
-            Rule([isInbound ? .inputIsLoopback : .outputIsLoopback], .accept, comment: "loopback"),
+            Rule([loopback(direction)], .accept, comment: "loopback"),
+        ]
+        rules += protectedJump(direction, before: .filter)
+        let invalid =
+            isInbound
+            ? builder.refusing(
+                [.connection([.invalid])], as: DropCounter.invalid, refusal,
+                sampledBy: policy.refusals) : []
+        // TCP leaves the chain early, with what holds for it too.
+        let tcp = permitChain(.tcp, direction, after: invalid)
+        let udp = permitChain(.udp, direction)
+        rules += tcp.map { [jump(.tcp, to: $0)] } ?? []
+        rules += [
             Rule([.protocolNumber(1)], .jump("icmp_v4"), comment: "icmp"),
             Rule([.protocolNumber(58)], .jump("icmp_v6"), comment: "icmpv6"),
         ]
-        if isInbound {
-            rules += builder.refusing(
-                [.connection([.invalid])], as: DropCounter.invalid, refusal,
-                sampledBy: policy.refusals)
-        }
-        rules += protectedRules(direction)
+        rules += invalid
         if policy.host.dhcpClient { rules += dhcpRules(direction) }
-
-        let permits = permits.filter { $0.direction == direction }
-        var chains: [Chain] = []
-        for ipProtocol in [IPProtocol.tcp, .udp] {
-            let own = permits.filter { $0.protocol == ipProtocol && !$0.isStateless }
-            let body = own.flatMap { self.rules(of: $0) }
-            guard !body.isEmpty else { continue }
-            let chain = "\(name)_\(ipProtocol.name)"
-            rules.append(
-                Rule(
-                    [.protocolNumber(ipProtocol.rawValue)], .jump(chain), comment: ipProtocol.name))
-            chains.append(Chain(name: chain, rules: body))
-        }
-        let esp = permits.filter { $0.protocol == .esp }
+        rules += udp.map { [jump(.udp, to: $0)] } ?? []
+        let esp = permits.filter { $0.direction == direction && $0.protocol == .esp }
         rules += esp.flatMap { permit in notes(of: permit, in: .esp) }
         rules += esp.flatMap { self.rules(of: $0) }
         if !meshFamilies.isEmpty { rules += TableBuilder.strayJumps }
@@ -156,7 +164,59 @@ private struct LocalCompiler {
             [], as: isInbound ? DropCounter.inbound : DropCounter.outbound, refusal,
             sampledBy: policy.refusals)
         let hook = Hook(isInbound ? .input : .output, .filter, policy: refusal)
-        return [Chain(name: name, hook: hook, rules: rules)] + chains
+        return [Chain(name: name(.filter, direction), hook: hook, rules: rules)]
+            + [tcp, udp].compactMap { $0 }
+    }
+
+    private func name(_ priority: Hook.Priority, _ direction: Direction) -> String {
+        switch (priority, direction) {
+        case (.raw, .inbound): "raw_in"
+        case (.raw, .outbound): "raw_out"
+        case (.filter, .inbound): "input"
+        case (.filter, .outbound): "output"
+        }
+    }
+
+    /// The rules of a protocol's rows in a chain of their own; nil where there are none.
+    private mutating func permitChain(
+        _ ipProtocol: IPProtocol, _ direction: Direction, after first: [Rule] = []
+    ) -> Chain? {
+        let rules = permits.filter {
+            $0.direction == direction && $0.protocol == ipProtocol && !$0.isStateless
+        }.flatMap { self.rules(of: $0) }
+        guard !rules.isEmpty else { return nil }
+        return Chain(
+            name: "\(name(.filter, direction))_\(ipProtocol.name)", rules: first + rules)
+    }
+
+    private func jump(_ ipProtocol: IPProtocol, to chain: Chain) -> Rule {
+        Rule(
+            [.protocolNumber(ipProtocol.rawValue)], .jump(chain.name), comment: ipProtocol.name)
+    }
+
+    // MARK: What IPsec protects
+
+    /// Few packets of a host are protected, and those of an appliance behind it none: one condition
+    /// tells.
+    private mutating func protectedJump(_ direction: Direction, before: Hook.Priority) -> [Rule] {
+        guard !protectedRules(direction).isEmpty else { return [] }
+        return [
+            Rule(
+                [direction == .inbound ? .wasDecrypted : .willBeEncrypted],
+                .jump(name(before, direction) + "_ipsec"), comment: "ipsec")
+        ]
+    }
+
+    private mutating func protectedChains() -> [Chain] {
+        Direction.allCases.flatMap { direction in
+            let rules = protectedRules(direction)
+            return rules.isEmpty
+                ? []
+                : [
+                    Chain(name: name(.raw, direction) + "_ipsec", rules: exempting(rules)),
+                    Chain(name: name(.filter, direction) + "_ipsec", rules: rules),
+                ]
+        }
     }
 
     /// Inner packets of the mesh's tunnels pass because they were, or will be, protected: never
@@ -168,10 +228,8 @@ private struct LocalCompiler {
             })
         else { return [] }
         return AddressFamily.allCases.compactMap { family in
-            builder.peerMatch(origin, .only(policy.mesh), direction, family).map { match in
-                Rule(
-                    [direction == .inbound ? .wasDecrypted : .willBeEncrypted] + match, .accept,
-                    comment: "ipsec")
+            builder.peerMatch(origin, .only(policy.mesh), direction, family).map {
+                Rule($0, .accept, comment: "ipsec")
             }
         }
     }

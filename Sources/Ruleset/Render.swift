@@ -94,6 +94,7 @@ extension Rule {
             if text.utf8.count > start { text += " " }
             for word in words { text += word }
         }
+        if let late = protocolOfLatePorts { add("meta l4proto \(late.rawValue)") }
         for match in matches { add(match.text) }
         if let sampling { add(sampling.text) }
         if let counter { add("counter name \"", counter, "\"") }
@@ -101,6 +102,35 @@ extension Rule {
         if let note { add(note.text) }
         if let verdict { add(verdict.text) }
         if let comment { add("comment \"", comment, "\"") }
+    }
+}
+
+extension Rule {
+    /// The protocol of ports that other conditions come before. nft would ask for it just before
+    /// the ports: asked for first, it spares other protocols' packets the addresses. nft's listings
+    /// don't tell the two apart.
+    private var protocolOfLatePorts: IPProtocol? {
+        matches.dropFirst().lazy.compactMap(\.protocolOfPorts).first {
+            matches[0] != .protocolNumber($0.rawValue) && matches[0].protocolOfPorts == nil
+        }
+    }
+
+    /// Forgets a condition on the protocol that those on ports contain.
+    package mutating func forgetImpliedProtocol() {
+        let implied = Set(matches.compactMap(\.protocolOfPorts?.rawValue))
+        guard !implied.isEmpty else { return }
+        matches.removeAll { match in
+            if case .protocolNumber(let number) = match { implied.contains(number) } else { false }
+        }
+    }
+}
+
+extension Match {
+    fileprivate var protocolOfPorts: IPProtocol? {
+        switch self {
+        case .sourcePorts(let ipProtocol, _), .destinationPorts(let ipProtocol, _): ipProtocol
+        default: nil
+        }
     }
 }
 

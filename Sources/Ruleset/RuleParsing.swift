@@ -51,6 +51,7 @@ extension Rule {
         if rule.note != nil, rule.verdict != nil {
             throw RuleSyntaxError("a rule that notes has no verdict: \(text)")
         }
+        rule.forgetImpliedProtocol()
         self = rule
     }
 }

@@ -101,8 +101,9 @@ struct TableBuilder {
     /// The kernel gives a rule up at its first condition that fails, so what most packets fail at
     /// stands first: the narrower interval of ports, and ports before addresses. Of a rule for media
     /// most packets that come by meet all conditions, but for those of the other family and of TCP:
-    /// there the address, which tells families apart, stands first. Two single ports stand in the
-    /// header's order, since nft makes one comparison of them and lists them so.
+    /// there the protocol stands first, as the text of such rules says, and then the address, which
+    /// tells families apart. Two single ports stand in the header's order, since nft makes one
+    /// comparison of them and lists them so.
     static func matches(of permit: Permit, addresses: [Match]) -> [[Match]] {
         portMatches(of: permit).map { ports in
             permit.isStateless && permit.protocol == .udp ? addresses + ports : ports + addresses

@@ -21,10 +21,11 @@ import Testing
             // The comment is kept, the verdict is not.
             "foreign rule",
             {
-                guard case .known(var rule)? = $0.tables[table]?.chains["input_tcp"]?.rules.first
+                guard case .known(var rule)? = $0.tables[table]?.chains["input_tcp"]?.rules.last
                 else { return }
                 rule.verdict = .drop
-                $0.tables[table]?.chains["input_tcp"]?.rules[0] = .known(rule)
+                $0.tables[table]?.chains["input_tcp"]?.rules.removeLast()
+                $0.tables[table]?.chains["input_tcp"]?.rules.append(.known(rule))
             }
         ),
         (

@@ -150,12 +150,14 @@ struct MutationTests {
         var mutants: [Mutant] = []
         for (chainIndex, chain) in table.chains.enumerated() {
             for (ruleIndex, rule) in chain.rules.enumerated() {
-                var mutant = table
-                mutant.chains[chainIndex].rules.remove(at: ruleIndex)
-                mutants.append(
-                    Mutant(
-                        name: "\(chain.name): removed \(rule.text)", table: mutant,
-                        remaining: rule.matches, removed: nil))
+                if !isShortcut(rule, of: chain) {
+                    var mutant = table
+                    mutant.chains[chainIndex].rules.remove(at: ruleIndex)
+                    mutants.append(
+                        Mutant(
+                            name: "\(chain.name): removed \(rule.text)", table: mutant,
+                            remaining: rule.matches, removed: nil))
+                }
                 for (matchIndex, match) in rule.matches.enumerated() {
                     if case .jump(let branch) = rule.verdict,
                         case .protocolNumber(let number) = match,
@@ -175,6 +177,12 @@ struct MutationTests {
             }
         }
         return mutants
+    }
+
+    /// Whether the rule only spares TCP those that follow, which are not for it.
+    private static func isShortcut(_ rule: Rule, of chain: Chain) -> Bool {
+        chain.hook?.priority == .raw
+            && rule == Rule([.protocolNumber(6)], .accept, comment: "tcp")
     }
 
     /// Whether each rule of a branch asks for the protocol that leads there.

@@ -34,6 +34,20 @@ import Testing
         #expect(try Rule(nft: rule.text) == rule)
     }
 
+    @Test func protocolOfLatePortsStandsFirst() throws {
+        let ports = Match.destinationPorts(.udp, 40_000...49_999)
+        let media = Rule([.destination(Self.address4), ports], .accept)
+        #expect(media.text == "meta l4proto 17 ip daddr 10.0.0.1 udp dport 40000-49999 accept")
+        #expect(try Rule(nft: media.text) == media)
+        let portsFirst = Rule([ports, .destination(Self.address4)], .accept)
+        #expect(portsFirst.text == "udp dport 40000-49999 ip daddr 10.0.0.1 accept")
+        let twoPorts = Rule([.sourcePorts(.udp, 500...500), ports], .accept)
+        #expect(twoPorts.text == "udp sport 500 udp dport 40000-49999 accept")
+        // Another protocol than that of the ports is no part of them.
+        let contradiction = Rule([.protocolNumber(6), ports], .accept)
+        #expect(try Rule(nft: contradiction.text) == contradiction)
+    }
+
     @Test(arguments: [
         "ip saddr 2001:db8::1 accept", "meta mark 1", "ct state odd", "tcp dport 9-1",
         "comment \"a\" accept", "counter name x", "jump", "ip6 hoplimit 256",
