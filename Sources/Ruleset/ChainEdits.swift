@@ -1,35 +1,109 @@
-/// What makes a chain's rules into others by handles: what follows the last rule that stays goes and
-/// comes anew behind it.
-///
-/// Nothing is put before another rule: for `insert rule … handle` libnftables reads back all rules of
-/// all tables, which takes longer than writing a chain anew; `delete rule … handle` and `add rule`
-/// read none (nftables 1.0.6).
-struct ChainEdits {
-    /// Handles, in the order of the rules.
-    var removals: ArraySlice<UInt64>
-    /// Added at the chain's end.
-    var additions: ArraySlice<Rule>
+internal import PortModel
+
+/// What makes a chain's rules into others.
+enum ChainChange {
+    case none
+    /// All rules go, and all come anew.
+    case refill
+    /// Some rules go, by their handles, and some come at the end.
+    ///
+    /// Nothing is put before another rule: for `insert rule … handle` libnftables reads back all
+    /// rules of all tables, which takes longer than writing a chain anew; `delete rule … handle` and
+    /// `add rule` read none (nftables 1.0.6).
+    case edit(removals: [UInt64], additions: [Rule])
 }
 
 extension ObservedChain {
-    /// Whether it has these rules, in this order, and no others.
+    /// Whether it has these rules and no others, in an order that decides every packet alike.
     func holds(_ wanted: [Rule]) -> Bool {
-        rules.count == wanted.count && countOfKept(in: wanted) == wanted.count
+        guard rules.count == wanted.count else { return false }
+        let (removals, additions) = edits(to: wanted)
+        return removals.isEmpty && additions.isEmpty
     }
 
-    /// How many rules both begin with.
-    private func countOfKept(in wanted: [Rule]) -> Int {
-        zip(rules, wanted).prefix { own, wanted in
-            if case .known(let rule) = own { rule == wanted } else { false }
-        }.count
+    func change(to wanted: [Rule], by grain: Transaction.Grain) -> ChainChange {
+        let (removals, additions) = edits(to: wanted)
+        if removals.isEmpty && additions.isEmpty { return .none }
+        // Where less stays than goes, refilling says less.
+        guard grain == .rule, handles.count == rules.count, removals.count * 2 <= rules.count
+        else { return .refill }
+        return .edit(removals: removals.map { handles[$0] }, additions: additions)
     }
 
-    /// nil where the handles are not known, or refilling the chain says less.
-    func edits(to wanted: Chain) -> ChainEdits? {
-        guard handles.count == rules.count else { return nil }
-        let kept = countOfKept(in: wanted.rules)
-        guard kept >= handles.count - kept else { return nil }
-        return ChainEdits(
-            removals: handles.dropFirst(kept), additions: wanted.rules.dropFirst(kept))
+    /// The least that goes, by its place, and that comes at the end.
+    ///
+    /// A rule that comes stands behind others that it stands before in `wanted`, where no packet
+    /// meets both; one that such a packet meets goes, and comes behind it.
+    private func edits(to wanted: [Rule]) -> (removals: [Int], additions: [Rule]) {
+        let equal = zip(rules, wanted).prefix { $0 == .known($1) }.count
+        if equal == rules.count && equal == wanted.count { return ([], []) }
+        // Where rules stand, the last first.
+        var places: [Rule: [Int]] = [:]
+        for index in rules.indices.dropFirst(equal).reversed() {
+            if case .known(let rule) = rules[index] { places[rule, default: []].append(index) }
+        }
+        var kept = Set<Int>()
+        var additions: [Rule] = []
+        // What stands before a rule in `wanted`, and where it stands: what comes stands last.
+        var earlier: [(rule: Rule, place: Int)] = []
+        for rule in wanted.dropFirst(equal) {
+            if let place = places[rule]?.popLast(),
+                !earlier.contains(where: { $0.place > place && !$0.rule.excludes(rule) })
+            {
+                kept.insert(place)
+                earlier.append((rule, place))
+            } else {
+                additions.append(rule)
+                earlier.append((rule, Int.max))
+            }
+        }
+        return (rules.indices.dropFirst(equal).filter { !kept.contains($0) }, additions)
+    }
+}
+
+extension Rule {
+    /// Whether no packet meets the conditions of both, as far as ports, addresses and protocols
+    /// tell.
+    func excludes(_ other: Rule) -> Bool {
+        matches.contains { own in other.matches.contains { own.excludes($0) } }
+    }
+}
+
+extension Match {
+    fileprivate func excludes(_ other: Match) -> Bool {
+        if let family, let otherFamily = other.family, family != otherFamily { return true }
+        if let number, let otherNumber = other.number, number != otherNumber { return true }
+        return switch (self, other) {
+        case (.source(let one), .source(let other)),
+            (.destination(let one), .destination(let other)):
+            one != other
+        case (.sourcePorts(_, let one), .sourcePorts(_, let other)),
+            (.destinationPorts(_, let one), .destinationPorts(_, let other)):
+            !one.overlaps(other)
+        case (.icmpType(_, let one), .icmpType(_, let other)): !one.overlaps(other)
+        default: false
+        }
+    }
+
+    /// The family of all packets that meet it.
+    private var family: AddressFamily? {
+        switch self {
+        case .family(let family), .sourceIn(_, let family), .destinationIn(_, let family): family
+        case .source(let address), .destination(let address): address.family
+        case .icmpType(let family, _): family
+        case .hopLimit: .ipv6
+        default: nil
+        }
+    }
+
+    /// The protocol number of all packets that meet it.
+    private var number: UInt8? {
+        switch self {
+        case .protocolNumber(let number): number
+        case .sourcePorts(let ipProtocol, _), .destinationPorts(let ipProtocol, _):
+            ipProtocol.rawValue
+        case .icmpType(let family, _): family == .ipv4 ? 1 : 58
+        default: nil
+        }
     }
 }

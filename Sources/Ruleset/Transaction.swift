@@ -29,8 +29,7 @@ package struct Transaction: Hashable, Sendable {
 
     /// The least that is changed of a table which differs.
     package enum Grain: Hashable, Sendable {
-        /// The rules of a chain from the first that differs, found by their handles: the kernel
-        /// refuses all where one has gone.
+        /// The rules that differ, found by their handles: the kernel refuses all where one has gone.
         case rule
         /// A chain with all its rules, whatever they are.
         case chain
@@ -167,20 +166,26 @@ package struct Transaction: Hashable, Sendable {
         let goneChains = old.chains.filter { chain in
             !table.chains.contains { $0.name == chain.name }
         }
-        let changed = table.chains.filter { oldChains[$0.name]?.holds($0.rules) != true }
-        let edits = changed.map { chain in
-            grain == .rule ? oldChains[chain.name]?.edits(to: chain) : nil
+        let changes = table.chains.map { chain in
+            (chain, oldChains[chain.name]?.change(to: chain.rules, by: grain) ?? .refill)
         }
-        let refilled = zip(changed, edits).filter { $1 == nil }.map(\.0)
-        for chain in refilled.map(\.name) + goneChains.map(\.name) where oldChains[chain] != nil {
-            add("flush chain inet \(name) \(chain)", chain)
+        for (chain, change) in changes where oldChains[chain.name] != nil {
+            if case .refill = change { add("flush chain inet \(name) \(chain.name)", chain.name) }
         }
-        for (chain, edits) in zip(changed, edits) {
-            if let edits {
-                edit(chain.name, edits, in: name)
-                continue
+        for chain in goneChains { add("flush chain inet \(name) \(chain.name)", chain.name) }
+        for (chain, change) in changes {
+            let additions: [Rule]
+            switch change {
+            case .none: continue
+            case .refill: additions = chain.rules
+            case .edit(let removals, let added):
+                editsRules = true
+                for handle in removals {
+                    add("delete rule inet \(name) \(chain.name) handle \(handle)", chain.name)
+                }
+                additions = added
             }
-            for rule in chain.rules {
+            for rule in additions {
                 add("add rule inet \(name) \(chain.name) \(rule.text)", rule.comment)
             }
         }
@@ -190,16 +195,6 @@ package struct Transaction: Hashable, Sendable {
         }
         for counter in old.counters.keys.sorted() where !table.counters.contains(counter) {
             add("delete counter inet \(name) \(counter)", counter)
-        }
-    }
-
-    private mutating func edit(_ chain: String, _ edits: ChainEdits, in table: String) {
-        editsRules = true
-        for handle in edits.removals {
-            add("delete rule inet \(table) \(chain) handle \(handle)", chain)
-        }
-        for rule in edits.additions {
-            add("add rule inet \(table) \(chain) \(rule.text)", rule.comment)
         }
     }
 

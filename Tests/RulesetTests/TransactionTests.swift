@@ -179,24 +179,28 @@ import Testing
             ])
     }
 
-    private static func chain(_ ports: [UInt16]) -> Table {
+    private static func chain(_ ports: [UInt16]) -> Table { chain(ports.map { $0...$0 }) }
+
+    private static func chain(_ ports: [ClosedRange<UInt16>]) -> Table {
         Table(
             name: "pexip_fw_a", counters: [], sets: [],
             chains: [
-                Chain(
-                    name: "a",
-                    rules: ports.map { Rule([.destinationPorts(.tcp, $0...$0)], .accept) })
+                Chain(name: "a", rules: ports.map { Rule([.destinationPorts(.tcp, $0)], .accept) })
             ])
     }
 
-    /// What a chain begins with stays, with its handles.
+    /// What stays keeps its handle.
     @Test(arguments: [
         (
             [1, 2, 3], [1, 2, 9, 3],
+            ["add rule inet pexip_fw_a a tcp dport 9 accept"]
+        ),
+        ([1, 2, 3], [3, 1, 2], []),
+        (
+            [1, 2, 3], [2, 9, 3],
             [
-                "delete rule inet pexip_fw_a a handle 3",
+                "delete rule inet pexip_fw_a a handle 1",
                 "add rule inet pexip_fw_a a tcp dport 9 accept",
-                "add rule inet pexip_fw_a a tcp dport 3 accept",
             ]
         ),
         ([1, 2, 3], [1, 2, 3, 9], ["add rule inet pexip_fw_a a tcp dport 9 accept"]),
@@ -221,18 +225,124 @@ import Testing
         #expect(transaction.statements.map(\.text) == statements)
     }
 
-    @Test func anyRulesBecomeAnyOthers() throws {
-        var random = SystemRandomNumberGenerator()
-        for _ in 0..<500 {
-            let ports = (0..<2).map { _ in
-                (0..<Int.random(in: 0...9, using: &random)).map { _ in
-                    UInt16.random(in: 1...5, using: &random)
-                }
-            }
-            var kernel = try Self.kernel(holding: Self.chain(ports[0]))
-            try Self.lead(&kernel, to: Self.chain(ports[1]))
-            if Bool.random(using: &random) { try Self.lead(&kernel, to: Self.chain(ports[0])) }
+    /// What stands behind a rule that comes, and takes some of its packets, comes anew behind it.
+    @Test(
+        arguments: [
+            (
+                [1...1, 2...4, 7...7], [1...1, 3...3, 2...4, 7...7],
+                [
+                    "delete rule inet pexip_fw_a a handle 2",
+                    "add rule inet pexip_fw_a a tcp dport 3 accept",
+                    "add rule inet pexip_fw_a a tcp dport 2-4 accept",
+                ]
+            ),
+            (
+                [1...1, 3...3, 2...4], [1...1, 2...4, 3...3],
+                [
+                    "delete rule inet pexip_fw_a a handle 2",
+                    "add rule inet pexip_fw_a a tcp dport 3 accept",
+                ]
+            ),
+        ] as [([ClosedRange<UInt16>], [ClosedRange<UInt16>], [String])])
+    func rulesOfTheSamePacketsKeepTheirOrder(
+        _ old: [ClosedRange<UInt16>], _ new: [ClosedRange<UInt16>], _ statements: [String]
+    ) throws {
+        var kernel = try Self.kernel(holding: Self.chain(old))
+        let transaction = try Self.lead(&kernel, to: Self.chain(new))
+        #expect(transaction.statements.map(\.text) == statements)
+    }
+
+    /// The rules that take a port's packets, in their order.
+    private static func way(_ port: UInt16, in rules: [Rule]) -> [Rule] {
+        rules.filter { rule in
+            guard case .destinationPorts(_, let ports)? = rule.matches.first else { return false }
+            return ports.contains(port)
         }
+    }
+
+    private static func ways(_ rules: [Rule]) -> [[Rule]] { (1...6).map { way($0, in: rules) } }
+
+    private static func rules(_ kernel: NfTables) -> [Rule] {
+        (kernel.tables["pexip_fw_a"]?.chains["a"]?.rules ?? []).compactMap {
+            if case .known(let rule) = $0 { rule } else { nil }
+        }
+    }
+
+    private static func randomRanges() -> [ClosedRange<UInt16>] {
+        (0..<Int.random(in: 0...9)).map { _ in
+            let first = UInt16.random(in: 1...5)
+            return first...UInt16.random(in: first...min(6, first + 2))
+        }
+    }
+
+    @Test func anyRulesBecomeAnyOthers() throws {
+        for _ in 0..<1_000 {
+            let (old, new) = (Self.chain(Self.randomRanges()), Self.chain(Self.randomRanges()))
+            var kernel = try Self.kernel(holding: old)
+            for wanted in [new, old] {
+                try Self.lead(&kernel, to: wanted)
+                #expect(Self.ways(Self.rules(kernel)) == Self.ways(wanted.chains[0].rules))
+            }
+        }
+    }
+
+    /// Another order is a difference where it is one to some packet, and else none.
+    @Test func orderMattersWhereItDecides() throws {
+        var differing = 0
+        for _ in 0..<1_000 {
+            let ranges = Self.randomRanges()
+            let (one, other) = (Self.chain(ranges), Self.chain(ranges.shuffled()))
+            let observed = try Self.kernel(holding: one).observed
+            let isSame =
+                Self.ways(one.chains[0].rules) == Self.ways(other.chains[0].rules)
+            #expect(observed[0].differences(from: other).isEmpty == isSame)
+            if !isSame { differing += 1 }
+        }
+        #expect(differing > 100)
+    }
+
+    /// Conditions that no packet meets both of, and some that one may.
+    @Test(
+        arguments: [
+            ([.destinationPorts(.tcp, 1...5)], [.destinationPorts(.tcp, 6...9)], true),
+            ([.destinationPorts(.tcp, 1...5)], [.destinationPorts(.tcp, 5...9)], false),
+            ([.destinationPorts(.tcp, 1...5)], [.sourcePorts(.tcp, 6...9)], false),
+            ([.destinationPorts(.tcp, 1...5)], [.destinationPorts(.udp, 1...5)], true),
+            ([.destinationPorts(.tcp, 1...5)], [.protocolNumber(17)], true),
+            ([.destinationPorts(.tcp, 1...5)], [.protocolNumber(6)], false),
+            ([.destinationPorts(.tcp, 1...5)], [], false),
+            ([.source(IPAddress("10.0.0.1")!)], [.source(IPAddress("10.0.0.2")!)], true),
+            ([.source(IPAddress("10.0.0.1")!)], [.destination(IPAddress("10.0.0.2")!)], false),
+            ([.source(IPAddress("10.0.0.1")!)], [.sourceIn(set: "a", .ipv4)], false),
+            ([.source(IPAddress("10.0.0.1")!)], [.sourceIn(set: "a", .ipv6)], true),
+            ([.sourceIn(set: "a", .ipv4)], [.sourceIn(set: "b", .ipv4)], false),
+            ([.icmpType(.ipv4, 3...3)], [.icmpType(.ipv4, 8...8)], true),
+            ([.icmpType(.ipv6, 1...4)], [.protocolNumber(1)], true),
+            ([.icmpType(.ipv6, 1...4)], [.family(.ipv6)], false),
+            ([.connection([.invalid])], [.connection([.established])], false),
+            ([.inputIsLoopback], [.wasDecrypted], false),
+            (
+                [.destinationPorts(.tcp, 1...5), .source(IPAddress("10.0.0.1")!)],
+                [.sourceIn(set: "a", .ipv4), .destinationPorts(.tcp, 6...9)], true
+            ),
+        ] as [([Match], [Match], Bool)])
+    func rulesExcludeEachOther(_ one: [Match], _ other: [Match], _ isExcluded: Bool) throws {
+        func table(_ rules: [[Match]]) -> Table {
+            Table(
+                name: "pexip_fw_a", counters: [], sets: [],
+                chains: [
+                    Chain(
+                        name: "a", rules: rules.map { Rule($0, .accept) })
+                ])
+        }
+        var observed = ObservedTable(name: "pexip_fw_a")
+        observed.chains = [
+            ObservedChain(
+                name: "a", attachment: .none,
+                rules: [one, other].map { .known(Rule($0, .accept)) })
+        ]
+        #expect(observed.differences(from: table([one, other])).isEmpty)
+        #expect(observed.differences(from: table([other, one])).isEmpty == isExcluded)
     }
 
     /// By handles alone a rule that somebody else put in would stay.
