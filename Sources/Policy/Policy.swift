@@ -37,22 +37,20 @@ package struct Policy: Hashable, Sendable {
 
     /// Which inbound UDP can be legitimate, by its ports alone.
     package var answerableUDP: AnswerableUDP {
-        var answerable = AnswerableUDP()
+        var nodePorts: [ClosedRange<UInt16>] = []
+        var peerPorts: [ClosedRange<UInt16>] = []
         if host.dhcpClient {
-            answerable.nodePorts = PortSet(
-                Host.dhcpClientPorts.values.map { $0.client...$0.client })
+            nodePorts += Host.dhcpClientPorts.values.map { $0.client...$0.client }
         }
-        for permit in permits where permit.protocol == .udp {
+        for permit in rows.permits where permit.protocol == .udp {
             switch permit.direction {
-            case .inbound:
-                answerable.nodePorts = answerable.nodePorts.union(permit.destinationPorts)
+            case .inbound: nodePorts += permit.destinationPorts.intervals
             case .outbound where permit.sourcePorts.isAll:
-                answerable.peerPorts = answerable.peerPorts.union(permit.destinationPorts)
-            case .outbound:
-                answerable.nodePorts = answerable.nodePorts.union(permit.sourcePorts)
+                peerPorts += permit.destinationPorts.intervals
+            case .outbound: nodePorts += permit.sourcePorts.intervals
             }
         }
-        return answerable
+        return AnswerableUDP(nodePorts: PortSet(nodePorts), peerPorts: PortSet(peerPorts))
     }
 }
 
@@ -60,9 +58,9 @@ package struct Policy: Hashable, Sendable {
 /// refused before connection tracking sees it.
 package struct AnswerableUDP: Hashable, Sendable {
     /// Ports of the node: those that rows open, and those from which rows let it ask.
-    package var nodePorts: PortSet = []
+    package let nodePorts: PortSet
     /// Ports of peers that rows let the node ask from any port of its own.
-    package var peerPorts: PortSet = []
+    package let peerPorts: PortSet
 
     /// Nothing can be refused by its ports.
     package var isEverything: Bool { nodePorts.isAll || peerPorts.isAll }

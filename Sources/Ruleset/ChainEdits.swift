@@ -37,17 +37,24 @@ extension ObservedChain {
     private func edits(to wanted: [Rule]) -> (removals: [Int], additions: [Rule]) {
         let equal = zip(rules, wanted).prefix { $0 == .known($1) }.count
         if equal == rules.count && equal == wanted.count { return ([], []) }
-        // Where rules stand, the last first.
-        var places: [Rule: [Int]] = [:]
-        for index in rules.indices.dropFirst(equal).reversed() {
-            if case .known(let rule) = rules[index] { places[rule, default: []].append(index) }
+        // Where rules stand, by their comments, which take less time to hash than rules do.
+        var places: [String?: [Int]] = [:]
+        for index in rules.indices.dropFirst(equal) {
+            if case .known(let rule) = rules[index] {
+                places[rule.comment, default: []].append(index)
+            }
+        }
+        func takePlace(of rule: Rule) -> Int? {
+            guard let index = places[rule.comment]?.firstIndex(where: { rules[$0] == .known(rule) })
+            else { return nil }
+            return places[rule.comment]?.remove(at: index)
         }
         var kept = Set<Int>()
         var additions: [Rule] = []
         // What stands before a rule in `wanted`, and where it stands: what comes stands last.
         var earlier: [(rule: Rule, place: Int)] = []
         for rule in wanted.dropFirst(equal) {
-            if let place = places[rule]?.popLast(),
+            if let place = takePlace(of: rule),
                 !earlier.contains(where: { $0.place > place && !$0.rule.excludes(rule) })
             {
                 kept.insert(place)

@@ -32,20 +32,29 @@ package enum DropCounter {
 
 private struct LocalCompiler {
     let policy: Policy
-    let permits: [Permit]
+    let permits: [Direction: [Permit]]
     let answerable: AnswerableUDP
     /// Enforcement drops; observation counts the same packets and lets them pass.
     let refusal: Verdict
     var builder = TableBuilder()
+    /// The rules for media, which filter chains have and those before connection tracking.
+    private var media: [Direction: [Rule]] = [:]
+    /// Those for the inner packets of the mesh's tunnels: they pass because they were, or will be,
+    /// protected, never because of their ports.
+    private var protected: [Direction: [Rule]] = [:]
 
     init(_ policy: Policy) {
         self.policy = policy
-        permits = policy.permits
+        permits = Dictionary(grouping: policy.permits, by: \.direction)
         answerable = policy.answerableUDP
         refusal = policy.mode == .enforce ? .drop : .accept
     }
 
     mutating func table() -> Table {
+        for direction in Direction.allCases {
+            media[direction] = rules(direction) { $0.isStateless && $0.protocol == .udp }
+            protected[direction] = protectedRules(direction)
+        }
         let chains =
             [rawIn(), rawOut()] + [Direction.inbound, .outbound].flatMap { filterChains($0) }
             + protectedChains() + [icmp(.ipv4), icmp(.ipv6)] + unansweredChain() + meshChains()
@@ -81,7 +90,7 @@ private struct LocalCompiler {
     /// Media comes first, since it is most of the traffic, and TCP leaves as soon as it can.
     /// Loopback's packets pass tracked or not.
     private mutating func exemptions(_ direction: Direction) -> [Rule] {
-        exempting(mediaRules(direction)) + protectedJump(direction, before: .raw)
+        exempting(media[direction, default: []]) + protectedJump(direction, before: .raw)
             + [
                 Rule(
                     [.protocolNumber(IPProtocol.tcp.rawValue)], .accept,
@@ -133,7 +142,7 @@ private struct LocalCompiler {
 
     private mutating func filterChains(_ direction: Direction) -> [Chain] {
         let isInbound = direction == .inbound
-        var rules = mediaRules(direction)
+        var rules = media[direction, default: []]
         rules += ikeJumps(direction)
         rules += [
             Rule([.connection([.established, .related])], .accept, comment: "established"),
@@ -156,9 +165,10 @@ private struct LocalCompiler {
         rules += invalid
         if policy.host.dhcpClient { rules += dhcpRules(direction) }
         rules += udp.map { [jump(.udp, to: $0)] } ?? []
-        let esp = permits.filter { $0.direction == direction && $0.protocol == .esp }
-        rules += esp.flatMap { permit in notes(of: permit, in: .esp) }
-        rules += esp.flatMap { self.rules(of: $0) }
+        for permit in permits[direction, default: []] where permit.protocol == .esp {
+            rules += notes(of: permit, in: .esp)
+        }
+        rules += self.rules(direction) { $0.protocol == .esp }
         if !meshFamilies.isEmpty { rules += TableBuilder.strayJumps }
         rules += builder.refusing(
             [], as: isInbound ? DropCounter.inbound : DropCounter.outbound, refusal,
@@ -181,9 +191,7 @@ private struct LocalCompiler {
     private mutating func permitChain(
         _ ipProtocol: IPProtocol, _ direction: Direction, after first: [Rule] = []
     ) -> Chain? {
-        let rules = permits.filter {
-            $0.direction == direction && $0.protocol == ipProtocol && !$0.isStateless
-        }.flatMap { self.rules(of: $0) }
+        let rules = rules(direction) { $0.protocol == ipProtocol && !$0.isStateless }
         guard !rules.isEmpty else { return nil }
         return Chain(
             name: "\(name(.filter, direction))_\(ipProtocol.name)", rules: first + rules)
@@ -198,8 +206,8 @@ private struct LocalCompiler {
 
     /// Few packets of a host are protected, and those of an appliance behind it none: one condition
     /// tells.
-    private mutating func protectedJump(_ direction: Direction, before: Hook.Priority) -> [Rule] {
-        guard !protectedRules(direction).isEmpty else { return [] }
+    private func protectedJump(_ direction: Direction, before: Hook.Priority) -> [Rule] {
+        guard !protected[direction, default: []].isEmpty else { return [] }
         return [
             Rule(
                 [direction == .inbound ? .wasDecrypted : .willBeEncrypted],
@@ -207,23 +215,18 @@ private struct LocalCompiler {
         ]
     }
 
-    private mutating func protectedChains() -> [Chain] {
-        Direction.allCases.flatMap { direction in
-            let rules = protectedRules(direction)
-            return rules.isEmpty
-                ? []
-                : [
-                    Chain(name: name(.raw, direction) + "_ipsec", rules: exempting(rules)),
-                    Chain(name: name(.filter, direction) + "_ipsec", rules: rules),
-                ]
+    private func protectedChains() -> [Chain] {
+        protected.filter { !$0.value.isEmpty }.flatMap { direction, rules in
+            [
+                Chain(name: name(.raw, direction) + "_ipsec", rules: exempting(rules)),
+                Chain(name: name(.filter, direction) + "_ipsec", rules: rules),
+            ]
         }
     }
 
-    /// Inner packets of the mesh's tunnels pass because they were, or will be, protected: never
-    /// because of their ports.
     private mutating func protectedRules(_ direction: Direction) -> [Rule] {
         guard
-            let origin = permits.lazy.map(\.peerOrigin).first(where: {
+            let origin = policy.rows.permits.lazy.map(\.peerOrigin).first(where: {
                 if case .mesh = $0 { true } else { false }
             })
         else { return [] }
@@ -273,10 +276,10 @@ private struct LocalCompiler {
     }
 
     private func meshPermits(_ direction: Direction, _ ipProtocol: IPProtocol) -> [Permit] {
-        permits.filter { permit in
-            guard permit.direction == direction, permit.protocol == ipProtocol,
-                case .mesh = permit.peerOrigin
-            else { return false }
+        permits[direction, default: []].filter { permit in
+            guard permit.protocol == ipProtocol, case .mesh = permit.peerOrigin else {
+                return false
+            }
             return true
         }
     }
@@ -326,10 +329,15 @@ private struct LocalCompiler {
 
     // MARK: Permits
 
-    private mutating func mediaRules(_ direction: Direction) -> [Rule] {
-        permits.filter {
-            $0.isStateless && $0.protocol == .udp && $0.direction == direction
-        }.flatMap { rules(of: $0) }
+    /// In the documentation's order.
+    private mutating func rules(
+        _ direction: Direction, ofPermits isWanted: (Permit) -> Bool
+    ) -> [Rule] {
+        var rules: [Rule] = []
+        for permit in permits[direction, default: []] where isWanted(permit) {
+            rules += self.rules(of: permit)
+        }
+        return rules
     }
 
     private mutating func rules(of permit: Permit) -> [Rule] {

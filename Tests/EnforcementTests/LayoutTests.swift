@@ -202,7 +202,11 @@ import Testing
             try await bench.expectInForce(2, 3)
         } else {
             #expect(report.problem?.hasSuffix("; generation 1 is in force") == true)
-            #expect(await bench.kernel.state == before)
+            let now = await bench.kernel.state.observed
+            #expect(now.map(\.name) == before.observed.map(\.name))
+            for (table, former) in zip(now, before.observed) {
+                #expect(table.differences(from: try #require(Table(former))).isEmpty)
+            }
         }
         for (state, _) in steps.remains { #expect(!Self.accepts(Self.refused, state)) }
     }
