@@ -197,19 +197,27 @@ private struct GatewayCompiler {
         return builder.table(named: GatewayPolicy.tableName, chains: chains)
     }
 
+    /// Between any two nodes' addresses. Secondary ones, which few nodes have, are in a set of their
+    /// own: one for all addresses would hold those of the mesh again.
     private mutating func translated() -> Chain {
-        Chain(
-            name: "translated",
-            rules: AddressFamily.allCases.compactMap { family in
-                builder.set("nodes", family, .addresses, policy.nodeAddresses).map { set in
+        let secondary = policy.nodeAddresses.subtracting(policy.meshAddresses)
+        let rules = AddressFamily.allCases.flatMap { family -> [Rule] in
+            let sets = [
+                builder.set(PeerOrigin.mesh(NodeRole.allCases), policy.meshAddresses, family),
+                builder.set("secondary", family, .addresses, secondary),
+            ].compactMap { $0 }
+            return sets.flatMap { source in
+                sets.map { destination in
                     let isBetweenNodes: [Match] = [
-                        .sourceIn(set: set, family), .destinationIn(set: set, family),
+                        .sourceIn(set: source, family), .destinationIn(set: destination, family),
                     ]
                     var rule = builder.counting(isBetweenNodes, as: DropCounter.translated, nil)
                     rule.note = builder.noting([], in: .translated, family).note
                     return rule
                 }
-            })
+            }
+        }
+        return Chain(name: "translated", rules: rules)
     }
 
     // MARK: The state of the mesh

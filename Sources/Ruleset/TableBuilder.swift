@@ -79,6 +79,13 @@ struct TableBuilder {
     /// IPsec's UDP where there is a NAT (RFC 3948), which no row opens.
     static let traversalPort: ClosedRange<UInt16> = 4500...4500
 
+    /// Makes the set of an origin's peers, as ``set(_:_:_:_:)`` does.
+    mutating func set(
+        _ origin: PeerOrigin, _ peers: AddressSet, _ family: AddressFamily, scope: String = ""
+    ) -> String? {
+        set(scope + origin.setName, family, origin.setKind, peers)
+    }
+
     /// The condition on the peer: none for any, a named set otherwise, nil where no peer of this
     /// family is permitted.
     mutating func peerMatch(
@@ -86,9 +93,7 @@ struct TableBuilder {
         scope: String = ""
     ) -> [Match]? {
         guard case .only(let addresses) = peers else { return [] }
-        guard let name = set(scope + origin.setName, family, origin.setKind, addresses) else {
-            return nil
-        }
+        guard let name = set(origin, addresses, family, scope: scope) else { return nil }
         return [
             direction == .inbound
                 ? .sourceIn(set: name, family) : .destinationIn(set: name, family)
