@@ -108,7 +108,7 @@ let package = Package(
         .executableTarget(
             name: "pexip-fwd",
             dependencies: [
-                "Agent", "Enforcement", "LinuxSystem", "Nftables", argumentParser, logging,
+                "Agent", "Enforcement", "LinuxSystem", "Nftables", logging,
             ],
             swiftSettings: strict),
         .executableTarget(

@@ -73,13 +73,14 @@ extension DeploymentDecoder {
 
     /// Reports nodes whose tables would have one name.
     mutating func checkTableNames() {
-        var owners: [String: DecodedNode] = [:]
-        for node in nodes {
+        var owners: [String: Int] = [:]
+        for (index, node) in nodes.enumerated() {
             let table = Node.tableName(of: node.name)
-            guard let owner = owners[table] else {
-                owners[table] = node
+            guard let ownerIndex = owners[table] else {
+                owners[table] = index
                 continue
             }
+            let owner = nodes[ownerIndex]
             let first = owner.nameLocation
             findings.error(
                 node.nameLocation,

@@ -19,6 +19,11 @@ struct NodeSettings {
     var rangeLocations: [NamedRange: SourceLocation] = [:]
     var syslogTransport: IPProtocol = .udp
     var peers: [PeerClass: PeerList] = [:]
+
+    var enabledFeatures: Set<Feature> { Set(features.filter(\.value).keys) }
+    var narrowedPeers: [PeerClass: Peers] {
+        peers.mapValues(\.peers).filter { $0.value != .any }
+    }
 }
 
 /// The keys that stand at the top and in a node alike.
@@ -27,25 +32,34 @@ struct SettingsEntries {
     var ports: YAMLEntry?
     var transports: YAMLEntry?
     var peers: YAMLEntry?
+
+    var isEmpty: Bool { features == nil && ports == nil && transports == nil && peers == nil }
 }
 
 extension DeploymentDecoder {
     mutating func readNodes(_ node: YAMLNode, _ common: NodeSettings) {
         guard let mapping = mapping(node, "nodes") else { return }
+        // Of a node that sets nothing of its own only the name and the addresses are.
+        let ordinary = Node(
+            name: "", role: .conferencing, addresses: [], features: common.enabledFeatures,
+            ports: common.ports, syslogTransport: common.syslogTransport,
+            peers: common.narrowedPeers)
         for entry in mapping.entries {
             if entry.value.isNull {
                 reportNothingReset(entry, "node")
                 continue
             }
             checkName(entry, "node")
-            let decoded = decodedNode(entry, common)
+            let decoded = decodedNode(entry, common, ordinary)
             nodeIndex[entry.key] = nodes.count
             nodes.append(decoded)
             nodeNames.append(entry.key)
         }
     }
 
-    private mutating func decodedNode(_ entry: YAMLEntry, _ common: NodeSettings) -> DecodedNode {
+    private mutating func decodedNode(
+        _ entry: YAMLEntry, _ common: NodeSettings, _ ordinary: Node
+    ) -> DecodedNode {
         var result = DecodedNode(name: entry.key, nameLocation: entry.keyLocation)
         let path = "nodes.\(entry.key)"
         guard let entries = fields(of: entry.value, path, as: NodeKey.self) else { return result }
@@ -68,19 +82,24 @@ extension DeploymentDecoder {
                     "a Management Node has no secondary address: remove it, or correct the role")
             }
         }
-        var settings = common
-        readSettings(
-            SettingsEntries(
-                features: entries[.features], ports: entries[.ports],
-                transports: entries[.transports], peers: entries[.peers]),
-            of: entry.key, into: &settings)
+        var node = ordinary
+        let own = SettingsEntries(
+            features: entries[.features], ports: entries[.ports],
+            transports: entries[.transports], peers: entries[.peers])
+        if !own.isEmpty {
+            var settings = common
+            readSettings(own, of: entry.key, into: &settings)
+            node.features = settings.enabledFeatures
+            node.ports = settings.ports
+            node.syslogTransport = settings.syslogTransport
+            node.peers = settings.narrowedPeers
+        }
         guard let role = result.role, !result.primary.isEmpty else { return result }
-        result.node = Node(
-            name: entry.key, role: role, addresses: result.primary.map(\.address),
-            secondaryAddresses: result.secondary.map(\.address),
-            features: Set(settings.features.filter(\.value).keys), ports: settings.ports,
-            syslogTransport: settings.syslogTransport,
-            peers: settings.peers.mapValues(\.peers).filter { $0.value != .any })
+        node.name = entry.key
+        node.role = role
+        node.addresses = result.primary.map(\.address)
+        node.secondaryAddresses = result.secondary.map(\.address)
+        result.node = node
         return result
     }
 

@@ -46,7 +46,8 @@ private final class EncodedPart {
         case none
         case value(JSONValue)
         case array([Child])
-        case object([String: Child])
+        /// In the order in which they were set: what is set again counts.
+        case object([(key: String, child: Child)])
     }
 
     private var content = Content.none
@@ -63,7 +64,10 @@ private final class EncodedPart {
         case .none: .object([:])
         case .value(let value): value
         case .array(let children): .array(children.map(\.value))
-        case .object(let members): .object(members.mapValues(\.value))
+        case .object(let members):
+            .object(
+                Dictionary(
+                    members.lazy.map { ($0.key, $0.child.value) }, uniquingKeysWith: { $1 }))
         }
     }
 
@@ -73,7 +77,7 @@ private final class EncodedPart {
 
     func beginArray() { if case .none = content { content = .array([]) } }
 
-    func beginObject() { if case .none = content { content = .object([:]) } }
+    func beginObject() { if case .none = content { content = .object([]) } }
 
     func append(_ child: Child) {
         guard case .array(var children) = content else {
@@ -89,7 +93,8 @@ private final class EncodedPart {
             preconditionFailure("an encoder's part becomes two things at once")
         }
         content = .none
-        members[key] = child
+        if members.isEmpty { members.reserveCapacity(8) }
+        members.append((key, child))
         content = .object(members)
     }
 }

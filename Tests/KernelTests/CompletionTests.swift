@@ -115,11 +115,11 @@ struct CompletionTests {
     @Test("fish offers subcommands and directories")
     func fish() throws {
         let installed = try Installed()
-        func offered(_ line: String) throws -> [String] {
+        func offered(_ line: String, program: String = "pexip-fwctl") throws -> [String] {
             try ChildProcess.run([
                 "fish", "--private", "--no-config", "-c",
                 "source $argv[1]; complete --do-complete $argv[2]",
-                installed.path("fish/vendor_completions.d/pexip-fwctl.fish"), line,
+                installed.path("fish/vendor_completions.d/\(program).fish"), line,
             ]).requireSuccess().standardOutput.split(separator: "\n").map {
                 String($0.prefix { $0 != "\t" })
             }
@@ -127,6 +127,10 @@ struct CompletionTests {
         #expect(Set(try offered("pexip-fwctl s")) == ["status", "show", "schema"])
         #expect(try offered("pexip-fwctl explain t") == ["tcp"])
         #expect(try offered("pexip-fwctl check /usr/shar") == ["/usr/share/"])
+        #expect(try offered("pexip-fwd re", program: "pexip-fwd") == ["remove-tables", "restore"])
+        #expect(
+            try offered("pexip-fwd --m", program: "pexip-fwd")
+                == ["--metrics-file", "--metrics-interval"])
     }
 
     @Test(

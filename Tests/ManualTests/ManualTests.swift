@@ -147,14 +147,45 @@ import Testing
         #expect(Set(items.flatMap(\.tags)) == described)
     }
 
+    /// The agent's `--help` is not made of what it reads: each of its words is tried.
     @Test func everyOptionOfTheAgentIsDescribed() throws {
-        let program = try Self.help("pexip-fwd")
         let page = try ManualPage("pexip-fwd.8")
-        let options = ManualPage.items(in: try page.section("DESCRIPTION"))
+        let program = try BuiltProducts.path(of: "pexip-fwd")
+        let help = try ChildProcess.run([program, "--help"]).requireSuccess().standardOutput
+        let options = help.matches(of: #/--([a-z][a-z-]+)(=[A-Z]+)? /#)
+        let described = ManualPage.items(in: try page.section("DESCRIPTION"))
             .reduce(into: Set<String>()) { $0.formUnion($1.words(of: "Fl")) }
-        #expect(options == program.options())
-        let commands = program.shown.map(\.commandName).filter { $0 != "help" }
+        #expect(described == Set(options.map { "-\($0.1)" }).union(["h"]))
+        for option in options {
+            let value = option.2 == nil ? "" : option.1 == "metrics-file" ? "=a.prom" : "=1"
+            let result = try ChildProcess.run([program, "--\(option.1)\(value)", "--version"])
+            #expect(result.succeeded, "\(result.standardError)")
+        }
+        let commands = try #require(help.firstMatch(of: #/Commands:\n((?:  .*\n)+)/#)).1
+            .matches(of: #/(?m)^  ([a-z][a-z-]+) /#).map(\.1)
         #expect(!commands.isEmpty)
         for command in commands { #expect(page.lines.contains(".Ic \(command)")) }
+    }
+
+    @Test(arguments: [
+        (["--metrics-interval=0"], "--metrics-interval is a number of seconds from 1 to 3600"),
+        (["--metrics-interval", "1x"], "--metrics-interval is a number of seconds from 1 to 3600"),
+        (
+            ["--metrics-file=a"],
+            "--metrics-file must end in .prom: node_exporter reads no other file"
+        ),
+        (["--odd"], "unrecognized option '--odd'"),
+        (["--socket"], "option '--socket' requires an argument"),
+        (["--debug=1"], "option '--debug' doesn't allow an argument"),
+        (["restart"], "unexpected argument \"restart\""),
+        (["restore", "remove-tables"], "unexpected argument \"remove-tables\""),
+        (["restore", "--odd"], "unrecognized option '--odd'"),
+    ])
+    func theAgentRefusesWhatItCannotUnderstand(_ arguments: [String], _ problem: String) throws {
+        let program = try BuiltProducts.path(of: "pexip-fwd")
+        let result = try ChildProcess.run([program] + arguments)
+        #expect(result.status == .exited(64))
+        #expect(result.standardError.hasSuffix("pexip-fwd: \(problem)\nTry pexip-fwd --help.\n"))
+        #expect(result.standardOutput.isEmpty)
     }
 }

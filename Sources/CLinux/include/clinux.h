@@ -3,6 +3,7 @@
 // What Glibc's Swift overlay hides: macros with casts, structures behind _GNU_SOURCE, and
 // variadic calls. One line of reason for each. Results are those of the system call: -1 with
 // errno on failure. The implementations are in clinux.c, so that no system header leaks from here.
+#include <stdbool.h>
 #include <sys/types.h>
 
 // gettid(2) is declared behind _GNU_SOURCE.
@@ -24,5 +25,12 @@ int clinux_catch_signal(int signal, int pipe);
 
 // Back to SIG_DFL, a macro with a cast.
 int clinux_restore_signal(int signal);
+
+// getopt_long(3) is in <getopt.h>, which the overlay leaves out. The index of the option that comes
+// next among `count` names, with its value or NULL; -1 where no more come, and then the index of the
+// first operand in `*operand`; -2 where it is not understood, which is told on standard error. -h is
+// short for "help". Operands may stand between options, and are moved behind them.
+int clinux_next_option(int argc, char *const argv[], const char *const names[],
+                       const bool takes_value[], int count, const char **value, int *operand);
 
 #endif

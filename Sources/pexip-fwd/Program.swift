@@ -1,0 +1,45 @@
+import Agent
+import Enforcement
+import Glibc
+import LinuxSystem
+import Logging
+import Nftables
+
+/// `pexip-fwd`: the agent, and the keeper, which it starts of itself.
+@main
+enum Program {
+    static func main() {
+        let isKeeper = CommandLine.arguments.dropFirst().first == KernelKeeper.subcommand
+        do {
+            try isKeeper ? KeeperProgram.run() : run(Arguments())
+        } catch {
+            Logger(label: "pexip-fwd") { _ in JournalLogHandler() }
+                .critical("\(isKeeper ? "the keeper" : "pexip-fwd") ends: \(error)")
+            exit(EXIT_FAILURE)
+        }
+    }
+
+    /// Gives up this process's privileges, and does with what is left of them what was asked for.
+    private static func run(_ arguments: Arguments) throws {
+        Memory.useOneArena()
+        Memory.returnLargeBlocks()
+        let level: Logger.Level = arguments.isDebug ? .debug : .info
+        LoggingSystem.bootstrap { _ in
+            var handler = JournalLogHandler()
+            handler.logLevel = level
+            return handler
+        }
+        let log = Logger(label: "pexip-fwd")
+        // Before any thread is started.
+        let access = try KernelAccess()
+        let options = arguments.options
+        try waiting {
+            switch arguments.command {
+            case nil: try await Agent(options: options, access: access, log: log).run()
+            case .restore:
+                try await BootRestore(options: options, access: access, log: log).run()
+            case .removeTables: try await TableRemoval(access: access, log: log).run()
+            }
+        }
+    }
+}
