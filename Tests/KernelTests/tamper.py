@@ -108,7 +108,11 @@ class Contents:
         return [chain for chain in self.chains if "hook" in chain]
 
     def canonical(self):
-        """Everything but handles, counts and the order in which objects were made."""
+        """Everything but handles, counts and the order in which objects were made.
+
+        Nor the order of rules, which matters between those that one packet can meet: the agent looks
+        after that, and `orderMattersWhereItDecides` after the agent.
+        """
         def strip(value):
             if isinstance(value, dict):
                 return {k: strip(v) for k, v in value.items() if k not in ("handle", "packets", "bytes")}
@@ -117,8 +121,7 @@ class Contents:
         rules = [(r["chain"], json.dumps(strip(r), sort_keys=True)) for r in self.rules]
         rest = [json.dumps(strip(o), sort_keys=True) for o in self.objects
                 if "rule" not in o and "metainfo" not in o]
-        # A chain's rules stay in order: sorting is stable.
-        return sorted(rules, key=lambda rule: rule[0]), sorted(rest)
+        return sorted(rules), sorted(rest)
 
 
 def random_address(rng):
