@@ -144,8 +144,21 @@ package final class AgentFixture {
         }
     }
 
-    /// The rules in the kernel as an independent observer lists them, without counters' values.
+    /// The rules in the kernel as an independent observer lists them, without counters' values, and
+    /// those of each chain sorted: what the agent changes comes at a chain's end. The order that
+    /// decides something is the agent's own comparison to look after, and its tests'.
     package func rulesInKernel() throws -> String {
-        try namespace.run(["nft", "-s", "list", "ruleset"]).requireSuccess().standardOutput
+        let listing = try namespace.run(["nft", "-s", "list", "ruleset"]).requireSuccess()
+        var lines: [Substring] = []
+        var rules: [Substring]?
+        for line in listing.standardOutput.split(separator: "\n", omittingEmptySubsequences: false) {
+            if line == "\t}", let sorted = rules?.sorted() {
+                lines += sorted
+                rules = nil
+            }
+            if rules == nil { lines.append(line) } else { rules?.append(line) }
+            if line.hasPrefix("\tchain ") { rules = [] }
+        }
+        return lines.joined(separator: "\n")
     }
 }
