@@ -2,6 +2,7 @@
 #include "clinux.h"
 
 #include <errno.h>
+#include <getopt.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -69,4 +70,23 @@ int clinux_restore_signal(int signal) {
     int result = sigaction(signal, &action, NULL);
     atomic_store(&signal_pipes[signal], 0);
     return result;
+}
+
+int clinux_next_option(int argc, char *const argv[], const char *const names[],
+                       const bool takes_value[], int count, const char **value, int *operand) {
+    struct option options[count + 1];
+    for (int i = 0; i < count; i++) {
+        options[i] = (struct option){
+            names[i], takes_value[i] ? required_argument : no_argument, NULL, 0};
+    }
+    options[count] = (struct option){NULL, 0, NULL, 0};
+    int index = -1;
+    int answer = getopt_long(argc, argv, "h", options, &index);
+    *value = optarg;
+    *operand = optind;
+    if (answer == 0) return index;
+    for (int i = 0; answer == 'h' && i < count; i++) {
+        if (strcmp(names[i], "help") == 0) return i;
+    }
+    return answer == -1 ? -1 : -2;
 }

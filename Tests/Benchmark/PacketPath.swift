@@ -154,7 +154,8 @@ struct PacketPath {
                     let own = try turns(Array(variants[0...4]), traffic, family, round: round)
                     none.append(own[0].median)
                     for index in 1...4 { aboveNone[index].append(own[index].medianAbove(own[0])) }
-                    for index in 6..<variants.count {
+                    for (index, alternative) in zip(6..., alternatives)
+                    where alternative.families.contains(family) {
                         let pair = try turns(
                             [variants[0], variants[index]], traffic, family, round: round)
                         aboveNone[index].append(pair[1].medianAbove(pair[0]))
@@ -172,9 +173,9 @@ struct PacketPath {
                 rows.append(row(4, "pexip-fw", target: 0.75))
                 rows.append(row(1, "nothing, the noise", target: nil))
                 rows.append(row(3, "two chains that exempt everything, the floor", target: nil))
-                for (index, alternative) in alternatives.enumerated()
+                for (index, alternative) in zip(6..., alternatives)
                 where alternative.families.contains(family) {
-                    rows.append(row(6 + index, alternative.name, target: nil))
+                    rows.append(row(index, alternative.name, target: nil))
                 }
                 rows.suffix(3 + alternatives.count { $0.families.contains(family) })
                     .forEach(progress)

@@ -46,13 +46,6 @@ int64_t pexip_now(void) {
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-int pexip_run_on(int processor) {
-    cpu_set_t only;
-    CPU_ZERO(&only);
-    CPU_SET(processor, &only);
-    return sched_setaffinity(0, sizeof only, &only);
-}
-
 // Sends all, however many one call takes. A queue that is full is part of what is measured.
 static int send_all(int fd, struct mmsghdr *messages, unsigned int count) {
     unsigned int sent = 0;

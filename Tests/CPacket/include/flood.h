@@ -13,9 +13,6 @@ int pexip_leave_namespace(int former);
 // Nanoseconds of CLOCK_MONOTONIC.
 int64_t pexip_now(void);
 
-// Keeps the calling thread on one processor.
-int pexip_run_on(int processor);
-
 // Sends `count` datagrams of `length` bytes through a connected socket, up to 64 with one system
 // call, and returns how long that took, in nanoseconds. Over veth the receiver's share is in it:
 // its packets are received by the processor that sends them.
