@@ -151,7 +151,8 @@ package final class AgentFixture {
         let listing = try namespace.run(["nft", "-s", "list", "ruleset"]).requireSuccess()
         var lines: [Substring] = []
         var rules: [Substring]?
-        for line in listing.standardOutput.split(separator: "\n", omittingEmptySubsequences: false) {
+        for line in listing.standardOutput.split(separator: "\n", omittingEmptySubsequences: false)
+        {
             if line == "\t}", let sorted = rules?.sorted() {
                 lines += sorted
                 rules = nil
