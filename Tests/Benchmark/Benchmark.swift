@@ -23,10 +23,12 @@ import TestSupport
 
     func run() async throws {
         guard rounds > 0 else { throw ValidationError("--rounds is at least 1") }
+        let directory = URL(fileURLWithPath: output, isDirectory: true)
+        // Before anything is measured that could not be written.
+        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         let parts = self.parts.isEmpty ? Part.allCases : self.parts
         var report = Report(machine: try Self.machine(), versions: try Self.versions())
         for part in parts { report.rows += try await rows(of: part) }
-        let directory = URL(fileURLWithPath: output, isDirectory: true)
         try report.json.write(to: directory.appending(path: "benchmark.json"))
         try Data(report.markdown.utf8).write(to: directory.appending(path: "benchmark.md"))
         print("written: \(directory.appending(path: "benchmark.md").path)")
