@@ -90,9 +90,9 @@ package struct PortAssignments: Hashable, Sendable {
 package struct Node: Hashable, Sendable {
     package var name: String
     package var role: NodeRole
-    /// Primary addresses: at least one, at most one of each family.
+    /// Primary addresses, sorted: at least one, at most one of each family.
     package var addresses: [IPAddress]
-    /// Secondary addresses of a dual-homed Conferencing Node, at most one of each family.
+    /// Secondary addresses of a dual-homed Conferencing Node, sorted, at most one of each family.
     package var secondaryAddresses: [IPAddress]
     package var features: Set<Feature>
     package var ports: PortAssignments
@@ -135,7 +135,9 @@ package struct Node: Hashable, Sendable {
     }
 
     /// Every address of the node, sorted.
-    package var allAddresses: [IPAddress] { (addresses + secondaryAddresses).sorted() }
+    package var allAddresses: [IPAddress] {
+        secondaryAddresses.isEmpty ? addresses : (addresses + secondaryAddresses).sorted()
+    }
 
     /// The addresses that rows of a plane bind to, sorted.
     ///
@@ -145,6 +147,7 @@ package struct Node: Hashable, Sendable {
         switch plane {
         case .primary: return addresses
         case .any: return allAddresses
+        case .signalingAndMedia where secondaryAddresses.isEmpty: return addresses
         case .signalingAndMedia:
             let families = Set(secondaryAddresses.map(\.family))
             return (secondaryAddresses + addresses.filter { !families.contains($0.family) })
@@ -167,8 +170,8 @@ package struct Host: Hashable, Sendable {
 package struct SiteRule: Hashable, Sendable {
     /// Unique; letters, digits, `-`, `_` and `.`.
     package var name: String
-    /// Names of the nodes it applies to, roles and `all` resolved, sorted.
-    package var nodes: [String]
+    /// Names of the nodes it applies to, roles and `all` resolved.
+    package var nodes: Set<String>
     package var direction: Direction
     package var `protocol`: IPProtocol
     package var sourcePorts: PortSet
@@ -176,11 +179,11 @@ package struct SiteRule: Hashable, Sendable {
     package var peers: Peers
 
     package init(
-        name: String, nodes: [String], direction: Direction, protocol: IPProtocol,
+        name: String, nodes: Set<String>, direction: Direction, protocol: IPProtocol,
         sourcePorts: PortSet = .all, destinationPorts: PortSet = .all, peers: Peers = .any
     ) {
         self.name = name
-        self.nodes = nodes.sorted()
+        self.nodes = nodes
         self.direction = direction
         self.protocol = `protocol`
         self.sourcePorts = sourcePorts

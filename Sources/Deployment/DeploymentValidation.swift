@@ -8,7 +8,10 @@ struct PeerCheck {
     let list: PeerList
     let location: SourceLocation
     /// nil for all nodes.
-    let nodes: [String]?
+    let nodes: Set<String>?
+
+    /// The node that it is for alone.
+    var onlyNode: String? { nodes?.count == 1 ? nodes?.first : nil }
 }
 
 extension DeploymentDecoder {
@@ -53,6 +56,7 @@ extension DeploymentDecoder {
     /// Reports addresses that stand twice in a node or in two nodes.
     mutating func checkAddresses() {
         var owners: [IPAddress: (node: String, location: SourceLocation)] = [:]
+        owners.reserveCapacity(2 * nodes.count)
         for node in nodes {
             for (address, location) in node.primary + node.secondary {
                 guard let owner = owners[address] else {
@@ -74,6 +78,7 @@ extension DeploymentDecoder {
     /// Reports nodes whose tables would have one name.
     mutating func checkTableNames() {
         var owners: [String: Int] = [:]
+        owners.reserveCapacity(nodes.count)
         for (index, node) in nodes.enumerated() {
             let table = Node.tableName(of: node.name)
             guard let ownerIndex = owners[table] else {
@@ -92,7 +97,7 @@ extension DeploymentDecoder {
     /// Warns of peers that no node can have anything to do with: those of a family without nodes.
     mutating func checkFamilies() {
         // A node that is faulty may have any address.
-        guard !findings.hasErrors else { return }
+        guard !findings.hasErrors, !peerChecks.isEmpty else { return }
         var familiesOfAll: Set<AddressFamily> = []
         for node in nodes { familiesOfAll.formUnion(families(of: node)) }
         for check in peerChecks {
@@ -109,10 +114,8 @@ extension DeploymentDecoder {
             where element.isDisjoint(with: known) {
                 let family = element.contains(.ipv4) ? "IPv4" : "IPv6"
                 let whose =
-                    check.nodes.map {
-                        $0.count == 1 ? "node \(quoted($0[0])) has" : "its nodes have"
-                    }
-                    ?? "the nodes have"
+                    check.onlyNode.map { "node \(quoted($0)) has" }
+                    ?? (check.nodes == nil ? "the nodes have" : "its nodes have")
                 findings.warning(
                     location,
                     "\(check.what) names \(family) peers, but \(whose) no \(family) address: nothing will match them"
@@ -124,15 +127,15 @@ extension DeploymentDecoder {
     /// Warns of a node that is named as its own peer: its traffic with itself needs no row.
     mutating func checkOwnPeers() {
         for check in peerChecks {
-            guard case .only(let peers) = check.list.peers, let names = check.nodes,
-                names.count == 1, let index = nodeIndex[names[0]]
+            guard case .only(let peers) = check.list.peers, let name = check.onlyNode,
+                let index = nodeIndex[name]
             else { continue }
             let ranges = Set(peers.ranges)
             for (address, _) in nodes[index].primary + nodes[index].secondary
             where ranges.contains(address...address) {
                 findings.warning(
                     check.location,
-                    "\(check.what) names \(address), which is node \(quoted(names[0])) itself: its traffic with itself needs no row"
+                    "\(check.what) names \(address), which is node \(quoted(name)) itself: its traffic with itself needs no row"
                 )
             }
         }
@@ -163,9 +166,9 @@ extension SiteRule {
     /// Whether some packet of some node meets both rules.
     fileprivate func overlaps(_ other: SiteRule) -> Bool {
         guard direction == other.direction, `protocol` == other.protocol,
-            !Set(nodes).isDisjoint(with: other.nodes),
             !sourcePorts.intersection(other.sourcePorts).isEmpty,
-            !destinationPorts.intersection(other.destinationPorts).isEmpty
+            !destinationPorts.intersection(other.destinationPorts).isEmpty,
+            !nodes.isDisjoint(with: other.nodes)
         else { return false }
         guard case .only(let own) = peers, case .only(let others) = other.peers else { return true }
         return own.subtracting(others) != own

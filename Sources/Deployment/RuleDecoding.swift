@@ -134,7 +134,7 @@ extension DeploymentDecoder {
     }
 
     /// The names of the nodes that a rule is for; nil when one is unknown or there are none.
-    private mutating func ruleNodes(_ node: YAMLNode, _ what: String) -> [String]? {
+    private mutating func ruleNodes(_ node: YAMLNode, _ what: String) -> Set<String>? {
         var result: Set<String> = []
         var words: Set<String> = []
         var isUsable = true
@@ -175,6 +175,6 @@ extension DeploymentDecoder {
         }
         // One pair of ports at least; more are counted when the ports are known.
         guard takePortPairs(1, forNodes: result.count, at: node.location) else { return nil }
-        return Array(result)
+        return result
     }
 }

@@ -142,7 +142,7 @@ enum Subjects {
         deployment.rules = deployment.rules.map { rule in
             var rule = rule
             rule.name = nasty
-            rule.nodes = rule.nodes.map { $0 + nasty }
+            rule.nodes = Set(rule.nodes.map { $0 + nasty })
             return rule
         }
         var subject = AuditSubject(

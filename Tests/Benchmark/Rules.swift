@@ -39,7 +39,8 @@ enum Rules {
     ///
     /// - Parameters:
     ///   - files: among which the nodes are divided.
-    ///   - clients: how many single addresses may use SSH; 0 for any.
+    ///   - clients: how many single addresses may use SSH; 0 for any. With them come ten rules of the
+    ///     site's own.
     static func gateway(_ count: Int, files: Int = 1, clients: Int = 0) -> [String: String] {
         var texts = ["05-site.yaml": "placement: gateway\nenforce: auto\nfeatures: {ssh: true}\n"]
         if clients > 0 {
@@ -53,6 +54,11 @@ enum Rules {
             }
             let groups = floors.map { "\"@floor-\($0)\"" }.joined(separator: ", ")
             texts["07-peers.yaml"] = "peers: {ssh_clients: [\(groups)]}\n"
+            // Each for every node: what compares the nodes of rules with nodes is seen.
+            let rules = (0..<10).map {
+                "  - {name: port-\($0), nodes: all, direction: inbound, protocol: tcp, destination_ports: \(9000 + $0), peers: any}\n"
+            }
+            texts["08-rules.yaml"] = "rules:\n" + rules.joined()
         }
         let each = (count + files - 1) / files
         for file in 0..<files {

@@ -116,7 +116,7 @@ package struct DeploymentGenerator {
             let hasPorts = ipProtocol.hasPorts
             return SiteRule(
                 name: "rule-\(index)",
-                nodes: nodes.map(\.name).filter { _ in random.chance(60) },
+                nodes: Set(nodes.map(\.name).filter { _ in random.chance(60) }),
                 direction: random.pick(Direction.allCases), protocol: ipProtocol,
                 sourcePorts: hasPorts && random.chance(30) ? [1024...2048] : .all,
                 destinationPorts: hasPorts && random.chance(80)

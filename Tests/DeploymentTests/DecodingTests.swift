@@ -167,7 +167,7 @@ import Testing
             """)
         #expect(loaded.diagnostics == [])
         let rule = try #require(loaded.deployment?.rules.first)
-        #expect(rule.nodes == expected)
+        #expect(rule.nodes == Set(expected))
         #expect(rule.direction == .outbound)
         #expect(rule.protocol == .udp)
         #expect(rule.sourcePorts == [1...1, 5...9])
