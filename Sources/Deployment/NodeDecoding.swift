@@ -97,8 +97,8 @@ extension DeploymentDecoder {
         guard let role = result.role, !result.primary.isEmpty else { return result }
         node.name = entry.key
         node.role = role
-        node.addresses = result.primary.map(\.address)
-        node.secondaryAddresses = result.secondary.map(\.address)
+        node.addresses = result.primary.map(\.address).sorted()
+        node.secondaryAddresses = result.secondary.map(\.address).sorted()
         result.node = node
         return result
     }

@@ -17,6 +17,7 @@ extension DeploymentDecoder {
         of mapping: YAMLMapping, in place: String, as keys: Key.Type
     ) -> [Key: YAMLEntry] where Key.RawValue == String {
         var result: [Key: YAMLEntry] = [:]
+        result.reserveCapacity(min(mapping.entries.count, Key.allCases.count))
         for entry in mapping.entries {
             guard let key = Key(rawValue: entry.key) else {
                 reportUnknown(
@@ -47,9 +48,9 @@ extension DeploymentDecoder {
     }
 
     /// A text, with or without quotes.
-    mutating func text(_ node: YAMLNode, _ expectation: String) -> String? {
+    mutating func text(_ node: YAMLNode, _ expectation: @autoclosure () -> String) -> String? {
         if case .scalar(let text, _) = node.content { return text }
-        refuse(node, expectation)
+        refuse(node, expectation())
         return nil
     }
 
@@ -82,12 +83,10 @@ extension DeploymentDecoder {
     mutating func choice<Value>(
         _ node: YAMLNode, _ what: String, among choices: [(name: String, value: Value)]
     ) -> Value? {
-        let names = choices.map(\.name)
-        guard let name = text(node, "the \(what) must be \(alternatives(names))") else {
-            return nil
-        }
+        let expectation = { "the \(what) must be \(alternatives(choices.map(\.name)))" }
+        guard let name = text(node, expectation()) else { return nil }
         if let match = choices.first(where: { $0.name == name }) { return match.value }
-        reportUnknown(what, name, at: node.location, known: names)
+        reportUnknown(what, name, at: node.location, known: choices.map(\.name))
         return nil
     }
 

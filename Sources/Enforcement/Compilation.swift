@@ -141,11 +141,12 @@ extension HostRoutes {
                 "this host forwards no \(name), so no \(name) packet of the nodes comes by: sysctl \(key)=1"
             )
         }
-        let lost = nodes.compactMap { node -> String? in
-            node.allAddresses.first { !hasRoute($0) }.map { "\(node.name) (\($0))" }
+        let lost = nodes.compactMap { node in
+            node.allAddresses.first { !hasRoute($0) }.map { (node: node.name, address: $0) }
         }
         if !lost.isEmpty {
-            let named = lost.prefix(Self.namedNodes).joined(separator: ", ")
+            let named = lost.prefix(Self.namedNodes).map { "\($0.node) (\($0.address))" }
+                .joined(separator: ", ")
             let more =
                 lost.count > Self.namedNodes ? " and \(lost.count - Self.namedNodes) more" : ""
             warn(

@@ -29,6 +29,7 @@ package struct GatewayPolicy: Hashable, Sendable {
         nodeAddresses = AddressSet(deployment.nodes.flatMap(\.allAddresses))
         meshAddresses = AddressSet(deployment.nodes.flatMap(\.addresses))
         var indices: [IPAddress: Int] = [:]
+        indices.reserveCapacity(2 * enforced.count)
         for (index, node) in enforced.enumerated() {
             for address in node.allAddresses { indices[address] = index }
         }

@@ -62,13 +62,14 @@ package struct PolicyClass: Hashable, Sendable {
     /// What nodes of one shape have in common at the least: the same rows by identity.
     struct Likeness: Hashable {
         private let rows: ObjectIdentifier
-        private let families: Set<AddressFamily>
-        private let secondaryFamilies: Set<AddressFamily>
+        /// In their addresses' order, which is the families' own.
+        private let families: [AddressFamily]
+        private let secondaryFamilies: [AddressFamily]
 
         init(_ policy: Policy) {
             rows = ObjectIdentifier(policy.rows)
-            families = Set((policy.node.addresses + policy.node.secondaryAddresses).map(\.family))
-            secondaryFamilies = Set(policy.node.secondaryAddresses.map(\.family))
+            families = policy.node.addresses.map(\.family)
+            secondaryFamilies = policy.node.secondaryAddresses.map(\.family)
         }
     }
 
