@@ -127,11 +127,13 @@ extension Table {
         guard let refusal = steps.last(where: { $0.rule.counter != nil }) else { return [] }
         // `input` and its branches, or the class's own chain.
         let branch = refusal.chain == "unanswered" ? "input" : refusal.chain
+        let chains = chains.filter { $0.name == branch || $0.name.hasPrefix("\(branch)_") }
         var closest: [String: [Lack]] = [:]
-        for chain in chains where chain.name == branch || chain.name.hasPrefix("\(branch)_") {
+        for chain in chains {
+            let way = lacks(packet, onTheWayTo: chain, in: chains)
             for rule in chain.rules {
                 guard let row = rule.counter, !row.hasPrefix(DropCounter.prefix) else { continue }
-                let lacking = rule.matches.flatMap { lacks(packet, of: $0) }
+                let lacking = way + rule.matches.flatMap { lacks(packet, of: $0) }
                 if lacking.weight < closest[row]?.weight ?? .max { closest[row] = lacking }
             }
         }
@@ -140,10 +142,29 @@ extension Table {
         }
     }
 
+    /// What the packet lacks of the addresses that jumps to a chain ask for, by the closest jump.
+    /// The protocol, which they ask for as well, the chain's rules have themselves.
+    private func lacks(
+        _ packet: Packet, onTheWayTo chain: Chain, in chains: [Chain]
+    ) -> [Lack] {
+        chains.flatMap(\.rules).filter { $0.verdict == .jump(chain.name) }.map { jump in
+            jump.matches.filter {
+                switch $0 {
+                case .source, .destination: true
+                default: false
+                }
+            }.flatMap { lacks(packet, of: $0) }
+        }.min { $0.weight < $1.weight } ?? []
+    }
+
     /// What of one condition the packet does not fulfil; empty where it does.
     private func lacks(_ packet: Packet, of match: Match) -> [Lack] {
-        func unless(_ isFulfilled: Bool, _ text: @autoclosure () -> String) -> [Lack] {
-            isFulfilled ? [] : [Lack(text: text(), weight: Lack.address)]
+        func unless(
+            _ isFulfilled: Bool, _ text: @autoclosure () -> String, of family: AddressFamily? = nil
+        ) -> [Lack] {
+            // A peer of the other family is no better peer.
+            let weight = family == nil || family == packet.family ? 1 : 2
+            return isFulfilled ? [] : [Lack(text: text(), weight: weight * Lack.address)]
         }
         switch match {
         case .family(let family):
@@ -152,14 +173,14 @@ extension Table {
             return unless(packet.source == address, "the source is not \(address)")
         case .destination(let address):
             return unless(packet.destination == address, "the destination is not \(address)")
-        case .sourceIn(let set, _):
+        case .sourceIn(let set, let family):
             return unless(
                 contains(set, packet.source),
-                "the source \(packet.source) is not in \(members(set))")
-        case .destinationIn(let set, _):
+                "the source \(packet.source) is not in \(members(set))", of: family)
+        case .destinationIn(let set, let family):
             return unless(
                 contains(set, packet.destination),
-                "the destination \(packet.destination) is not in \(members(set))")
+                "the destination \(packet.destination) is not in \(members(set))", of: family)
         case .protocolNumber(let number):
             guard IPProtocol(rawValue: number) != packet.transport.ipProtocol else { return [] }
             let name = IPProtocol(rawValue: number)?.name ?? "\(number)"

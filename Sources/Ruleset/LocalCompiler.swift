@@ -8,8 +8,8 @@ extension Policy {
     /// Two pairs of base chains. `raw_in` and `raw_out` exempt media and ESP from connection
     /// tracking and refuse hopeless UDP before it costs an entry; `input` and `output` decide. The
     /// media rule stands first since it meets most packets; other rules are plain, in the
-    /// documentation's order behind one jump for each protocol, so that an update in place loses
-    /// and leaks nothing.
+    /// documentation's order behind one jump for each protocol and address of the node, so that an
+    /// update in place loses and leaks nothing.
     package func compileLocal() -> Table {
         var compiler = LocalCompiler(self)
         return compiler.table()
@@ -157,14 +157,14 @@ private struct LocalCompiler {
         // TCP leaves the chain early, with what holds for it too.
         let tcp = permitChain(.tcp, direction, after: invalid)
         let udp = permitChain(.udp, direction)
-        rules += tcp.map { [jump(.tcp, to: $0)] } ?? []
+        rules += tcp.map { jumps(.tcp, direction, to: $0) } ?? []
         rules += [
             Rule([.protocolNumber(1)], .jump("icmp_v4"), comment: "icmp"),
             Rule([.protocolNumber(58)], .jump("icmp_v6"), comment: "icmpv6"),
         ]
         rules += invalid
         if policy.host.dhcpClient { rules += dhcpRules(direction) }
-        rules += udp.map { [jump(.udp, to: $0)] } ?? []
+        rules += udp.map { jumps(.udp, direction, to: $0) } ?? []
         for permit in permits[direction, default: []] where permit.protocol == .esp {
             rules += notes(of: permit, in: .esp)
         }
@@ -191,15 +191,26 @@ private struct LocalCompiler {
     private mutating func permitChain(
         _ ipProtocol: IPProtocol, _ direction: Direction, after first: [Rule] = []
     ) -> Chain? {
-        let rules = rules(direction) { $0.protocol == ipProtocol && !$0.isStateless }
+        let rules = rules(direction, isBehindJumps: true) {
+            $0.protocol == ipProtocol && !$0.isStateless
+        }
         guard !rules.isEmpty else { return nil }
         return Chain(
             name: "\(name(.filter, direction))_\(ipProtocol.name)", rules: first + rules)
     }
 
-    private func jump(_ ipProtocol: IPProtocol, to chain: Chain) -> Rule {
-        Rule(
-            [.protocolNumber(ipProtocol.rawValue)], .jump(chain.name), comment: ipProtocol.name)
+    private func jumps(
+        _ ipProtocol: IPProtocol, _ direction: Direction, to chain: Chain
+    ) -> [Rule] {
+        policy.node.allAddresses.map {
+            Rule(
+                [.protocolNumber(ipProtocol.rawValue), nodeMatch($0, direction)],
+                .jump(chain.name), comment: ipProtocol.name)
+        }
+    }
+
+    private func nodeMatch(_ address: IPAddress, _ direction: Direction) -> Match {
+        direction == .inbound ? .destination(address) : .source(address)
     }
 
     // MARK: What IPsec protects
@@ -319,8 +330,7 @@ private struct LocalCompiler {
                 let peers = builder.peerMatch(
                     permit.peerOrigin, permit.peers, permit.direction, address.family)
             else { continue }
-            let node = permit.direction == .inbound ? Match.destination(address) : .source(address)
-            let ends = [node] + peers + further
+            let ends = [nodeMatch(address, permit.direction)] + peers + further
             let all = hasPorts ? TableBuilder.matches(of: permit, addresses: ends) : [ends]
             rules += all.map { builder.noting($0, in: set, address.family) }
         }
@@ -330,28 +340,38 @@ private struct LocalCompiler {
     // MARK: Permits
 
     /// In the documentation's order.
+    ///
+    /// - Parameter isBehindJumps: whether the way to the rules asks for one of the node's addresses.
     private mutating func rules(
-        _ direction: Direction, ofPermits isWanted: (Permit) -> Bool
+        _ direction: Direction, isBehindJumps: Bool = false, ofPermits isWanted: (Permit) -> Bool
     ) -> [Rule] {
         var rules: [Rule] = []
         for permit in permits[direction, default: []] where isWanted(permit) {
-            rules += self.rules(of: permit)
+            for ends in ends(of: permit, isBehindJumps: isBehindJumps) {
+                for matches in TableBuilder.matches(of: permit, addresses: ends) {
+                    rules.append(builder.counting(matches, as: permit.id, .accept))
+                }
+            }
         }
         return rules
     }
 
-    private mutating func rules(of permit: Permit) -> [Rule] {
-        var rules: [Rule] = []
-        for address in permit.nodeAddresses {
-            guard
-                let peers = builder.peerMatch(
-                    permit.peerOrigin, permit.peers, permit.direction, address.family)
-            else { continue }
-            let node = permit.direction == .inbound ? Match.destination(address) : .source(address)
-            for matches in TableBuilder.matches(of: permit, addresses: [node] + peers) {
-                rules.append(builder.counting(matches, as: permit.id, .accept))
+    /// The conditions on addresses, for a rule each.
+    private mutating func ends(of permit: Permit, isBehindJumps: Bool) -> [[Match]] {
+        let node = policy.node
+        if isBehindJumps, permit.nodeAddresses == node.allAddresses {
+            if case .any = permit.peers { return [[]] }
+            return AddressFamily.allCases.compactMap { family in
+                guard permit.nodeAddresses.contains(where: { $0.family == family }) else {
+                    return nil
+                }
+                return builder.peerMatch(
+                    permit.peerOrigin, permit.peers, permit.direction, family)
             }
         }
-        return rules
+        return permit.nodeAddresses.compactMap { address in
+            builder.peerMatch(permit.peerOrigin, permit.peers, permit.direction, address.family)
+                .map { [nodeMatch(address, permit.direction)] + $0 }
+        }
     }
 }

@@ -95,6 +95,41 @@ import Testing
         #expect(report.explanation.reason == "the host's traffic with itself passes")
     }
 
+    /// The address of the node is asked for on the way to most rules, and by the others themselves.
+    @Test func aRefusalNamesTheAddressesThatArePermitted() throws {
+        let text =
+            Self.node
+            + "features: {ssh: true}\npeers: {ssh_clients: [10.9.0.1, \"2001:db8:9::1\"]}\n"
+        func nearest(_ to: String, _ change: (inout Packet) -> Void = { _ in }) throws -> [String] {
+            let target = try #require(compile(text).target)
+            var packet = try PacketQuery(
+                protocol: "tcp", source: to.hasPrefix("[") ? "2001:db8:7::7" : "192.0.2.7",
+                destination: to
+            ).packet(for: target.nodes, isGateway: false)
+            change(&packet)
+            let explanation = target.ruleset.explain(packet)
+            #expect(explanation.verdict == .drop)
+            let first = try #require(explanation.nearest.first)
+            return [first.row] + first.differences
+        }
+        #expect(
+            try nearest("10.0.0.21:22") == [
+                "conferencing.in.ssh",
+                "the source 192.0.2.7 is not in peers.ssh_clients.v4 (10.9.0.1)",
+            ])
+        #expect(
+            try nearest("[2001:db8::21]:22") == [
+                "conferencing.in.ssh",
+                "the source 2001:db8:7::7 is not in peers.ssh_clients.v6 (2001:db8:9::1)",
+            ])
+        // An address of the host that is not the node's.
+        let other = try #require(IPAddress("10.0.0.29"))
+        #expect(
+            try nearest("10.0.0.21:443") { $0.destination = other } == [
+                "conferencing.in.https", "the destination is not 10.0.0.21",
+            ])
+    }
+
     @Test func aGatewayTakesNoPacketForLoopback() throws {
         let report = try Self.explain(Self.gateway, "tcp", "10.0.0.21", "10.0.0.21:9999")
         #expect(report.explanation.verdict == .drop)
