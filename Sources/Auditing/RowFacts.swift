@@ -11,6 +11,8 @@ struct GroupFacts {
     let tables: [PortTable]
     /// The rules of each row in nft's language, with their chains.
     let rules: [String: [String]]
+    /// The rules by which packets of the group's addresses come to those.
+    private let ways: [Direction: [String]]
     private let open: [Direction: [String: DrawnRow]]
 
     struct DrawnRow {
@@ -43,19 +45,41 @@ struct GroupFacts {
                 }
             }
         }
+        var ways: [Direction: [String]] = [:]
+        func collectWays(_ chains: [Chain], to targets: [Direction: [String]]) {
+            for chain in chains where chain.hook != nil {
+                for rule in chain.rules {
+                    guard case .jump(let target) = rule.verdict else { continue }
+                    for (direction, names) in targets where names.contains(target) {
+                        ways[direction, default: []].append("\(chain.name): \(rule.text)")
+                    }
+                }
+            }
+        }
         switch deployment.placement {
         case .gateway:
             let own = ["\(group.policyClass)_in", "\(group.policyClass)_out"]
-            collect(compiled.flatMap(\.chains).filter { own.contains($0.name) })
+            let chains = compiled.flatMap(\.chains)
+            collect(chains.filter { own.contains($0.name) })
+            collectWays(chains, to: [.inbound: [own[0]], .outbound: [own[1]]])
         case .local:
             let name = group.representative.tableName
             let table =
                 compiled.first { $0.name == name }
                 ?? Policy(of: group.representative, in: deployment).compileLocal()
             collect(table.chains)
+            collectWays(
+                table.chains,
+                to: [
+                    .inbound: ["input_tcp", "input_udp"], .outbound: ["output_tcp", "output_udp"],
+                ])
         }
         self.rules = rules
+        self.ways = ways
     }
+
+    /// The rules, with their chains, by which packets of the group's addresses come to its rows'.
+    func ways(_ direction: Direction) -> [String] { ways[direction] ?? [] }
 
     /// Lines that permit something, by id, with how the diagram tells them.
     func drawn(_ direction: Direction) -> [String: DrawnRow] { open[direction] ?? [:] }

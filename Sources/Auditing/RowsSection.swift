@@ -64,7 +64,8 @@ extension Audit {
             blocks.append(.paragraph(Words("Counted are packets that matched, \(since)\(shared).")))
         }
         for facts in groups {
-            // A gateway's rules are for a class; a node's own hold its addresses.
+            // A gateway's rules are for a class; a node's own, and the ways to them, hold its
+            // addresses.
             let isExample = deployment.placement == .local && facts.group.nodes.count > 1
             for table in facts.tables {
                 blocks.append(
@@ -76,6 +77,15 @@ extension Audit {
                     blocks.append(
                         .paragraph(Words("The rules are those of \(name), for all that are alike."))
                     )
+                }
+                let ways = facts.ways(table.direction)
+                if !ways.isEmpty {
+                    blocks += [
+                        .paragraph(
+                            "Packets come to the rules of the rows by these, which ask for the nodes' addresses:"
+                        ),
+                        .code(ways),
+                    ]
                 }
                 blocks.append(.table(grid(table, facts)))
             }

@@ -13,6 +13,11 @@ struct DeploymentDecoder {
     var nodes: [DecodedNode] = []
     var nodeIndex: [String: Int] = [:]
     var nodeNames: [String] = []
+    /// Nodes' names by role, for rules; one whose role is faulty may have either.
+    lazy var nodeNamesByRole = Dictionary(
+        uniqueKeysWithValues: NodeRole.allCases.map { role in
+            (role, nodes.filter { $0.role == role || $0.role == nil }.map(\.name))
+        })
     /// Peers to compare with the families that their nodes have, when those are known.
     var peerChecks: [PeerCheck] = []
     /// How many names may still be compared with unknown ones.

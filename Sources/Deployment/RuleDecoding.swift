@@ -162,8 +162,7 @@ extension DeploymentDecoder {
                 )
                 isUsable = false
             }
-            result.formUnion(
-                nodes.filter { role == nil || $0.role == role || $0.role == nil }.map(\.name))
+            result.formUnion(role.map { nodeNamesByRole[$0] ?? [] } ?? nodeNames)
         }
         guard isUsable else { return nil }
         if result.isEmpty {

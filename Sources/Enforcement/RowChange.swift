@@ -84,16 +84,36 @@ private struct TextNumbers {
 
 /// Everything of a rule that decides which packets it meets, but for the node's own addresses.
 private struct RuleMeaning {
+    /// Which of the nodes' own addresses a rule is about.
+    enum Own {
+        case every
+        case these(AddressSet)
+        /// It holds whatever these are.
+        case unasked
+    }
+
     /// The number of its text without names that depend on other nodes.
     let text: Int
     /// The families whose packets it can meet.
     let families: Set<AddressFamily>
-    /// The own addresses of a class's nodes that it is about; nil for all of them.
-    let own: AddressSet?
+    let own: Own
+
+    /// What it is to a node with these addresses.
+    func parts(_ addresses: [IPAddress]) -> [RulePart] {
+        let concerned: [IPAddress]
+        switch own {
+        case .unasked: return [RulePart(address: nil, text: text)]
+        case .every: concerned = addresses
+        case .these(let own): concerned = addresses.filter(own.contains)
+        }
+        return concerned.filter { families.contains($0.family) }.map {
+            RulePart(address: $0, text: text)
+        }
+    }
 }
 
 /// A rule as it concerns one address of a node; nil where the address is no matter.
-private struct RulePart: Equatable {
+private struct RulePart: Hashable {
     let address: IPAddress?
     let text: Int
 }
@@ -123,28 +143,21 @@ private struct NodeMeanings {
     }
 
     /// By row, the rules that concern a node; empty where the node is not enforced.
-    func rows(of name: String) -> [String: [RulePart]] {
+    func rows(of name: String) -> [String: Set<RulePart>] {
         guard let node = nodes[name],
             let rows = groups[Group(table: node.table, policyClass: node.policyClass)]
         else { return [:] }
         let addresses = node.addresses.sorted()
         return rows.compactMapValues { rules in
-            let parts =
-                node.policyClass == nil
-                ? rules.map { RulePart(address: nil, text: $0.text) }
-                : addresses.flatMap { address in
-                    rules.filter {
-                        $0.families.contains(address.family) && $0.own?.contains(address) ?? true
-                    }.map { RulePart(address: address, text: $0.text) }
-                }
-            return parts.isEmpty ? nil : parts
+            let parts = rules.flatMap { $0.parts(addresses) }
+            return parts.isEmpty ? nil : Set(parts)
         }.merging(refusals(rows)) { $1 }
     }
 
     /// Refusals are about whatever is left, whichever address it is for.
-    private func refusals(_ rows: [String: [RuleMeaning]]) -> [String: [RulePart]] {
+    private func refusals(_ rows: [String: [RuleMeaning]]) -> [String: Set<RulePart>] {
         rows.filter { $0.key.hasPrefix(DropCounter.prefix) }.mapValues {
-            $0.map { RulePart(address: nil, text: $0.text) }
+            Set($0.map { RulePart(address: nil, text: $0.text) })
         }
     }
 }
@@ -164,19 +177,24 @@ private struct TableMeanings {
     }
 
     /// By row, the rules of a node's own table. Other rules, as those for loopback and ICMP errors,
-    /// are the same in every table.
+    /// are the same in every table, but for the jumps that ask for the node's addresses.
     func rows(_ texts: inout TextNumbers) -> [String: [RuleMeaning]] {
+        var asked: [String: AddressSet] = [:]
+        for rule in chains.values.flatMap(\.rules) {
+            guard case .jump(let name) = rule.verdict else { continue }
+            let addresses = rule.matches.compactMap(\.address)
+            if addresses.isEmpty { continue }
+            asked[name] = (asked[name] ?? AddressSet()).union(AddressSet(addresses))
+        }
         var rows: [String: [RuleMeaning]] = [:]
         for chain in chains.values.sorted(by: { $0.name < $1.name })
         where chain.name != Stamp.chainName {
             for rule in chain.rules {
                 guard let row = row(of: rule) else { continue }
-                let peers = rule.matches.compactMap { $0.setName.flatMap { elements[$0] } }
-                let text = ([chain.name, rule.text] + peers).joined(separator: " ")
                 rows[row, default: []].append(
-                    RuleMeaning(
-                        text: texts.number(of: text), families: Set(AddressFamily.allCases),
-                        own: nil))
+                    meaning(
+                        of: rule, inClass: nil, chain.name,
+                        asked[chain.name].map { .these($0) } ?? .unasked, &texts))
             }
         }
         return rows
@@ -192,7 +210,8 @@ private struct TableMeanings {
                 // The counters of refusals are named by class.
                 let isOfClass = id.hasPrefix(DropCounter.prefix) && id.hasSuffix(".\(name)")
                 let row = isOfClass ? String(id.dropLast(name.count + 1)) : id
-                rows[row, default: []].append(meaning(of: rule, in: name, direction, &texts))
+                rows[row, default: []].append(
+                    meaning(of: rule, inClass: name, direction, .every, &texts))
             }
         }
         return rows
@@ -205,11 +224,16 @@ private struct TableMeanings {
         return comment
     }
 
+    /// - Parameters:
+    ///   - policyClass: nil in a node's own table.
+    ///   - place: where it stands, which is part of what it means.
+    ///   - asked: for which addresses there is a way to it.
     private func meaning(
-        of rule: Rule, in policyClass: String, _ direction: String, _ texts: inout TextNumbers
+        of rule: Rule, inClass policyClass: String?, _ place: String, _ asked: RuleMeaning.Own,
+        _ texts: inout TextNumbers
     ) -> RuleMeaning {
         var families = Set(AddressFamily.allCases)
-        var own: AddressSet?
+        var own = asked
         var peers: [String] = []
         var others: [Match] = []
         for match in rule.matches {
@@ -217,12 +241,17 @@ private struct TableMeanings {
             guard let name = match.setName, let set = sets[name] else {
                 // The family is told apart by the node's addresses.
                 if case .family = match { continue }
-                others.append(match)
+                // Peers are named sets.
+                if let address = match.address {
+                    own = .these(AddressSet([address]))
+                } else {
+                    others.append(match)
+                }
                 continue
             }
-            if set.kind == .addresses, name.hasPrefix("\(policyClass).") {
-                own = set.addresses
-            } else if name.hasPrefix("mesh") {
+            if let policyClass, set.kind == .addresses, name.hasPrefix("\(policyClass).") {
+                own = .these(set.addresses)
+            } else if policyClass != nil, name.hasPrefix("mesh") {
                 // Each node that joins is a peer of all others: no news of theirs.
                 peers.append(name)
             } else {
@@ -231,7 +260,7 @@ private struct TableMeanings {
         }
         let text = Rule(others, notrack: rule.isNotrack, rule.verdict).text
         return RuleMeaning(
-            text: texts.number(of: ([direction, text] + peers).joined(separator: " ")),
+            text: texts.number(of: ([place, text] + peers).joined(separator: " ")),
             families: families, own: own)
     }
 }
@@ -241,6 +270,14 @@ extension Match {
     fileprivate var setName: String? {
         switch self {
         case .sourceIn(let set, _), .destinationIn(let set, _): set
+        default: nil
+        }
+    }
+
+    /// The only address that packets which fulfil it are from or to.
+    fileprivate var address: IPAddress? {
+        switch self {
+        case .source(let address), .destination(let address): address
         default: nil
         }
     }

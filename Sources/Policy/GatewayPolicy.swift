@@ -19,10 +19,12 @@ package struct GatewayPolicy: Hashable, Sendable {
         mode = deployment.mode
         refusals = deployment.refusals
         let mesh = Mesh(of: deployment.nodes)
+        let rules = deployment.rulesByNode
         var resolved: [RowSettings: ResolvedRows] = [:]
         policies = enforced.map { node in
-            let settings = RowSettings(node, in: deployment)
-            let rows = resolved[settings] ?? node.resolvedRows(in: deployment, mesh: mesh)
+            let own = rules[node.name] ?? []
+            let settings = RowSettings(node, own)
+            let rows = resolved[settings] ?? node.resolvedRows(in: deployment, mesh: mesh, own)
             resolved[settings] = rows
             return Policy(of: node, in: deployment, rows: rows)
         }

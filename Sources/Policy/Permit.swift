@@ -106,13 +106,14 @@ struct RowSettings: Hashable {
     private let peers: [PeerClass: Peers]
     private let rules: [String]
 
-    init(_ node: Node, in deployment: Deployment) {
+    /// - Parameter rules: the site's that are for the node.
+    init(_ node: Node, _ rules: [SiteRule]) {
         role = node.role
         features = node.features
         ports = node.ports
         syslogTransport = node.syslogTransport
         peers = node.peers
-        rules = deployment.rules.filter { $0.nodes.contains(node.name) }.map(\.name)
+        self.rules = rules.map(\.name)
     }
 
     /// Leaves the peers' addresses out, which may be many: equality tells them apart, at once where
@@ -125,11 +126,27 @@ struct RowSettings: Hashable {
     }
 }
 
+extension Deployment {
+    /// The site's rules that are for a node.
+    func rules(of name: String) -> [SiteRule] { rules.filter { $0.nodes.contains(name) } }
+
+    /// The site's rules by the names of the nodes that they are for, for who asks for many.
+    var rulesByNode: [String: [SiteRule]] {
+        var result: [String: [SiteRule]] = [:]
+        for rule in rules {
+            for name in rule.nodes { result[name, default: []].append(rule) }
+        }
+        return result
+    }
+}
+
 extension Node {
     /// The permits of the node: its role's rows that apply, in the documentation's order, then the
     /// site's own rules.
     package func permits(in deployment: Deployment) -> [Permit] {
-        resolvedRows(in: deployment, mesh: mesh(in: deployment)).permits(of: self)
+        resolvedRows(
+            in: deployment, mesh: mesh(in: deployment), deployment.rules(of: name)
+        ).permits(of: self)
     }
 
     /// The nodes that the node's inter-node rows are for: the other ones in local placement. On a
@@ -142,13 +159,17 @@ extension Node {
     }
 
     /// The node's rows, and those of every node with equal ``RowSettings``.
-    func resolvedRows(in deployment: Deployment, mesh: Mesh) -> ResolvedRows {
+    ///
+    /// - Parameter rules: the site's that are for the node.
+    func resolvedRows(
+        in deployment: Deployment, mesh: Mesh, _ rules: [SiteRule]
+    ) -> ResolvedRows {
         let rows = deployment.profile.rows.filter { row in
             row.role == role && row.feature.map(features.contains) ?? true
         }
         return ResolvedRows(
             rows.flatMap { permits(of: $0, mesh: mesh) }
-                + deployment.rules.filter { $0.nodes.contains(name) }.map(permit(of:)))
+                + rules.map(permit(of:)))
     }
 
     private func permits(of row: Row, mesh: Mesh) -> [Permit] {

@@ -19,7 +19,8 @@ package struct Policy: Hashable, Sendable {
 
     private init(of node: Node, in deployment: Deployment, mesh: Mesh) {
         self.init(
-            of: node, in: deployment, rows: node.resolvedRows(in: deployment, mesh: mesh))
+            of: node, in: deployment,
+            rows: node.resolvedRows(in: deployment, mesh: mesh, deployment.rules(of: node.name)))
     }
 
     /// - Parameter rows: resolved for a node with the same ``RowSettings``.

@@ -133,7 +133,10 @@ extension Table {
             let way = lacks(packet, onTheWayTo: chain, in: chains)
             for rule in chain.rules {
                 guard let row = rule.counter, !row.hasPrefix(DropCounter.prefix) else { continue }
-                let lacking = way + rule.matches.flatMap { lacks(packet, of: $0) }
+                // A rule that asks for one of the addresses has the last word on them.
+                let lacking =
+                    (rule.asksForAddress ? [] : way)
+                    + rule.matches.flatMap { lacks(packet, of: $0) }
                 if lacking.weight < closest[row]?.weight ?? .max { closest[row] = lacking }
             }
         }
@@ -148,12 +151,7 @@ extension Table {
         _ packet: Packet, onTheWayTo chain: Chain, in chains: [Chain]
     ) -> [Lack] {
         chains.flatMap(\.rules).filter { $0.verdict == .jump(chain.name) }.map { jump in
-            jump.matches.filter {
-                switch $0 {
-                case .source, .destination: true
-                default: false
-                }
-            }.flatMap { lacks(packet, of: $0) }
+            jump.matches.filter(\.isAddress).flatMap { lacks(packet, of: $0) }
         }.min { $0.weight < $1.weight } ?? []
     }
 
@@ -162,7 +160,7 @@ extension Table {
         func unless(
             _ isFulfilled: Bool, _ text: @autoclosure () -> String, of family: AddressFamily? = nil
         ) -> [Lack] {
-            // A peer of the other family is no better peer.
+            // An address of the other family is farther.
             let weight = family == nil || family == packet.family ? 1 : 2
             return isFulfilled ? [] : [Lack(text: text(), weight: weight * Lack.address)]
         }
@@ -170,9 +168,12 @@ extension Table {
         case .family(let family):
             return unless(packet.family == family, "the family is not \(family.rawValue)")
         case .source(let address):
-            return unless(packet.source == address, "the source is not \(address)")
+            return unless(
+                packet.source == address, "the source is not \(address)", of: address.family)
         case .destination(let address):
-            return unless(packet.destination == address, "the destination is not \(address)")
+            return unless(
+                packet.destination == address, "the destination is not \(address)",
+                of: address.family)
         case .sourceIn(let set, let family):
             return unless(
                 contains(set, packet.source),
@@ -227,5 +228,19 @@ extension Table {
         let shown = elements.prefix(4).joined(separator: ", ")
         let more = elements.count > 4 ? ", … \(elements.count) in all" : ""
         return "\(name) (\(shown)\(more))"
+    }
+}
+
+extension Rule {
+    fileprivate var asksForAddress: Bool { matches.contains(where: \.isAddress) }
+}
+
+extension Match {
+    /// Whether it asks for one address, which is the node's: peers are named sets.
+    fileprivate var isAddress: Bool {
+        switch self {
+        case .source, .destination: true
+        default: false
+        }
     }
 }

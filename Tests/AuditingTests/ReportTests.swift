@@ -89,9 +89,14 @@ struct ReportTests {
             })
         #expect(
             line.code == [
-                "input_tcp: tcp dport 9100 ip daddr 10.0.0.21 ip saddr @site.node-exporter.v4 counter name \"site.node-exporter\" accept comment \"site.node-exporter\"",
-                "input_tcp: tcp dport 9100 ip daddr 198.51.100.21 ip saddr @site.node-exporter.v4 counter name \"site.node-exporter\" accept comment \"site.node-exporter\"",
+                "input_tcp: tcp dport 9100 ip saddr @site.node-exporter.v4 counter name \"site.node-exporter\" accept comment \"site.node-exporter\""
             ])
+        let ways = [("tcp", 6), ("udp", 17)].flatMap { name, number in
+            ["ip daddr 10.0.0.21", "ip daddr 198.51.100.21", "ip6 daddr 2001:db8::21"].map {
+                "input: meta l4proto \(number) \($0) jump input_\(name) comment \"\(name)\""
+            }
+        }
+        #expect(try Self.section(report, "rows").blocks.contains(.code(ways)))
         #expect(try Self.row(report, "refused", "drop.in") == ["drop.in", "1,234", "98 kB"])
     }
 

@@ -17,7 +17,7 @@ extension Deployment {
         lines.append("rules:\(rules.isEmpty ? " []" : "")")
         for rule in rules {
             lines.append(
-                "  - {name: \(rule.name), nodes: [\(rule.nodes.joined(separator: ", "))], direction: \(rule.direction.rawValue), protocol: \(rule.protocol.name)\(rule.portsAndPeers)}"
+                "  - {name: \(rule.name), nodes: [\(rule.nodes.sorted().joined(separator: ", "))], direction: \(rule.direction.rawValue), protocol: \(rule.protocol.name)\(rule.portsAndPeers)}"
             )
         }
         lines.append(

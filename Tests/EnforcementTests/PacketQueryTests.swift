@@ -97,7 +97,7 @@ import Testing
 
     /// The address of the node is asked for on the way to most rules, and by the others themselves.
     @Test func aRefusalNamesTheAddressesThatArePermitted() throws {
-        let text =
+        var text =
             Self.node
             + "features: {ssh: true}\npeers: {ssh_clients: [10.9.0.1, \"2001:db8:9::1\"]}\n"
         func nearest(_ to: String, _ change: (inout Packet) -> Void = { _ in }) throws -> [String] {
@@ -122,11 +122,23 @@ import Testing
                 "conferencing.in.ssh",
                 "the source 2001:db8:7::7 is not in peers.ssh_clients.v6 (2001:db8:9::1)",
             ])
-        // An address of the host that is not the node's.
+        // Addresses of the host that are not the node's.
         let other = try #require(IPAddress("10.0.0.29"))
         #expect(
             try nearest("10.0.0.21:443") { $0.destination = other } == [
                 "conferencing.in.https", "the destination is not 10.0.0.21",
+            ])
+        let other6 = try #require(IPAddress("2001:db8::29"))
+        #expect(
+            try nearest("[2001:db8::21]:443") { $0.destination = other6 } == [
+                "conferencing.in.https", "the destination is not 2001:db8::21",
+            ])
+        // A row that is for one of two.
+        text = text.replacing(
+            "\"2001:db8::21\"]", with: "\"2001:db8::21\"], secondary_address: 198.51.100.21")
+        #expect(
+            try nearest("10.0.0.21:5061") { $0.destination = other } == [
+                "conferencing.in.sip-tls", "the destination is not 198.51.100.21",
             ])
     }
 

@@ -55,6 +55,42 @@ import Testing
         #expect(rules.changes(from: rules) == [])
     }
 
+    /// Where rows are for all addresses, the way to their rules asks for these.
+    @Test(arguments: [
+        ("10.0.0.21", "10.0.0.29", ["https", "sip-tls", "media", "esp"], []),
+        (
+            "10.0.0.21", #"[10.0.0.21, "2001:db8::21"]"#, ["https", "sip-tls", "media"],
+            ["drop.in"]
+        ),
+        (
+            "10.0.0.21", "10.0.0.21, secondary_address: 198.51.100.21",
+            ["https", "sip-tls", "media"], ["ssh", "ike", "esp"]
+        ),
+    ])
+    func addressesThatChangeAreToldOfTheRowsThatBindToThem(
+        _ old: String, _ new: String, _ changed: [String], _ same: [String]
+    ) throws {
+        func rules(_ address: String) throws -> NodeRules {
+            let text = """
+                features: {ssh: true}
+                nodes:
+                  conf: {role: conferencing, address: \(address)}
+                  other: {role: conferencing, address: 10.0.0.22}
+                enforce: [conf]
+
+                """
+            return try #require(compile(text).target?.nodeRules)
+        }
+        let changes = try rules(new).changes(from: try rules(old))
+        #expect(changes.allSatisfy { $0.kind == .changed || $0.row == "drop.in.unanswered" })
+        let rows = Set(changes.map(\.row))
+        for row in changed { #expect(rows.contains("conferencing.in.\(row)"), "\(row)") }
+        for row in same {
+            #expect(!rows.contains("conferencing.in.\(row)") && !rows.contains(row), "\(row)")
+        }
+        #expect(try rules(new).changes(from: try rules(new)) == [])
+    }
+
     // MARK: Gateway
 
     static let a = "  a: {role: conferencing, address: 10.0.0.21}"
