@@ -11,7 +11,7 @@ struct GroupFacts {
     let tables: [PortTable]
     /// The rules of each row in nft's language, with their chains.
     let rules: [String: [String]]
-    /// The rules by which packets of the group's addresses come to those.
+    /// The rules that lead packets of the group's addresses, and no others, to chains of those.
     private let ways: [Direction: [String]]
     private let open: [Direction: [String: DrawnRow]]
 
@@ -78,7 +78,8 @@ struct GroupFacts {
         self.ways = ways
     }
 
-    /// The rules, with their chains, by which packets of the group's addresses come to its rows'.
+    /// The rules, with their chains, that lead packets of the group's addresses to chains of its
+    /// rows.
     func ways(_ direction: Direction) -> [String] { ways[direction] ?? [] }
 
     /// Lines that permit something, by id, with how the diagram tells them.

@@ -82,7 +82,7 @@ extension Audit {
                 if !ways.isEmpty {
                     blocks += [
                         .paragraph(
-                            "Packets come to the rules of the rows by these, which ask for the nodes' addresses:"
+                            "The chains that these rules name judge packets of the nodes' addresses only:"
                         ),
                         .code(ways),
                     ]

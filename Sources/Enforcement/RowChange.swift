@@ -176,8 +176,8 @@ private struct TableMeanings {
         elements = sets.mapValues { $0.addresses.elements.joined(separator: ",") }
     }
 
-    /// By row, the rules of a node's own table. Other rules, as those for loopback and ICMP errors,
-    /// are the same in every table, but for the jumps that ask for the node's addresses.
+    /// By row, the rules of a node's own table. Others, as those for loopback and ICMP errors, are
+    /// of no row.
     func rows(_ texts: inout TextNumbers) -> [String: [RuleMeaning]] {
         var asked: [String: AddressSet] = [:]
         for rule in chains.values.flatMap(\.rules) {
@@ -239,7 +239,7 @@ private struct TableMeanings {
         for match in rule.matches {
             if let family = match.family { families.formIntersection([family]) }
             guard let name = match.setName, let set = sets[name] else {
-                // The family is told apart by the node's addresses.
+                // The family is told apart by the node's addresses, or by the ports.
                 if case .family = match { continue }
                 // Peers are named sets.
                 if let address = match.address {

@@ -130,12 +130,11 @@ extension Table {
         let chains = chains.filter { $0.name == branch || $0.name.hasPrefix("\(branch)_") }
         var closest: [String: [Lack]] = [:]
         for chain in chains {
-            let way = lacks(packet, onTheWayTo: chain, in: chains)
+            let ways = chains.flatMap(\.rules).filter { $0.verdict == .jump(chain.name) }
             for rule in chain.rules {
                 guard let row = rule.counter, !row.hasPrefix(DropCounter.prefix) else { continue }
-                // A rule that asks for one of the addresses has the last word on them.
                 let lacking =
-                    (rule.asksForAddress ? [] : way)
+                    lacks(packet, of: ways, to: rule)
                     + rule.matches.flatMap { lacks(packet, of: $0) }
                 if lacking.weight < closest[row]?.weight ?? .max { closest[row] = lacking }
             }
@@ -145,13 +144,13 @@ extension Table {
         }
     }
 
-    /// What the packet lacks of the addresses that jumps to a chain ask for, by the closest jump.
-    /// The protocol, which they ask for as well, the chain's rules have themselves.
-    private func lacks(
-        _ packet: Packet, onTheWayTo chain: Chain, in chains: [Chain]
-    ) -> [Lack] {
-        chains.flatMap(\.rules).filter { $0.verdict == .jump(chain.name) }.map { jump in
-            jump.matches.filter(\.isAddress).flatMap { lacks(packet, of: $0) }
+    /// What the packet lacks of the addresses that jumps to a rule's chain ask for, by the closest
+    /// jump. The protocol, which they ask for as well, the rule has itself, and where it asks for one
+    /// of the addresses, it has the last word on them.
+    private func lacks(_ packet: Packet, of ways: [Rule], to rule: Rule) -> [Lack] {
+        if rule.asksForAddress { return [] }
+        return ways.filter { !$0.excludes(rule) }.map { way in
+            way.matches.filter(\.isAddress).flatMap { lacks(packet, of: $0) }
         }.min { $0.weight < $1.weight } ?? []
     }
 

@@ -133,6 +133,17 @@ import Testing
             try nearest("[2001:db8::21]:443") { $0.destination = other6 } == [
                 "conferencing.in.https", "the destination is not 2001:db8::21",
             ])
+        // A rule of the other family has no way of the packet's.
+        text += """
+            rules:
+              - {name: x, nodes: all, direction: inbound, protocol: tcp, destination_ports: 9100, peers: ["2001:db8:9::1"]}
+
+            """
+        #expect(
+            try nearest("10.0.0.21:9100") { $0.destination = other } == [
+                "site.x", "the destination is not 2001:db8::21",
+                "the source 192.0.2.7 is not in site.x.v6 (2001:db8:9::1)",
+            ])
         // A row that is for one of two.
         text = text.replacing(
             "\"2001:db8::21\"]", with: "\"2001:db8::21\"], secondary_address: 198.51.100.21")
