@@ -133,7 +133,7 @@ extension Audit {
                 .opens, "features.\(feature.rawValue)",
                 "\(footnote.rawValue) \(footnote.text)", "on", ids { $0.feature == feature })
         }
-        for rule in deployment.rules where rule.nodes.contains(node.name) {
+        for rule in deployment.rules(of: node.name) {
             let line = facts.tables.first { $0.direction == rule.direction }?.lines.first {
                 $0.id == rule.id
             }

@@ -46,13 +46,14 @@ struct GroupFacts {
             }
         }
         var ways: [Direction: [String]] = [:]
-        func collectWays(_ chains: [Chain], to targets: [Direction: [String]]) {
-            for chain in chains where chain.hook != nil {
+        func collectWays(_ chains: [Chain], _ direction: (Hook, _ target: String) -> Direction?) {
+            for chain in chains {
+                guard let hook = chain.hook else { continue }
                 for rule in chain.rules {
-                    guard case .jump(let target) = rule.verdict else { continue }
-                    for (direction, names) in targets where names.contains(target) {
-                        ways[direction, default: []].append("\(chain.name): \(rule.text)")
-                    }
+                    guard case .jump(let target) = rule.verdict,
+                        let direction = direction(hook, target)
+                    else { continue }
+                    ways[direction, default: []].append("\(chain.name): \(rule.text)")
                 }
             }
         }
@@ -61,18 +62,24 @@ struct GroupFacts {
             let own = ["\(group.policyClass)_in", "\(group.policyClass)_out"]
             let chains = compiled.flatMap(\.chains)
             collect(chains.filter { own.contains($0.name) })
-            collectWays(chains, to: [.inbound: [own[0]], .outbound: [own[1]]])
+            collectWays(chains) { _, target in
+                target == own[0] ? .inbound : target == own[1] ? .outbound : nil
+            }
         case .local:
             let name = group.representative.tableName
             let table =
                 compiled.first { $0.name == name }
                 ?? Policy(of: group.representative, in: deployment).compileLocal()
             collect(table.chains)
-            collectWays(
-                table.chains,
-                to: [
-                    .inbound: ["input_tcp", "input_udp"], .outbound: ["output_tcp", "output_udp"],
-                ])
+            let ofRows = table.chains.filter { chain in
+                chain.rules.contains {
+                    $0.counter.map { !$0.hasPrefix(DropCounter.prefix) } ?? false
+                }
+            }.map(\.name)
+            collectWays(table.chains) { hook, target in
+                guard ofRows.contains(target) else { return nil }
+                return hook.point == .output ? .outbound : .inbound
+            }
         }
         self.rules = rules
         self.ways = ways

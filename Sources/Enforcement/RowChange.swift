@@ -273,24 +273,4 @@ extension Match {
         default: nil
         }
     }
-
-    /// The only address that packets which fulfil it are from or to.
-    fileprivate var address: IPAddress? {
-        switch self {
-        case .source(let address), .destination(let address): address
-        default: nil
-        }
-    }
-
-    /// The only family whose packets can fulfil it; nil where both can.
-    fileprivate var family: AddressFamily? {
-        switch self {
-        case .family(let family), .sourceIn(_, let family), .destinationIn(_, let family),
-            .icmpType(let family, _):
-            family
-        case .source(let address), .destination(let address): address.family
-        case .hopLimit: .ipv6
-        default: nil
-        }
-    }
 }

@@ -128,7 +128,7 @@ struct RowSettings: Hashable {
 
 extension Deployment {
     /// The site's rules that are for a node.
-    func rules(of name: String) -> [SiteRule] { rules.filter { $0.nodes.contains(name) } }
+    package func rules(of name: String) -> [SiteRule] { rules.filter { $0.nodes.contains(name) } }
 
     /// The site's rules by the names of the nodes that they are for, for who asks for many.
     var rulesByNode: [String: [SiteRule]] {

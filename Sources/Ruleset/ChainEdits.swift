@@ -92,17 +92,6 @@ extension Match {
         }
     }
 
-    /// The family of all packets that meet it.
-    private var family: AddressFamily? {
-        switch self {
-        case .family(let family), .sourceIn(_, let family), .destinationIn(_, let family): family
-        case .source(let address), .destination(let address): address.family
-        case .icmpType(let family, _): family
-        case .hopLimit: .ipv6
-        default: nil
-        }
-    }
-
     /// The protocol number of all packets that meet it.
     private var number: UInt8? {
         switch self {

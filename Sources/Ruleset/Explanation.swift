@@ -148,9 +148,9 @@ extension Table {
     /// jump. The protocol, which they ask for as well, the rule has itself, and where it asks for one
     /// of the addresses, it has the last word on them.
     private func lacks(_ packet: Packet, of ways: [Rule], to rule: Rule) -> [Lack] {
-        if rule.asksForAddress { return [] }
+        if rule.matches.contains(where: { $0.address != nil }) { return [] }
         return ways.filter { !$0.excludes(rule) }.map { way in
-            way.matches.filter(\.isAddress).flatMap { lacks(packet, of: $0) }
+            way.matches.filter { $0.address != nil }.flatMap { lacks(packet, of: $0) }
         }.min { $0.weight < $1.weight } ?? []
     }
 
@@ -227,19 +227,5 @@ extension Table {
         let shown = elements.prefix(4).joined(separator: ", ")
         let more = elements.count > 4 ? ", … \(elements.count) in all" : ""
         return "\(name) (\(shown)\(more))"
-    }
-}
-
-extension Rule {
-    fileprivate var asksForAddress: Bool { matches.contains(where: \.isAddress) }
-}
-
-extension Match {
-    /// Whether it asks for one address, which is the node's: peers are named sets.
-    fileprivate var isAddress: Bool {
-        switch self {
-        case .source, .destination: true
-        default: false
-        }
     }
 }

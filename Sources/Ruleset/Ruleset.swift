@@ -165,6 +165,29 @@ package enum Match: Hashable, Sendable {
     case willBeEncrypted
 }
 
+extension Match {
+    /// The one address that it asks for: in compiled rules the node's own, since peers are named
+    /// sets.
+    package var address: IPAddress? {
+        switch self {
+        case .source(let address), .destination(let address): address
+        default: nil
+        }
+    }
+
+    /// The only family whose packets can fulfil it; nil where both can.
+    package var family: AddressFamily? {
+        switch self {
+        case .family(let family), .sourceIn(_, let family), .destinationIn(_, let family),
+            .icmpType(let family, _):
+            family
+        case .source(let address), .destination(let address): address.family
+        case .hopLimit: .ipv6
+        default: nil
+        }
+    }
+}
+
 /// `ct state`, which unlike a packet's own state can be "not tracked".
 package enum TrackedState: String, Hashable, Sendable, CaseIterable {
     case established
