@@ -6,7 +6,7 @@ struct SchemaNode {
 
     init(_ members: [String: JSONValue]) { self.members = members }
 
-    var value: JSONValue { .object(members) }
+    var value: JSONValue { .object(JSONObject(members)) }
 
     /// The same with what editors show.
     func described(_ description: String, default: JSONValue? = nil) -> Self {
@@ -93,10 +93,12 @@ struct SchemaNode {
     ) -> Self where Key.RawValue == String {
         let properties = Key.allCases.map { key in
             let schema = value(key)
-            return (key.rawValue, (required.contains(key) ? schema : schema.orNothing).value)
+            return (
+                key: key.rawValue, value: (required.contains(key) ? schema : schema.orNothing).value
+            )
         }
         var members: [String: JSONValue] = [
-            "type": "object", "properties": .object(Dictionary(uniqueKeysWithValues: properties)),
+            "type": "object", "properties": .object(JSONObject(properties)),
             "additionalProperties": false,
         ]
         if !required.isEmpty {
@@ -109,14 +111,14 @@ struct SchemaNode {
     func refusing<Key: RawRepresentable>(
         _ keys: Key..., where other: Key, isOneOf words: [String]
     ) -> Self where Key.RawValue == String {
-        let refused = keys.map { ($0.rawValue, JSONValue.object(["type": "null"])) }
+        let refused = keys.map { (key: $0.rawValue, value: JSONValue.object(["type": "null"])) }
         var result = self
         result.members["if"] = [
             "properties": .object([other.rawValue: Self.words(words).value]),
             "required": [.string(other.rawValue)],
         ]
         result.members["then"] = [
-            "properties": .object(Dictionary(uniqueKeysWithValues: refused))
+            "properties": .object(JSONObject(refused))
         ]
         return result
     }

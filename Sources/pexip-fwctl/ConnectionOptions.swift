@@ -13,7 +13,7 @@ struct ConnectionOptions: ParsableArguments {
     /// - Parameter isQuiet: nothing is said of how long it takes.
     /// - Throws: ``Failure`` in words for people.
     func call<Result: Decodable>(
-        _ method: String, _ parameters: [String: JSONValue] = [:], member: String? = nil,
+        _ method: String, _ parameters: JSONObject = [:], member: String? = nil,
         isQuiet: Bool = false, as type: Result.Type
     ) throws -> Result {
         try inWords {
