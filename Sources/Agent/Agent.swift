@@ -54,20 +54,24 @@ package struct Agent: Sendable {
             journal: journal)
 
         let (events, queue) = AsyncStream.makeStream(of: AgentEvent.self)
+        let (checks, checkQueue) = AsyncStream.makeStream(of: AgentCheck.self)
         let clock = TimerClock()
         let notifier = ServiceNotifier()
         let refusals = RefusalWatch(access.keeper, reconciler: reconciler, log: log)
+        let configuration = HostConfiguration(directory: options.configurationDirectory, log: log)
         let control = ControlService(
-            reconciler: reconciler, refusals: refusals, commands: queue)
+            reconciler: reconciler, refusals: refusals,
+            planner: Planner(configuration, reconciler.inspector), events: queue)
         let heard = HeardChanges()
         let shadows = ShadowWatch { queue.yield(.shadows) }
         let loop = AgentLoop(
-            options: options, log: log, kernel: kernel, reconciler: reconciler, queue: queue,
-            notifier: notifier, heard: heard, shadows: shadows, refusals: refusals)
+            configuration: configuration, log: log, kernel: kernel, reconciler: reconciler,
+            queue: queue, checkQueue: checkQueue, notifier: notifier, heard: heard,
+            shadows: shadows, refusals: refusals)
 
         await loop.start()
         let server = try await control.serve(at: options.socketPath, log: log)
-        await loop.tellReady()
+        loop.tellReady()
         try await withThrowingDiscardingTaskGroup { group in
             defer { group.cancelAll() }
             group.addTask {
@@ -83,7 +87,7 @@ package struct Agent: Sendable {
             group.addTask {
                 for await event in ruleset {
                     shadows.heard(event)
-                    if heard.add(event) { queue.yield(.ruleset) }
+                    if heard.add(event) { checkQueue.yield(.ruleset) }
                 }
                 queue.yield(.failure("the kernel's ruleset is watched no more"))
             }
@@ -96,7 +100,7 @@ package struct Agent: Sendable {
             group.addTask { for await signal in signals { queue.yield(.signal(signal)) } }
             group.addTask {
                 for await _ in Ticks(every: Self.checkInterval, by: clock) {
-                    queue.yield(.check)
+                    checkQueue.yield(.check)
                     queue.yield(.shadows)
                 }
             }
@@ -112,7 +116,13 @@ package struct Agent: Sendable {
                     reconciler: reconciler, log: log)
                 group.addTask { await file.keepFresh(journal.events()) }
             }
-            // Reads and compiles, for seconds where there is much: those above listen meanwhile.
+            group.addTask {
+                try await withTaskExecutorPreference(QueueTaskExecutor(label: "agent-checks")) {
+                    try await loop.runChecks(checks)
+                }
+            }
+            // Reads and compiles, for seconds where there is much: those above listen meanwhile, and
+            // repair.
             try await withTaskExecutorPreference(QueueTaskExecutor(label: "agent-loop")) {
                 try await loop.run(events)
             }
@@ -146,23 +156,28 @@ struct Ticks: AsyncSequence, AsyncIteratorProtocol {
     func makeAsyncIterator() -> Ticks { self }
 }
 
+/// What the agent does beside taking up changes, which may take long: looks at the kernel, and repairs
+/// it.
+enum AgentCheck: Sendable {
+    /// ``HeardChanges`` holds something.
+    case ruleset
+    /// Compare the kernel with the generation in force.
+    case check
+    /// The service manager's, through both queues, so that an agent that hangs is noticed.
+    case watchdog
+}
+
 /// What the agent's loop takes up.
 enum AgentEvent: Sendable {
     /// - Parameter noticed: when it had settled, since the host was started.
     case directory([DirectoryChange], noticed: Duration)
     case addresses
-    /// ``HeardChanges`` holds something.
-    case ruleset
     case signal(Signal)
-    /// To be carried out before the instant, or not at all: a client that gave up must not be
-    /// surprised later.
-    ///
-    /// - Parameter noticed: when it was asked for, since the host was started.
-    case command(
-        Command, noticed: Duration, before: ContinuousClock.Instant,
-        reply: CheckedContinuation<ApplyReport, Never>)
-    /// Compare the kernel with the generation in force.
-    case check
+    case command(PendingCommand)
+    /// Something was done beside this queue, after which there may be more to do.
+    case done
+    /// Flows that the generation in force does not permit were looked for.
+    case flowsEnded
     /// Look at other programs' tables, which changed.
     case shadows
     /// Try a configuration again that could not be put in force.
@@ -176,11 +191,85 @@ enum AgentEvent: Sendable {
     /// What a client of the control socket wants done.
     enum Command: Sendable {
         case apply(Reconciler.ApplyRequest)
-        /// Say what `apply` would do.
-        case plan(Reconciler.ApplyRequest)
-        case confirm
         case rollback(generation: Int?)
         case flush
+    }
+}
+
+/// A command that waits for its turn.
+final class PendingCommand: Sendable {
+    private enum State {
+        case waiting(CheckedContinuation<Conclusion?, Never>)
+        /// Somebody carries it out, whoever waits for it.
+        case begun(CheckedContinuation<Conclusion?, Never>)
+        case abandoned
+        case done
+    }
+
+    let command: AgentEvent.Command
+    /// When it was asked for, since the host was started.
+    let noticed = BootTime.now
+    /// It is to be carried out before this, or not at all: a client that gave up must not be surprised
+    /// later.
+    private let deadline: ContinuousClock.Instant
+    private let state = Mutex<State>(.abandoned)
+
+    /// - Parameter time: how long it may wait.
+    init(_ command: AgentEvent.Command, within time: Duration) {
+        self.command = command
+        deadline = .now + time
+    }
+
+    /// Hands the command over and waits for what comes of it.
+    ///
+    /// - Returns: nil where the client has gone, or its time has passed, before anybody began.
+    func conclusion(
+        _ handOver: @Sendable (PendingCommand) -> Void
+    ) async -> Conclusion? {
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { reply in
+                state.withLock { $0 = .waiting(reply) }
+                if Task.isCancelled { abandon() } else { handOver(self) }
+            }
+        } onCancel: {
+            abandon()
+        }
+    }
+
+    /// Whether anybody waits for it.
+    var isWaiting: Bool {
+        if deadline < .now { abandon() }
+        return state.withLock { state in
+            if case .waiting = state { true } else { false }
+        }
+    }
+
+    /// Whether it is still to be carried out; from then on nobody may give it up.
+    func begin() -> Bool {
+        guard isWaiting else { return false }
+        return state.withLock { state in
+            guard case .waiting(let reply) = state else { return false }
+            state = .begun(reply)
+            return true
+        }
+    }
+
+    func conclude(_ conclusion: Conclusion) {
+        let reply = state.withLock { state -> CheckedContinuation<Conclusion?, Never>? in
+            guard case .begun(let reply) = state else { return nil }
+            state = .done
+            return reply
+        }
+        reply?.resume(returning: conclusion)
+    }
+
+    private func abandon() {
+        let reply = state.withLock { state -> CheckedContinuation<Conclusion?, Never>? in
+            guard case .waiting(let reply) = state else { return nil }
+            state = .abandoned
+            return reply
+        }
+        reply?.resume(returning: nil)
     }
 }
 
@@ -236,13 +325,14 @@ struct AgentFailure: Error, CustomStringConvertible {
     let description: String
 }
 
-/// Takes up one event after another, so that operations on the kernel never overlap.
+/// Takes up changes, one after another, and beside them what is to be repaired.
 private struct AgentLoop: Sendable {
-    let options: AgentOptions
+    let configuration: HostConfiguration
     let log: Logger
     let kernel: NftablesKernel
     let reconciler: Reconciler
     let queue: AsyncStream<AgentEvent>.Continuation
+    let checkQueue: AsyncStream<AgentCheck>.Continuation
     let notifier: ServiceNotifier
     let heard: HeardChanges
     let shadows: ShadowWatch
@@ -256,17 +346,23 @@ private struct AgentLoop: Sendable {
     private let deadlines = PendingTimer()
     private let rest = PendingTimer()
     private let retryPace = RetryPace()
+    private let flowPace = RetryPace()
+    /// The last search for flows whose end is waited for.
+    private let followed = Shared<Task<Revocation, Never>?>(nil)
+    private let following = QueueTaskExecutor(label: "agent-flows")
 
     init(
-        options: AgentOptions, log: Logger, kernel: NftablesKernel, reconciler: Reconciler,
-        queue: AsyncStream<AgentEvent>.Continuation, notifier: ServiceNotifier,
+        configuration: HostConfiguration, log: Logger, kernel: NftablesKernel,
+        reconciler: Reconciler, queue: AsyncStream<AgentEvent>.Continuation,
+        checkQueue: AsyncStream<AgentCheck>.Continuation, notifier: ServiceNotifier,
         heard: HeardChanges, shadows: ShadowWatch, refusals: RefusalWatch
     ) {
-        self.options = options
+        self.configuration = configuration
         self.log = log
         self.kernel = kernel
         self.reconciler = reconciler
         self.queue = queue
+        self.checkQueue = checkQueue
         self.notifier = notifier
         self.heard = heard
         self.shadows = shadows
@@ -279,11 +375,11 @@ private struct AgentLoop: Sendable {
         let noticed = BootTime.now
         await reconciler.start(reload(), noticed: noticed)
         await shadows
-        await checkAgainIfNeeded()
+        await followUp()
     }
 
-    func tellReady() async {
-        let line = await reconciler.summary
+    func tellReady() {
+        let line = reconciler.inspector.overview.summary
         tell { () throws(SystemError) in try notifier.ready(status: line) }
         log.notice("ready: \(line)")
     }
@@ -297,12 +393,12 @@ private struct AgentLoop: Sendable {
         }
     }
 
-    private func tellStatus() async {
-        let line = await reconciler.summary
+    private func tellStatus() {
+        let line = reconciler.inspector.overview.summary
         tell { () throws(SystemError) in try notifier.status(line) }
     }
 
-    /// Returns when the agent is asked to end.
+    /// Takes up changes; returns when the agent is asked to end.
     func run(_ events: AsyncStream<AgentEvent>) async throws {
         for await event in events {
             switch event {
@@ -312,8 +408,7 @@ private struct AgentLoop: Sendable {
                 }
             case .deadline:
                 await reconciler.keepDeadlines()
-                await checkAgainIfNeeded()
-                await tellStatus()
+                await followUp()
             case .directory(let changes, let noticed):
                 for case .failed(let error) in changes {
                     throw AgentFailure(
@@ -323,102 +418,90 @@ private struct AgentLoop: Sendable {
             case .addresses:
                 // The files as they were read last: they may be half written now.
                 await takeUpConfiguration(
-                    noticed: BootTime.now, compile(loaded.value ?? read()))
-            case .ruleset:
-                _ = try await takeUpChanges()
-            case .check:
-                let wasUnstored = await reconciler.isUnstored
-                await reconciler.secure()
-                // Whoever changed something just now is known.
-                if try await !takeUpChanges() { await check(after: nil) }
-                if await reconciler.isUnstored {
-                    checkAgain(in: Self.storeInterval)
-                } else if wasUnstored {
-                    // Not as late as the retries have become by now.
-                    queue.yield(.retry)
-                }
+                    noticed: BootTime.now, configuration.compile(loaded.value ?? read()))
             case .shadows:
                 shadows.run { await reconciler.lookForShadows() }
             case .signal(.hangUp):
                 tell { () throws(SystemError) in try notifier.reloading() }
                 await takeUpConfiguration(noticed: BootTime.now, reload())
-                await tellReady()
+                tellReady()
             case .signal(let signal):
                 await reconciler.announceEnd("\(signal): ending; the rules stay in force")
                 tell { () throws(SystemError) in try notifier.stopping() }
                 return
-            case .command(let command, let noticed, let deadline, let reply):
-                reply.resume(
-                    returning: deadline < .now
-                        ? ApplyReport(
-                            outcome: .failed, generation: nil,
-                            problem: "the agent was busy for too long; nothing was done")
-                        : await carryOut(command, noticed: noticed, reload()))
-                await checkAgainIfNeeded()
-                await tellStatus()
+            case .command(let command):
+                await carryOut(command)
+                await followUp()
+            case .done:
+                await followUp()
+            case .flowsEnded:
+                if reconciler.inspector.overview.hasRefusedFlows {
+                    checkAgain(in: flowPace.next())
+                } else {
+                    flowPace.reset()
+                }
+                tellStatus()
             case .watchdog:
-                tell { () throws(SystemError) in try notifier.watchdog() }
+                checkQueue.yield(.watchdog)
             case .failure(let reason):
                 throw AgentFailure(description: reason)
             }
         }
     }
 
-    /// Reads the directory and compiles it for this host.
-    private func reload() -> Compilation { compile(read()) }
-
-    private func read() -> LoadedConfiguration {
-        let read = ConfigurationDirectory(options.configurationDirectory).load()
-        loaded.value = read
-        return read
-    }
-
-    private func compile(_ loaded: LoadedConfiguration) -> Compilation {
-        do throws(Errno) {
-            return Compilation(
-                loaded, hostAddresses: try HostAddresses.current(), routes: routes)
-        } catch {
-            return Compilation(
-                refusing: loaded, because: "this host's addresses can't be read: \(error)")
-        }
-    }
-
-    /// This host's routing as the kernel has it now. What can't be asked is not warned of.
-    private var routes: HostRoutes {
-        let lookup: RouteLookup?
-        do {
-            lookup = try RouteLookup()
-        } catch {
-            log.warning("can't ask for routes: \(error)")
-            lookup = nil
-        }
-        return HostRoutes(forwarded: Forwarding.families) { [log] address in
-            do {
-                return try lookup?.hasRoute(to: address) ?? true
-            } catch {
-                log.warning("can't ask for the route to \(address): \(error)")
-                return true
+    /// Looks at the kernel and repairs it, until the task is cancelled.
+    func runChecks(_ checks: AsyncStream<AgentCheck>) async throws {
+        for await check in checks {
+            switch check {
+            case .ruleset:
+                _ = try await takeUpChanges()
+            case .check:
+                let wasUnstored = await reconciler.isUnstored
+                await reconciler.secure()
+                // Whoever changed something just now is known.
+                if try await !takeUpChanges() { await self.check(after: nil) }
+                if await reconciler.isUnstored {
+                    checkAgain(in: Self.storeInterval)
+                } else if wasUnstored {
+                    // Not as late as the retries have become by now.
+                    queue.yield(.retry)
+                }
+            case .watchdog:
+                tell { () throws(SystemError) in try notifier.watchdog() }
             }
         }
+    }
+
+    /// Reads the directory and compiles it for this host.
+    private func reload() -> Compilation { configuration.compile(read()) }
+
+    private func read() -> LoadedConfiguration {
+        let read = configuration.read()
+        loaded.value = read
+        return read
     }
 
     private func takeUpConfiguration(noticed: Duration, _ compilation: Compilation) async {
         await reconciler.configurationChanged(
             compilation, origin: .directory, noticed: noticed)
-        await checkAgainIfNeeded()
-        await tellStatus()
+        await followUp()
     }
 
-    private func carryOut(
-        _ command: AgentEvent.Command, noticed: Duration, _ compilation: Compilation
-    ) async -> ApplyReport {
-        switch command {
-        case .plan(let request): await reconciler.plan(compilation, request)
+    private func carryOut(_ pending: PendingCommand) async {
+        switch pending.command {
         case .apply(let request):
-            await reconciler.apply(compilation, request, noticed: noticed)
-        case .confirm: await reconciler.confirm()
-        case .rollback(let generation): await reconciler.rollback(to: generation)
-        case .flush: await reconciler.flush()
+            // For nobody where the client has gone.
+            guard pending.isWaiting else { return }
+            let compilation = reload()
+            guard pending.begin() else { return }
+            pending.conclude(
+                await reconciler.apply(compilation, request, noticed: pending.noticed))
+        case .rollback(let generation):
+            guard pending.begin() else { return }
+            pending.conclude(await reconciler.rollback(to: generation))
+        case .flush:
+            guard pending.begin() else { return }
+            pending.conclude(await reconciler.flush())
         }
     }
 
@@ -454,10 +537,26 @@ private struct AgentLoop: Sendable {
             checkAgain(in: delay)
         }
         restLater()
+        await followFlows()
     }
 
     private func checkAgain(in delay: Duration) {
-        checks.schedule(after: delay) { queue.yield(.check) }
+        checks.schedule(after: delay) { checkQueue.yield(.check) }
+    }
+
+    /// Comes back to flows that the generation in force does not permit once they were looked for.
+    private func followFlows() async {
+        guard let revocation = await reconciler.revocation else { return }
+        guard
+            followed.withLock({ followed in
+                defer { followed = revocation }
+                return followed != revocation
+            })
+        else { return }
+        Task(executorPreference: following) {
+            _ = await revocation.value
+            queue.yield(.flowsEnded)
+        }
     }
 
     /// What an operation took of memory goes back a second later.
@@ -465,8 +564,9 @@ private struct AgentLoop: Sendable {
 
     /// After an operation that may have left the kernel behind, a configuration out of force, or
     /// another generation in force.
-    private func checkAgainIfNeeded() async {
+    private func followUp() async {
         restLater()
+        await followFlows()
         await refusals.follow(await reconciler.generationInForce)
         if await reconciler.isOutOfSync { checkAgain(in: .seconds(1)) }
         if let left = await reconciler.timeToNextDeadline {
@@ -479,5 +579,6 @@ private struct AgentLoop: Sendable {
         } else {
             retryPace.reset()
         }
+        tellStatus()
     }
 }

@@ -63,13 +63,40 @@ extension [ConfigurationText] {
     }
 }
 
-extension Generation {
-    /// The deployment that the generation was compiled from; nil where this version reads its
-    /// files otherwise.
-    package var deployment: Deployment? {
+extension [ConfigurationText] {
+    /// The deployment that a generation of these files was compiled from; nil where this version
+    /// reads them otherwise.
+    var deployment: Deployment? {
         LoadedConfiguration(
-            parsing: configuration.map { ConfigurationSource(path: $0.path, text: $0.text) }
+            parsing: map { ConfigurationSource(path: $0.path, text: $0.text) }
         ).deployment
+    }
+}
+
+extension Generation {
+    /// The deployment that the generation was compiled from; nil where this version reads its files
+    /// otherwise.
+    package var deployment: Deployment? { configuration.deployment }
+
+    /// Whether flows are ended that it does not permit.
+    var endsFlows: Bool { revokesEstablished && mode == .enforce }
+
+    /// What a configuration becomes when it is put in force.
+    ///
+    /// - Parameter previous: in force before.
+    init(
+        number: Int, _ target: Compilation.Target, _ compilation: Compilation, _ origin: Origin,
+        after previous: Generation?
+    ) {
+        let files = compilation.sources.map {
+            ConfigurationText(path: $0.path, text: String(decoding: $0.bytes, as: UTF8.self))
+        }
+        self.init(
+            number: number, created: .now, origin: origin,
+            configurationDigest: compilation.configurationDigest, configuration: files,
+            changedFiles: previous.map { files.changes(from: $0.configuration) },
+            mode: target.mode, revokesEstablished: target.revokesEstablished,
+            nodes: target.nodes, ruleset: target.ruleset)
     }
 }
 

@@ -35,6 +35,8 @@ package typealias RouteFinder = (IPAddress) throws -> String?
 /// What the mesh's state is read from, as it was at one moment.
 package struct MeshFacts: Sendable {
     let generation: Generation
+    /// What it was compiled from; nil where this version can't read it.
+    let deployment: Deployment?
     let tables: [ObservedTable]
     let notedSince: Timestamp?
     let now: Timestamp
@@ -63,7 +65,7 @@ package struct MeshSurvey {
 
     package init(_ facts: MeshFacts, route: RouteFinder) throws(MeshProblem) {
         let (generation, now) = (facts.generation, facts.now)
-        guard let deployment = generation.deployment else {
+        guard let deployment = facts.deployment else {
             throw MeshProblem(
                 description:
                     "generation \(generation.number) was made by another version: say pexip-fwctl apply"

@@ -57,8 +57,9 @@ import Testing
         _ notes: [Noted], configuration: String = local, enforcing names: [String] = ["a"],
         query: MeshQuery = MeshQuery(), route: RouteFinder = { _ in "eth0" }
     ) throws -> MeshReport {
+        let generation = generation(configuration, enforcing: names)
         let facts = MeshFacts(
-            generation: generation(configuration, enforcing: names), tables: tables(notes),
+            generation: generation, deployment: generation.deployment, tables: tables(notes),
             notedSince: nil, now: now)
         return try MeshSurvey(facts, route: route).report(query)
     }
@@ -126,8 +127,9 @@ import Testing
 
     @Test func theFamilyThatIsSpokenIsTold() throws {
         let notes: [Noted] = [(.esp, Self.a6, Self.b6, 1), (.esp, Self.b6, Self.a6, 1)]
+        let generation = Self.generation(Self.local, enforcing: ["b"])
         let facts = MeshFacts(
-            generation: Self.generation(Self.local, enforcing: ["b"]),
+            generation: generation, deployment: generation.deployment,
             tables: Self.tables(
                 [],
                 more: [
@@ -214,8 +216,9 @@ import Testing
     }
 
     @Test func whatCannotBeTold() {
+        let generation = Self.generation(Self.local, enforcing: ["a"])
         let facts = MeshFacts(
-            generation: Self.generation(Self.local, enforcing: ["a"]),
+            generation: generation, deployment: generation.deployment,
             tables: [ObservedTable(name: "pexip_fw_x")], notedSince: nil, now: Self.now)
         #expect(throws: MeshProblem.self) { try MeshSurvey(facts) { _ in nil } }
         #expect(throws: MeshProblem.self) {

@@ -182,6 +182,15 @@ import Testing
         ("tcp", "10.0.0.21", "tcp needs the destination's port"),
         ("6", "10.0.0.21", "6 needs the destination's port"),
         ("gre", "10.0.0.21", "gre is no protocol"), ("256", "10.0.0.21", "256 is no protocol"),
+        (
+            String(repeating: "\u{1f1e6}", count: 260_000), "10.0.0.21",
+            "the protocol has more than 64 characters"
+        ),
+        (
+            "tcp", String(repeating: "\u{1f1e6}", count: 260_000),
+            "the destination has more than 64 characters"
+        ),
+        ("tcp", "\u{1f1e6}:\u{1f1e6}", "\u{1f1e6}:\u{1f1e6} is no address"),
     ])
     func questionsWithoutAnAnswer(_ ipProtocol: String, _ to: String, _ problem: String) throws {
         let target = try #require(compile(Self.node).target)
