@@ -71,14 +71,12 @@ struct ControlService: Sendable {
         case "Metrics":
             return try .object(["families": JSONValue(encoding: await inspector.metrics())])
         case "Rules":
-            let tables = inspector.overview.generation?.stamped.tables ?? []
-            return try JSONValue(encoding: RulesReport(tables))
+            return try await rules(call)
         case "Generations":
             let generations = try inspector.generations()
             return try JSONValue(encoding: GenerationsReport(generations))
         case "Ports":
-            let parameters = try call.parameters(as: NodeParameters.self)
-            return try JSONValue(encoding: await ports(of: parameters.node?.text))
+            return try await ports(call)
         case "Counters":
             let parameters = try call.parameters(as: NodeParameters.self)
             return try .object([
@@ -150,7 +148,8 @@ struct ControlService: Sendable {
         return generation
     }
 
-    private func ports(of node: String?) async throws(VarlinkError) -> PortsReport {
+    private func ports(_ call: VarlinkCall) async throws -> JSONValue {
+        let node = try call.parameters(as: NodeParameters.self).node?.text
         let overview = inspector.overview
         let generation = try inForce(overview)
         guard let deployment = overview.deployment.value else {
@@ -159,8 +158,25 @@ struct ControlService: Sendable {
             )
         }
         try Self.require(node, in: generation)
-        return PortsReport(
-            deployment, nodes: node.map { [$0] } ?? generation.nodes.map(\.name))
+        var parts = ReplyParts(call, of: "tables")
+        for group in deployment.groups(named: node.map { [$0] } ?? generation.nodes.map(\.name)) {
+            for table in PortsReport(of: [group], in: deployment).tables {
+                try await parts.add(table)
+            }
+        }
+        return parts.reply
+    }
+
+    private func rules(_ call: VarlinkCall) async throws -> JSONValue {
+        let overview = inspector.overview
+        let ruleset = overview.stamped ?? overview.generation?.stamped
+        var parts = ReplyParts(call, of: "tables")
+        for table in ruleset?.tables ?? [] {
+            for text in table.textParts {
+                try await parts.add(RulesReport.TableText(name: table.name, text: text))
+            }
+        }
+        return parts.reply
     }
 
     /// Refuses a question about a node that is not enforced.

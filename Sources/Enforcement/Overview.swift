@@ -1,6 +1,6 @@
 package import Deployment
 internal import Synchronization
-internal import Ruleset
+package import Ruleset
 
 /// What the agent knows of its work at one moment: with what the kernel counts, everything that it
 /// tells of itself belongs to one of these.
@@ -10,6 +10,8 @@ package struct Overview: Sendable {
     package private(set) var generation: Generation?
     /// What ``generation`` was compiled from.
     package private(set) var deployment = DeploymentSource(nil)
+    /// The generation's tables as they are to stand in the kernel, once they were needed.
+    package var stamped: Ruleset?
     /// What the state directory records, and what is wrong with it.
     var record = Ledger.Record()
     /// The configuration as it was read last, whether it was applied or not.
@@ -47,6 +49,7 @@ package struct Overview: Sendable {
     /// - Parameter deployment: what it was compiled from, where that is known.
     mutating func hold(_ generation: Generation?, from deployment: Deployment? = nil) {
         self.generation = generation
+        stamped = nil
         self.deployment = DeploymentSource(generation?.configuration, deployment)
     }
 

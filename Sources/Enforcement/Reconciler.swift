@@ -28,8 +28,6 @@ package actor Reconciler {
     var overview: Overview
     /// The generation that the kernel is to hold; nil before the first and after a flush.
     var current: Generation? { overview.generation }
-    /// Its tables as they are to stand in the kernel, once they were needed.
-    var stamped: Ruleset?
     var ledger: Ledger
     /// When the kernel was last read and held what was wanted, since the host was started.
     var verified = Duration.zero
@@ -101,7 +99,6 @@ package actor Reconciler {
     /// Lets the kernel's tables be those of a generation, or of none.
     func hold(_ generation: Generation?, from deployment: Deployment? = nil) {
         overview.hold(generation, from: deployment)
-        stamped = nil
     }
 
     /// Ends the flows that the generation in force does not permit, beside everything else. Where that

@@ -54,7 +54,7 @@ extension Reconciler {
             throw ApplyFailure("\(error); \(now)", isHeld: error.isHeld)
         }
         hold(generation, from: deployment)
-        stamped = wanted
+        overview.stamped = wanted
         isInSync()
         overview.failedApply = nil
         await endRefusedFlows()
@@ -139,8 +139,8 @@ extension Reconciler {
         defer { end() }
         // What is to be taken back is not repaired first.
         guard let current, !isOverdue else { return nil }
-        let wanted = stamped ?? current.stamped
-        stamped = wanted
+        let wanted = overview.stamped ?? current.stamped
+        overview.stamped = wanted
         do throws(ApplyFailure) {
             let observed = try await kernel.tables(knownFrom: [wanted])
             let differences = observed.differences(from: wanted)

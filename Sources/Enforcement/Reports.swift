@@ -1,5 +1,4 @@
 package import Deployment
-package import Policy
 package import Ruleset
 
 /// What the agent says of itself: the answer of the control protocol's `Status`, and with it the
@@ -191,21 +190,26 @@ package struct RulesReport: Hashable, Sendable, Codable {
     package struct TableText: Hashable, Sendable, Codable {
         package var name: String
         package var text: String
+
+        package init(name: String, text: String) {
+            self.name = name
+            self.text = text
+        }
     }
 
     package init(_ tables: [Table]) {
         self.tables = tables.map { TableText(name: $0.name, text: $0.text) }
     }
-}
 
-/// Nodes' tables as the documentation prints them: the answer of the control protocol's `Ports`.
-package struct PortsReport: Hashable, Sendable, Codable {
-    package var tables: [PortTable]
-
-    /// - Parameter nodes: names of nodes of the deployment.
-    package init(_ deployment: Deployment, nodes: [String]) {
-        tables = nodes.compactMap(deployment.node(named:)).flatMap {
-            $0.portTables(in: deployment)
+    /// Puts the parts of each table together, which follow each other.
+    package init(joining parts: [TableText]) {
+        tables = []
+        for part in parts {
+            if tables.last?.name == part.name {
+                tables[tables.count - 1].text += part.text
+            } else {
+                tables.append(part)
+            }
         }
     }
 }
