@@ -251,6 +251,31 @@ import Testing
         }
     }
 
+    /// However fast clients come and go, nobody is left with what was theirs. (libdispatch frees what
+    /// it still looks at where a descriptor hangs up.)
+    @Test func clientsThatComeAndGo() async throws {
+        var limits = TestService.patient
+        limits.connections = .init(burst: 1_000_000, perSecond: 1_000_000)
+        limits.connectionsOfRoot = limits.connections
+        let service = try await TestService(limits: limits)
+        let path = service.path
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<4 {
+                group.addTask {
+                    try await blocking {
+                        for _ in 0..<2_000 {
+                            let socket = try UnixSocket.connect(to: path, timeout: .seconds(600))
+                            _ = try socket.send(Array(#"{"method":"a.B"}"#.utf8)[...])
+                            _ = consume socket
+                        }
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        try await service.answers()
+    }
+
     @Test func anythingMayBeSent() async throws {
         let service = try await TestService()
         var random = SystemRandomNumberGenerator()
