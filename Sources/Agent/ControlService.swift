@@ -20,6 +20,16 @@ struct ControlService: Sendable {
     let planner: Planner
     let events: AsyncStream<AgentEvent>.Continuation
 
+    init(
+        reconciler: Reconciler, refusals: RefusalWatch, planner: Planner,
+        events: AsyncStream<AgentEvent>.Continuation
+    ) {
+        self.reconciler = reconciler
+        self.refusals = refusals
+        self.planner = planner
+        self.events = events
+    }
+
     private var inspector: Inspector { reconciler.inspector }
 
     /// Listens at `path` until the server is stopped.
@@ -64,7 +74,15 @@ struct ControlService: Sendable {
 
     // MARK: Methods
 
+    /// What an answer took of memory goes back a second later.
+    private let rest = PendingTimer()
+
     private func reply(to call: VarlinkCall) async throws -> JSONValue {
+        defer { rest.schedule(after: .seconds(1)) { Memory.trim() } }
+        return try await answer(to: call)
+    }
+
+    private func answer(to call: VarlinkCall) async throws -> JSONValue {
         switch call.methodName {
         case "Status":
             return try .object(["status": JSONValue(encoding: await inspector.status())])
@@ -73,8 +91,9 @@ struct ControlService: Sendable {
         case "Rules":
             return try await rules(call)
         case "Generations":
-            let generations = try inspector.generations()
-            return try JSONValue(encoding: GenerationsReport(generations))
+            var parts = ReplyParts(call, of: "generations")
+            for generation in try inspector.generations() { try await parts.add(generation) }
+            return parts.reply
         case "Ports":
             return try await ports(call)
         case "Counters":

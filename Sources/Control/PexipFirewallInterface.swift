@@ -139,13 +139,13 @@ package enum PexipFirewallInterface {
         # everybody but these.
         type PeerList (first: []string, count: int, isComplement: bool)
 
-        # traffic tells what passes, as "TCP <any> -> 443", or of refusals what becomes of them;
+        # nodes are those for which it is the same. traffic tells what passes, as "TCP <any> -> 443", or of refusals what becomes of them;
         # trafficBefore what passed before, where that differs. peers are at the other end of a row
         # that opens or closes: anybody where they are missing. peersOpened and peersClosed may be,
         # or may not any more, at the other end of a row that changes.
         type RowChange (
           kind: (opened, closed, changed),
-          node: string,
+          nodes: []string,
           row: string,
           direction: ?(inbound, outbound),
           traffic: ?string,
@@ -211,7 +211,8 @@ package enum PexipFirewallInterface {
         # table's text in parts that follow each other; without, only where one reply holds all.
         method Rules() -> (tables: []Table)
 
-        # What is stored and can be rolled back to, oldest first.
+        # What is stored and can be rolled back to, oldest first. With more, in several replies;
+        # without, only where one reply holds all.
         method Generations() -> (generations: []Generation)
 
         type PortLine (

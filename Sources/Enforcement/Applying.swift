@@ -208,7 +208,9 @@ extension Reconciler {
             let changes =
                 isNew && origin != .command ? [] : target.nodeRules.changes(from: before)
             let what =
-                isNew ? target.nodes.count.counted("node") : changes.count.counted("change")
+                isNew
+                ? target.nodes.count.counted("node")
+                : changes.reduce(0) { $0 + $1.nodes.count }.counted("change")
             tell(
                 .applied, .notice, "applied: \(what)",
                 metadata: ["origin": "\(origin.rawValue)"])

@@ -36,7 +36,9 @@ extension ApplyReport {
         nodes = new.nodeChanges(from: old)
         let (before, after) = (RowTerms.byNode(old), RowTerms.byNode(new))
         for index in changes.indices {
-            let (node, row) = (changes[index].node, changes[index].row)
+            // All of them share their rules.
+            guard let node = changes[index].nodes.first else { continue }
+            let row = changes[index].row
             changes[index].describe(
                 before: before[node]?.rows[row], after: after[node]?.rows[row])
         }

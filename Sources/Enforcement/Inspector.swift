@@ -103,9 +103,18 @@ package struct Inspector: Sendable {
 
     /// All generations that were in force and are stored, ascending; those that can't be read are
     /// left out.
-    package func generations() throws(StoreError) -> [Generation] {
-        var ledger = Ledger(store, log: log)
-        return try ledger.generations(upTo: overview.record.newest)
+    package func generations() throws(StoreError) -> [GenerationSummary] {
+        // What a killed or failed apply left behind was never in force.
+        let newest = overview.record.newest ?? .max
+        var found: [GenerationSummary] = []
+        for number in try store.numbers() where number <= newest {
+            do throws(StoreError) {
+                found.append(try store.summary(number))
+            } catch {
+                log.warning("left out: \(error)")
+            }
+        }
+        return found
     }
 
     // MARK: Plans

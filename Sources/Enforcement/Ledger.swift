@@ -137,22 +137,6 @@ struct Ledger: Sendable {
         return number
     }
 
-    /// The generations that were in force, ascending; those that can't be read are left out.
-    ///
-    /// - Parameter newest: the highest number that was ever in force, where that is known.
-    mutating func generations(upTo newest: Int? = nil) throws(StoreError) -> [Generation] {
-        if let newest { record.newest = newest }
-        var found: [Generation] = []
-        for number in try numbers() {
-            do throws(StoreError) {
-                found.append(try store.generation(number))
-            } catch {
-                log.warning("left out: \(error)")
-            }
-        }
-        return found
-    }
-
     /// A generation that was in force.
     mutating func generation(_ number: Int) throws(StoreError) -> Generation {
         guard try numbers().contains(number) else {

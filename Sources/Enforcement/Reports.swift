@@ -216,20 +216,23 @@ package struct RulesReport: Hashable, Sendable, Codable {
 
 /// What is stored: the answer of the control protocol's `Generations`.
 package struct GenerationsReport: Hashable, Sendable, Codable {
-    package var generations: [Summary]
+    package var generations: [GenerationSummary]
 
-    package struct Summary: Hashable, Sendable, Codable {
-        package var number: Int
-        package var created: Timestamp
-        package var origin: Generation.Origin
-        package var nodes: [String]
-    }
+    package init(_ generations: [GenerationSummary]) { self.generations = generations }
+}
 
-    package init(_ generations: [Generation]) {
-        self.generations = generations.map {
-            Summary(
-                number: $0.number, created: $0.created, origin: $0.origin,
-                nodes: $0.nodes.map(\.name))
-        }
+/// What a list tells of a generation.
+package struct GenerationSummary: Hashable, Sendable, Codable {
+    package var number: Int
+    package var created: Timestamp
+    package var origin: Generation.Origin
+    /// The names of the nodes that it enforces.
+    package var nodes: [String]
+
+    init(_ generation: Generation) {
+        number = generation.number
+        created = generation.created
+        origin = generation.origin
+        nodes = generation.nodes.map(\.name)
     }
 }

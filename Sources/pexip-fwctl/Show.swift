@@ -164,8 +164,9 @@ struct ShowGenerations: ParsableCommand {
 
     func run() throws {
         try Terminal.reporting {
-            let report = try connection.call("Generations", as: GenerationsReport.self)
-            for generation in report.generations {
+            let generations = try connection.collect(
+                "Generations", as: GenerationsReport.self, \.generations)
+            for generation in generations {
                 let nodes = generation.nodes.joined(separator: ", ")
                 print(
                     "\(generation.number)\t\(generation.created)\t\(generation.origin.rawValue)\t\(nodes)"

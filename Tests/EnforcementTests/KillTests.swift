@@ -80,8 +80,8 @@ import Testing
             #expect(status.drift.count == 0)
             #expect(status.state != .degraded)
 
-            let held = try bench.reconciler.inspector.generations().first {
-                $0.number == status.generation
+            let held = try status.generation.map {
+                try GenerationStore(directory: bench.directory.path).generation($0)
             }
             let configured = compilation.target?.ruleset
             let possible: [Ruleset?] = try operation.variants.map { variant in
