@@ -20,6 +20,10 @@ package struct GenerationStore: Sendable {
     package static let kept = 20
     /// Far above any deployment's size: a damaged file must not be read without end.
     private static let largestFile = 256 << 20
+    /// Values in a file: twice the ranges of addresses that a configuration expands to at most.
+    private static let mostValues = 4_000_000
+    /// Bytes of a complaint about a file, which may quote it.
+    private static let longestComplaint = 500
 
     package let directory: String
     private var generations: String { directory + "/generations" }
@@ -85,9 +89,9 @@ package struct GenerationStore: Sendable {
     /// The numbers of all stored generations, readable or not, ascending.
     package func numbers() throws(StoreError) -> [Int] {
         try names(in: generations).compactMap { name in
-            guard let number = Int(name.dropLast(5)), number > 0, name == "\(number).json" else {
-                return nil
-            }
+            guard let number = Int(name.dropLast(5)), Generation.numbers.contains(number),
+                name == "\(number).json"
+            else { return nil }
             return number
         }.sorted()
     }
@@ -186,13 +190,24 @@ package struct GenerationStore: Sendable {
         StoreError("can't write the state: \(error)\(advice(error.errno))")
     }
 
+    /// What could not be read back is not written.
     private func write(
-        _ value: some Encodable, to path: String, flushing: Bool = true
+        _ value: some StoredState, to path: String, flushing: Bool = true
     ) throws(StoreError) {
+        do throws(StoredFault) {
+            try value.validate()
+        } catch {
+            throw StoreError("can't write the state: \(Self.excerpt(error))")
+        }
         // Somebody may have taken them away.
         try makeDirectories()
         do {
             let body = try JSONValue(encoding: value).indented
+            guard body.count < Self.largestFile - 100 else {
+                throw StoreError(
+                    "can't write the state: \(path) would be larger than \(Self.largestFile >> 20) MiB"
+                )
+            }
             let header = "sha256 \(SHA256Digest(of: [body]).hexadecimal)\n"
             let bytes = Array(header.utf8) + body
             if flushing {
@@ -202,20 +217,33 @@ package struct GenerationStore: Sendable {
             }
         } catch let error as SystemError {
             throw Self.cannotWrite(error)
+        } catch let error as StoreError {
+            throw error
         } catch {
             throw StoreError("can't write the state: \(error)")
         }
     }
 
-    private func read<Value: Decodable>(
+    private func read<Value: StoredState>(
         _ type: Value.Type, from path: String
     ) throws(StoreError) -> Value? {
         guard let body = try body(of: path) else { return nil }
+        let value: Value
         do {
-            return try JSONValue(parsing: body).decoded(as: type)
+            value = try JSONValue(parsing: body, maximumValues: Self.mostValues).decoded(as: type)
         } catch {
-            throw StoreError("\(path) is not of this version: \(error)")
+            throw StoreError("\(path) is not of this version: \(Self.excerpt(error))")
         }
+        do throws(StoredFault) {
+            try value.validate()
+        } catch {
+            throw StoreError("\(path) holds what is never stored: \(Self.excerpt(error))")
+        }
+        return value
+    }
+
+    private static func excerpt(_ error: some Error) -> String {
+        "\(error)".shortened(to: longestComplaint)
     }
 
     /// What was written to a file, if its digest says so; nil where there is none.

@@ -37,6 +37,8 @@ package actor Reconciler {
     var failedApply: String?
     /// Set while the kernel is not known to hold `current`.
     var kernelProblem: String?
+    /// The kernel did not take `current` when it was asked last.
+    var isRefused = false
     /// When our tables were made, or made anew; nil where that was before the start.
     var tablesMade: Timestamp?
     /// When our tables began to note packets between nodes; nil where that was before the start.
@@ -119,12 +121,14 @@ package actor Reconciler {
             // First the last good generation, whatever the configuration says.
             await restore(current, because: "start")
         }
-        if isHeld(against: compilation) {
+        let isHeld = isHeld(against: compilation)
+        if isHeld {
             record(compilation)
             log.notice("held as rollback or flush left it", metadata: generationMetadata)
         } else {
             _ = await takeUp(compilation, origin: .start, noticed: noticed)
         }
+        await findStandIn(isWanted: !isHeld && compilation.target != nil)
         if current == nil, failedApply == nil { await lookForUnknownTables() }
         ledger.secure(current)
     }

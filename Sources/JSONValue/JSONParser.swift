@@ -12,9 +12,15 @@ extension JSONValue {
     ///
     /// For text from anybody: takes time in proportion to its length, and nests no deeper than
     /// `maximumDepth`. (Decoding the same through `Codable` takes 25 s for a megabyte of nested
-    /// arrays.) Refuses numbers that no `Double` holds and objects with a key twice.
-    package init(parsing text: [UInt8], maximumDepth: Int = 64) throws(JSONSyntaxError) {
-        var parser = JSONParser(text: text)
+    /// arrays.) Refuses numbers that no `Double` holds, objects with a key twice, and keys of more
+    /// than a kilobyte.
+    ///
+    /// - Parameter maximumValues: of all arrays and objects together: in memory a value takes some ten
+    ///   times the two bytes that it takes at least in the text.
+    package init(
+        parsing text: [UInt8], maximumDepth: Int = 64, maximumValues: Int = .max
+    ) throws(JSONSyntaxError) {
+        var parser = JSONParser(text: text, budget: maximumValues)
         self = try parser.value(depth: maximumDepth)
         parser.skipSpace()
         if parser.offset != text.count { throw parser.error("text after the value") }
@@ -22,10 +28,18 @@ extension JSONValue {
 }
 
 private struct JSONParser {
+    /// To hash a key of many combining marks takes time that grows with its square.
+    private static let longestKey = 1_024
+
     let text: [UInt8]
     private(set) var offset = 0
+    /// How many values may still come.
+    private var budget: Int
 
-    init(text: [UInt8]) { self.text = text }
+    init(text: [UInt8], budget: Int) {
+        self.text = text
+        self.budget = budget
+    }
 
     func error(_ reason: String) -> JSONSyntaxError {
         JSONSyntaxError(offset: offset, reason: reason)
@@ -47,6 +61,8 @@ private struct JSONParser {
 
     mutating func value(depth: Int) throws(JSONSyntaxError) -> JSONValue {
         skipSpace()
+        if budget == 0 { throw error("too many values") }
+        budget -= 1
         switch next {
         case UInt8(ascii: "{"):
             if depth == 0 { throw error("nested too deep") }
@@ -98,6 +114,7 @@ private struct JSONParser {
             skipSpace()
             guard next == UInt8(ascii: "\"") else { throw error("no key") }
             let key = try string()
+            if key.utf8.count > Self.longestKey { throw error("the key is too long") }
             skipSpace()
             guard take(":") else { throw error("no :") }
             let value = try value(depth: depth)

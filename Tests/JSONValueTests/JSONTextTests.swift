@@ -54,6 +54,23 @@ import Testing
         #expect(throws: JSONSyntaxError.self) { try parse(nested(100_000)) }
     }
 
+    @Test func boundsTheNumberOfValues() throws {
+        let text = Array(#"[1,{"a":2,"b":[]},"c"]"#.utf8)
+        _ = try JSONValue(parsing: text, maximumValues: 6)
+        let error = #expect(throws: JSONSyntaxError.self) {
+            try JSONValue(parsing: text, maximumValues: 5)
+        }
+        #expect(error?.reason == "too many values")
+    }
+
+    /// A key of many combining marks takes as long to hash as their number's square.
+    @Test func boundsKeys() throws {
+        let marks = String(repeating: "\u{301}\u{323}", count: 256)
+        _ = try parse("{\"\(marks)\": 1}")
+        let error = #expect(throws: JSONSyntaxError.self) { try parse("{\"a\(marks)\": 1}") }
+        #expect(error?.reason == "the key is too long")
+    }
+
     @Test func takesTimeInProportion() throws {
         let nested = String(repeating: "[", count: 60) + String(repeating: "]", count: 60)
         func time(_ count: Int) throws -> Duration {
