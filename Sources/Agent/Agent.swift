@@ -39,6 +39,7 @@ package struct Agent: Sendable {
     package func run() async throws {
         // Before anything that can fail slowly: a signal must not be lost.
         let signals = try Signals.caught()
+        access.claim.forgetAskers()
         let kernel = NftablesKernel(access.keeper, listener: access.listener) { [log] in
             log.warning("\($0)")
         }
@@ -47,7 +48,8 @@ package struct Agent: Sendable {
         let directory = try DirectoryWatch(path: options.configurationDirectory)
         let journal = Journal(log: log)
         let reconciler = Reconciler(
-            kernel: kernel, store: GenerationStore(directory: options.stateDirectory),
+            kernel: kernel,
+            store: GenerationStore(directory: options.stateDirectory, lock: access.claim.state),
             clock: KernelClock(bootID: options.bootID), prober: ConnectionProber(),
             identity: StatusReport.AgentIdentity(
                 version: Version.current, pid: getpid(), started: .now),
@@ -93,7 +95,12 @@ package struct Agent: Sendable {
                     queue.yield(.failure("the process that holds CAP_NET_ADMIN \(end)"))
                 }
             }
-            group.addTask { for await signal in signals { queue.yield(.signal(signal)) } }
+            group.addTask { [claim = access.claim, log] in
+                for await signal in signals {
+                    if signal != .hangUp { claim.announceEnd(log) }
+                    queue.yield(.signal(signal))
+                }
+            }
             group.addTask {
                 for await _ in Ticks(every: Self.checkInterval, by: clock) {
                     queue.yield(.check)

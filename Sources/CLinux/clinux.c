@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -58,6 +59,8 @@ int clinux_catch_signal(int signal, int pipe) {
     atomic_store(&signal_pipes[signal], pipe + 1);
     return sigaction(signal, &action, NULL);
 }
+
+int clinux_lock_file(int file) { return flock(file, LOCK_EX | LOCK_NB); }
 
 int clinux_restore_signal(int signal) {
     if (signal <= 0 || signal >= NSIG) {

@@ -1,6 +1,6 @@
 internal import Glibc
 internal import JSONValue
-internal import LinuxSystem
+package import LinuxSystem
 internal import SystemPackage
 
 /// Something the state directory could not do.
@@ -26,11 +26,19 @@ package struct GenerationStore: Sendable {
     private static let longestComplaint = 500
 
     package let directory: String
+    /// Taken before anything is written; nil for who is known to be alone.
+    private let lock: FileLock?
     private var generations: String { directory + "/generations" }
     private var standingPath: String { directory + "/standing.json" }
 
     /// Touches nothing: what is stored can be read from a directory that can't be written.
-    package init(directory: String) { self.directory = directory }
+    package init(directory: String, lock: FileLock? = nil) {
+        self.directory = directory
+        self.lock = lock
+    }
+
+    /// The path of the file by which an agent has a state directory for itself.
+    package static func lock(in directory: String) -> String { directory + "/agent.lock" }
 
     /// Makes the directories where they are missing, for the owner alone, and removes what a process
     /// left behind that was killed while it wrote.
@@ -49,14 +57,39 @@ package struct GenerationStore: Sendable {
     }
 
     private func makeDirectories() throws(StoreError) {
-        for path in [directory, generations] {
-            do throws(SystemError) {
-                try AtomicFile.makeDirectory(
-                    path, mode: [.ownerReadWriteExecute, .groupRead, .groupExecute])
-            } catch {
-                throw Self.cannotWrite(path, error.errno)
-            }
+        do throws(SystemError) {
+            try Self.makeDirectory(directory)
+        } catch {
+            throw Self.cannotWrite(directory, error.errno)
         }
+        try takeLock()
+        do throws(SystemError) {
+            try Self.makeDirectory(generations)
+        } catch {
+            throw Self.cannotWrite(generations, error.errno)
+        }
+    }
+
+    /// Makes a directory of the state where it is missing, for the owner alone.
+    package static func makeDirectory(_ path: String) throws(SystemError) {
+        try AtomicFile.makeDirectory(
+            path, mode: [.ownerReadWriteExecute, .groupRead, .groupExecute])
+    }
+
+    /// Makes sure that nobody else writes there.
+    private func takeLock() throws(StoreError) {
+        guard let lock else { return }
+        let holder: FileLock.Holder?
+        do throws(SystemError) {
+            holder = try lock.take()
+        } catch {
+            throw Self.cannotWrite(lock.path, error.errno)
+        }
+        guard let holder else { return }
+        let who = holder.pid.map { "\(ProcessIdentity(pid: $0))" } ?? "another process"
+        throw StoreError(
+            "can't write the state directory \(directory): it is that of \(who) (stop one of the two)"
+        )
     }
 
     private static func cannotWrite(_ path: String, _ reason: Errno) -> StoreError {

@@ -30,9 +30,11 @@ enum Program {
             return handler
         }
         let log = Logger(label: "pexip-fwd")
-        // Before any thread is started.
-        let access = try KernelAccess()
         let options = arguments.options
+        // Before any thread is started.
+        let access = try KernelAccess(for: options, isAgent: arguments.command == nil, log: log)
+        // To the end, what it claims is this process's.
+        defer { withExtendedLifetime(access) {} }
         try waiting {
             switch arguments.command {
             case nil: try await Agent(options: options, access: access, log: log).run()

@@ -23,6 +23,9 @@ int clinux_peer_groups(int socket, gid_t *groups, int capacity);
 // Swift code is not: it writes the signal's number, one byte, to `pipe` (non-blocking).
 int clinux_catch_signal(int signal, int pipe);
 
+// flock(2) has the name of a structure, which hides it. Exclusively, and without waiting.
+int clinux_lock_file(int file);
+
 // Back to SIG_DFL, a macro with a cast.
 int clinux_restore_signal(int signal);
 
