@@ -39,6 +39,8 @@ package struct Agent: Sendable {
     package func run() async throws {
         // Before anything that can fail slowly: a signal must not be lost.
         let signals = try Signals.caught()
+        // Nobody who stops reading ends the agent.
+        try ChildProcess.ignore([SIGPIPE])
         access.claim.forgetAskers()
         let kernel = NftablesKernel(access.keeper, listener: access.listener) { [log] in
             log.warning("\($0)")

@@ -79,7 +79,7 @@ struct Draft {
                     configuration,
                     mode: [.ownerReadWriteExecute, .groupReadExecute, .otherReadExecute])
             }
-            try AtomicFile.write(
+            try OutputPath.write(
                 Array(text.utf8), to: path, mode: [.ownerReadWrite, .groupRead, .otherRead],
                 replacing: replacing)
         } catch {
