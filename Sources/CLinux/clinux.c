@@ -76,18 +76,22 @@ int clinux_restore_signal(int signal) {
 }
 
 int clinux_next_option(int argc, char *const argv[], const char *const names[],
-                       const bool takes_value[], int count, const char **value, int *operand) {
+                       const bool takes_value[], int count, const char **value, int *operand,
+                       int *letter) {
+    // Beyond all letters; with one number for all, a beginning that several share would mean the first.
+    const int first_long = 256;
     struct option options[count + 1];
     for (int i = 0; i < count; i++) {
         options[i] = (struct option){
-            names[i], takes_value[i] ? required_argument : no_argument, NULL, 0};
+            names[i], takes_value[i] ? required_argument : no_argument, NULL, first_long + i};
     }
     options[count] = (struct option){NULL, 0, NULL, 0};
-    int index = -1;
-    int answer = getopt_long(argc, argv, "h", options, &index);
+    opterr = 0;
+    int answer = getopt_long(argc, argv, "h", options, NULL);
     *value = optarg;
     *operand = optind;
-    if (answer == 0) return index;
+    *letter = optopt < first_long ? optopt : 0;
+    if (answer >= first_long) return answer - first_long;
     for (int i = 0; answer == 'h' && i < count; i++) {
         if (strcmp(names[i], "help") == 0) return i;
     }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Deployment
 import Enforcement
 import JSONValue
+import PlainText
 import Policy
 import PortModel
 import Ruleset
@@ -40,7 +41,7 @@ struct ShowRules: ParsableCommand {
         try Terminal.reporting {
             let compiled = try source.compile(node: node).map { RulesReport($0.ruleset.tables) }
             let report = try compiled ?? inForce()
-            print(report.tables.map(\.text).joined(separator: "\n"), terminator: "")
+            Terminal.say(document: report.tables.map(\.text).joined(separator: "\n"))
         }
     }
 
@@ -76,7 +77,8 @@ struct ShowPorts: ParsableCommand {
             if json {
                 try Terminal.printJSON(report)
             } else {
-                print(report.tables.map(\.text).joined(separator: "\n\n"))
+                let tables = report.tables.map(\.text).joined(separator: "\n\n")
+                Terminal.say(document: tables + "\n")
             }
         }
     }
@@ -112,7 +114,7 @@ extension PortTable {
                 line.inactive.map { "not enforced: \($0)" }
                     ?? line.peers.prefix(3).joined(separator: ", ")
                     + (line.peers.count > 3 ? " … \(line.peers.count) in all" : ""),
-            ]
+            ].map(\.visible)
         }
         let widths = header.indices.map { column in
             ([header] + cells).map { $0[column].count }.max() ?? 0
@@ -122,7 +124,7 @@ extension PortTable {
             for (cell, width) in zip(row, widths) { line += cell.padded(to: width + 2) }
             return "  " + line.trimmed
         }
-        return (["\(node) (\(role.rawValue)), \(direction.rawValue)"] + rows)
+        return (["\(node.visible) (\(role.rawValue)), \(direction.rawValue)"] + rows)
             .joined(separator: "\n")
     }
 }
@@ -139,9 +141,10 @@ struct ShowGenerations: ParsableCommand {
         try Terminal.reporting {
             let report = try connection.call("Generations", as: GenerationsReport.self)
             for generation in report.generations {
-                let nodes = generation.nodes.joined(separator: ", ")
-                print(
-                    "\(generation.number)\t\(generation.created)\t\(generation.origin.rawValue)\t\(nodes)"
+                let nodes = generation.nodes.joined(separator: ", ").visible
+                Terminal.say(
+                    document:
+                        "\(generation.number)\t\(generation.created)\t\(generation.origin.rawValue)\t\(nodes)\n"
                 )
             }
         }
