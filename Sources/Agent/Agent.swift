@@ -47,7 +47,10 @@ package struct Agent: Sendable {
         }
         let ruleset = try access.listener.events()
         let addresses = try AddressListener()
-        let directory = try DirectoryWatch(path: options.configurationDirectory)
+        let directory = try PatientDirectoryWatch(path: options.configurationDirectory) {
+            [path = options.configurationDirectory] () throws(SystemError) in
+            try DirectoryWatch(path: path)
+        }
         let journal = Journal(log: log)
         let reconciler = Reconciler(
             kernel: kernel,
@@ -79,6 +82,9 @@ package struct Agent: Sendable {
                     quiet: Self.settling, longest: Self.longestSettling, clock: clock
                 ) { queue.yield(.directory($0, noticed: BootTime.now)) }
                 queue.yield(.failure("the configuration directory is watched no more"))
+            }
+            group.addTask {
+                await directory.run(by: clock) { await reconciler.noteWatching(limit: $0) }
             }
             group.addTask {
                 for await _ in addresses.changes { queue.yield(.addresses) }

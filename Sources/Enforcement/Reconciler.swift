@@ -55,6 +55,8 @@ package actor Reconciler {
     var shadowProblem: String?
     /// Why samples of refusals are not heard.
     var samplingProblem: String?
+    /// Why changes of the configuration's files are noticed late.
+    var watchProblem: String?
     /// Why the file for monitoring can't be written.
     var metricsProblem: String?
     var told = Told()

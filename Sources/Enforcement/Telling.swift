@@ -1,4 +1,5 @@
 internal import Deployment
+package import LinuxSystem
 internal import Logging
 internal import Ruleset
 
@@ -100,7 +101,7 @@ extension Reconciler {
             warnings: traffic.warnings + shadows.warnings
                 + (shadowProblem.map { ["other tables can't be read: \($0)"] } ?? [])
                 + (samplingProblem.map { ["refusals are not sampled: \($0)"] } ?? [])
-                + [metricsProblem].compactMap { $0 },
+                + [watchProblem, metricsProblem].compactMap { $0 },
             shadows: shadows, diagnostics: configuration.diagnostics,
             problem: problem(unreadable: unreadable), drift: drift.report, agent: identity)
     }
@@ -136,6 +137,21 @@ extension Reconciler {
     /// Takes note of why samples of refusals are not heard; nil where they are, or none are wanted.
     /// May be called at any time.
     package func noteSampling(problem: String?) { samplingProblem = problem }
+
+    /// Takes note of why the configuration's files are not watched but compared; nil where they are
+    /// watched. May be called at any time.
+    package func noteWatching(limit: WatchLimit?) {
+        guard let limit else {
+            log.notice("the configuration's files are watched again")
+            watchProblem = nil
+            return
+        }
+        let delay = PatientDirectoryWatch.interval.components.seconds
+        let problem =
+            "changes of the configuration's files are noticed up to \(delay) s late, since they can't be watched: \(limit)"
+        if watchProblem != problem { log.warning("\(problem)") }
+        watchProblem = problem
+    }
 
     // MARK: Telling
 
