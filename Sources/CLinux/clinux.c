@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
@@ -58,6 +59,27 @@ int clinux_catch_signal(int signal, int pipe) {
     sigfillset(&action.sa_mask);
     atomic_store(&signal_pipes[signal], pipe + 1);
     return sigaction(signal, &action, NULL);
+}
+
+// A thread that is there until the gate opens.
+static void *wait_at(void *gate) {
+    pthread_mutex_lock(gate);
+    pthread_mutex_unlock(gate);
+    return NULL;
+}
+
+int clinux_try_threads(int count) {
+    pthread_t threads[count];
+    pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_lock(&gate);
+    int started = 0, error = 0;
+    while (started < count && error == 0) {
+        error = pthread_create(&threads[started], NULL, wait_at, &gate);
+        if (error == 0) started++;
+    }
+    pthread_mutex_unlock(&gate);
+    for (int i = 0; i < started; i++) pthread_join(threads[i], NULL);
+    return error;
 }
 
 int clinux_lock_file(int file) { return flock(file, LOCK_EX | LOCK_NB); }

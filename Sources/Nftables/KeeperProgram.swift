@@ -54,7 +54,7 @@ package enum KeeperProgram {
             try serve(control)
         } catch {
             // An agent that has ended needs no answer. What lives ends with this process.
-            if error.errno != .brokenPipe { throw error }
+            guard [.brokenPipe, .connectionReset].contains(error.errno) else { throw error }
         }
     }
 

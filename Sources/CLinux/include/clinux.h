@@ -26,6 +26,10 @@ int clinux_catch_signal(int signal, int pipe);
 // flock(2) has the name of a structure, which hides it. Exclusively, and without waiting.
 int clinux_lock_file(int file);
 
+// pthread_create(3) wants a function of C. Whether so many threads can run beside those that do: 0, or
+// the error's number; none is left.
+int clinux_try_threads(int count);
+
 // Back to SIG_DFL, a macro with a cast.
 int clinux_restore_signal(int signal);
 
