@@ -80,7 +80,20 @@ package final class FileLock: Sendable {
         }
     }
 
+    /// Whatever else stands in its place is no lock of anybody's, and goes.
     private func open() throws(SystemError) -> OwnedDescriptor {
+        do throws(SystemError) {
+            return try openRegular()
+        } catch {
+            guard [.tooManySymbolicLinkLevels, .notSupported].contains(error.errno) else {
+                throw error
+            }
+        }
+        try systemCall("unlink", path) { unlink(path) }
+        return try openRegular()
+    }
+
+    private func openRegular() throws(SystemError) -> OwnedDescriptor {
         let owned = try OwnedDescriptor(
             opening: path, .readOnly, options: [.create, .noFollow, .nonBlocking],
             permissions: .ownerReadWrite)
