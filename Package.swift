@@ -36,7 +36,8 @@ let package = Package(
         .target(name: "CLinux"),
 
         // Pure: no files, no clock, no kernel.
-        .target(name: "JSONValue", swiftSettings: strict),
+        .target(name: "PlainText", swiftSettings: strict),
+        .target(name: "JSONValue", dependencies: ["PlainText"], swiftSettings: strict),
         .target(name: "PortModel", swiftSettings: strict),
         .target(name: "Metrics", swiftSettings: strict),
         .target(name: "Policy", dependencies: ["PortModel", "Deployment"], swiftSettings: strict),
@@ -46,9 +47,11 @@ let package = Package(
 
         // Borders: one module for each thing outside.
         .target(
-            name: "Deployment", dependencies: ["PortModel", "CYaml"], swiftSettings: strict),
+            name: "Deployment", dependencies: ["PlainText", "PortModel", "CYaml"],
+            swiftSettings: strict),
         .target(
-            name: "LinuxSystem", dependencies: ["CLinux", system, logging], swiftSettings: strict),
+            name: "LinuxSystem", dependencies: ["CLinux", "PlainText", system, logging],
+            swiftSettings: strict),
         .target(
             name: "Nftables",
             dependencies: [
@@ -63,8 +66,8 @@ let package = Package(
         .target(
             name: "Enforcement",
             dependencies: [
-                "PortModel", "Deployment", "Policy", "Ruleset", "LinuxSystem", "Metrics",
-                "JSONValue", "CMd", logging, system,
+                "PortModel", "Deployment", "PlainText", "Policy", "Ruleset", "LinuxSystem",
+                "Metrics", "JSONValue", "CMd", logging, system,
             ],
             swiftSettings: strict),
         .target(
@@ -85,12 +88,15 @@ let package = Package(
         // Pure: what people are shown, as lines.
         .target(
             name: "Display",
-            dependencies: ["Deployment", "Enforcement", "Policy", "PortModel", "Ruleset"],
+            dependencies: [
+                "Deployment", "Enforcement", "PlainText", "Policy", "PortModel", "Ruleset",
+            ],
             swiftSettings: strict),
 
         // Pure: what auditors are shown, as pictures and as a page.
         .target(
-            name: "Drawing", dependencies: ["Deployment", "Policy", "PortModel", "Ruleset"],
+            name: "Drawing",
+            dependencies: ["Deployment", "PlainText", "Policy", "PortModel", "Ruleset"],
             swiftSettings: strict),
         .target(
             name: "Auditing",
@@ -108,15 +114,15 @@ let package = Package(
         .executableTarget(
             name: "pexip-fwd",
             dependencies: [
-                "Agent", "Enforcement", "LinuxSystem", "Nftables", logging,
+                "Agent", "Enforcement", "LinuxSystem", "Nftables", "PlainText", logging,
             ],
             swiftSettings: strict),
         .executableTarget(
             name: "pexip-fwctl",
             dependencies: [
                 "Auditing", "Authoring", "Control", "Deployment", "Display", "Doctor", "Drawing",
-                "Enforcement", "JSONValue", "LinuxSystem", "Metrics", "Policy", "PortModel",
-                "Ruleset",
+                "Enforcement", "JSONValue", "LinuxSystem", "Metrics", "PlainText", "Policy",
+                "PortModel", "Ruleset",
                 argumentParser, system,
             ],
             swiftSettings: strict),
@@ -166,6 +172,8 @@ let package = Package(
                 "TestSupport", "packet-probe", "packet-stream", "pexip-fwctl", "pexip-fwd", logging,
             ],
             exclude: ["conversation.py", "monitoring.py", "tamper.py"], swiftSettings: strict),
+        .testTarget(
+            name: "PlainTextTests", dependencies: ["PlainText"], swiftSettings: strict),
         .testTarget(name: "PortModelTests", dependencies: ["PortModel"], swiftSettings: strict),
         .testTarget(
             name: "DeploymentTests",

@@ -39,15 +39,22 @@ package struct Agent: Sendable {
     package func run() async throws {
         // Before anything that can fail slowly: a signal must not be lost.
         let signals = try Signals.caught()
+        // Nobody who stops reading ends the agent.
+        try ChildProcess.ignore([SIGPIPE])
+        access.claim.forgetAskers()
         let kernel = NftablesKernel(access.keeper, listener: access.listener) { [log] in
             log.warning("\($0)")
         }
         let ruleset = try access.listener.events()
         let addresses = try AddressListener()
-        let directory = try DirectoryWatch(path: options.configurationDirectory)
+        let directory = try PatientDirectoryWatch(path: options.configurationDirectory) {
+            [path = options.configurationDirectory] () throws(SystemError) in
+            try DirectoryWatch(path: path)
+        }
         let journal = Journal(log: log)
         let reconciler = Reconciler(
-            kernel: kernel, store: GenerationStore(directory: options.stateDirectory),
+            kernel: kernel,
+            store: GenerationStore(directory: options.stateDirectory, lock: access.claim.state),
             clock: KernelClock(bootID: options.bootID), prober: ConnectionProber(),
             identity: StatusReport.AgentIdentity(
                 version: Version.current, pid: getpid(), started: .now),
@@ -81,6 +88,9 @@ package struct Agent: Sendable {
                 queue.yield(.failure("the configuration directory is watched no more"))
             }
             group.addTask {
+                await directory.run(by: clock) { await reconciler.noteWatching(limit: $0) }
+            }
+            group.addTask {
                 for await _ in addresses.changes { queue.yield(.addresses) }
                 queue.yield(.failure("the host's addresses are watched no more"))
             }
@@ -97,7 +107,12 @@ package struct Agent: Sendable {
                     queue.yield(.failure("the process that holds CAP_NET_ADMIN \(end)"))
                 }
             }
-            group.addTask { for await signal in signals { queue.yield(.signal(signal)) } }
+            group.addTask { [claim = access.claim, log] in
+                for await signal in signals {
+                    if signal != .hangUp { claim.announceEnd(log) }
+                    queue.yield(.signal(signal))
+                }
+            }
             group.addTask {
                 for await _ in Ticks(every: Self.checkInterval, by: clock) {
                     checkQueue.yield(.check)

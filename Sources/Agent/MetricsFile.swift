@@ -58,9 +58,9 @@ actor MetricsFile {
     private func write() async {
         let text = await reconciler.inspector.inBackground.metrics().text(as: .prometheus)
         do throws(SystemError) {
-            try AtomicFile.replace(
-                Array(text.utf8), at: path,
-                mode: [.ownerReadWrite, .groupRead, .otherRead])
+            try OutputPath.write(
+                Array(text.utf8), to: path, mode: [.ownerReadWrite, .groupRead, .otherRead],
+                lasting: false, waiting: false)
             if problem != nil { log.notice("metrics are written to \(path) again") }
             problem = nil
         } catch {

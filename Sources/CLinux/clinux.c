@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -59,6 +61,29 @@ int clinux_catch_signal(int signal, int pipe) {
     return sigaction(signal, &action, NULL);
 }
 
+// A thread that is there until the gate opens.
+static void *wait_at(void *gate) {
+    pthread_mutex_lock(gate);
+    pthread_mutex_unlock(gate);
+    return NULL;
+}
+
+int clinux_try_threads(int count) {
+    pthread_t threads[count];
+    pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_lock(&gate);
+    int started = 0, error = 0;
+    while (started < count && error == 0) {
+        error = pthread_create(&threads[started], NULL, wait_at, &gate);
+        if (error == 0) started++;
+    }
+    pthread_mutex_unlock(&gate);
+    for (int i = 0; i < started; i++) pthread_join(threads[i], NULL);
+    return error;
+}
+
+int clinux_lock_file(int file) { return flock(file, LOCK_EX | LOCK_NB); }
+
 int clinux_restore_signal(int signal) {
     if (signal <= 0 || signal >= NSIG) {
         errno = EINVAL;
@@ -73,18 +98,22 @@ int clinux_restore_signal(int signal) {
 }
 
 int clinux_next_option(int argc, char *const argv[], const char *const names[],
-                       const bool takes_value[], int count, const char **value, int *operand) {
+                       const bool takes_value[], int count, const char **value, int *operand,
+                       int *letter) {
+    // Beyond all letters; with one number for all, a beginning that several share would mean the first.
+    const int first_long = 256;
     struct option options[count + 1];
     for (int i = 0; i < count; i++) {
         options[i] = (struct option){
-            names[i], takes_value[i] ? required_argument : no_argument, NULL, 0};
+            names[i], takes_value[i] ? required_argument : no_argument, NULL, first_long + i};
     }
     options[count] = (struct option){NULL, 0, NULL, 0};
-    int index = -1;
-    int answer = getopt_long(argc, argv, "h", options, &index);
+    opterr = 0;
+    int answer = getopt_long(argc, argv, "h", options, NULL);
     *value = optarg;
     *operand = optind;
-    if (answer == 0) return index;
+    *letter = optopt < first_long ? optopt : 0;
+    if (answer >= first_long) return answer - first_long;
     for (int i = 0; answer == 'h' && i < count; i++) {
         if (strcmp(names[i], "help") == 0) return i;
     }

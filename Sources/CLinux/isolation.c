@@ -36,9 +36,17 @@ ssize_t clinux_send_descriptor(int socket, const void *bytes, size_t length, int
     return sendmsg(socket, &message, MSG_NOSIGNAL);
 }
 
+// Room for as many descriptors as the kernel takes in one message (SCM_MAX_FD), in one control
+// message or several.
+enum { most_descriptors = 253 };
+union received_control {
+    struct cmsghdr header;
+    char bytes[most_descriptors * CMSG_SPACE(sizeof(int))];
+};
+
 ssize_t clinux_receive_descriptor(int socket, void *bytes, size_t capacity, int *descriptor) {
     struct iovec data = {bytes, capacity};
-    union control control;
+    union received_control control;
     struct msghdr message = {
         .msg_iov = &data,
         .msg_iovlen = 1,
@@ -48,12 +56,29 @@ ssize_t clinux_receive_descriptor(int socket, void *bytes, size_t capacity, int 
     *descriptor = -1;
     ssize_t length = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
     if (length < 0) return length;
+    int error = message.msg_flags & MSG_TRUNC    ? EMSGSIZE
+                : message.msg_flags & MSG_CTRUNC ? EMFILE
+                                                 : 0;
     for (struct cmsghdr *header = CMSG_FIRSTHDR(&message); header != NULL;
          header = CMSG_NXTHDR(&message, header)) {
-        if (header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS)
-            memcpy(descriptor, CMSG_DATA(header), sizeof *descriptor);
+        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
+        size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+        for (size_t index = 0; index < count; index++) {
+            int received;
+            memcpy(&received, CMSG_DATA(header) + index * sizeof received, sizeof received);
+            if (*descriptor == -1 && error == 0) {
+                *descriptor = received;
+            } else {
+                close(received);
+                if (error == 0) error = EBADMSG;
+            }
+        }
     }
-    return length;
+    if (error == 0) return length;
+    if (*descriptor != -1) close(*descriptor);
+    *descriptor = -1;
+    errno = error;
+    return -1;
 }
 
 pid_t clinux_fork(void) { return fork(); }

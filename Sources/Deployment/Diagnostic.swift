@@ -1,3 +1,5 @@
+internal import PlainText
+
 /// A place in a configuration file. Lines and columns count from 1; a column counts characters.
 package struct SourceLocation: Hashable, Sendable, Codable {
     /// The file's path as the user would name it.
@@ -37,8 +39,8 @@ package struct Diagnostic: Hashable, Sendable, Codable {
 extension Diagnostic: CustomStringConvertible {
     /// `file:line:column: error: message`, as compilers print it.
     package var description: String {
-        guard let location else { return "\(severity.rawValue): \(message)" }
-        return
-            "\(location.file):\(location.line):\(location.column): \(severity.rawValue): \(message)"
+        let words = "\(severity.rawValue): \(message.visible)"
+        guard let location else { return words }
+        return "\(location.file.visible):\(location.line):\(location.column): \(words)"
     }
 }

@@ -1,3 +1,5 @@
+internal import PlainText
+
 /// Collects diagnostics, so that all of them are reported.
 struct Findings {
     private var diagnostics: [Diagnostic] = []
@@ -64,10 +66,10 @@ func escaped(_ text: String) -> String {
         case "\"": result += "\\\""
         case "\\": result += "\\\\"
         default:
-            if scalar.isUnsuitableInText || scalar == "\n" || scalar == "\r" || scalar == "\t" {
-                result += "\\u{\(String(scalar.value, radix: 16))}"
-            } else {
+            if scalar.isVisible {
                 result.unicodeScalars.append(scalar)
+            } else {
+                result += "\\u{\(String(scalar.value, radix: 16))}"
             }
         }
     }

@@ -1,3 +1,5 @@
+internal import PlainText
+
 /// What a piece of text stands out by on a terminal. Words alone must say the same.
 package enum Emphasis: Hashable, Sendable {
     case plain
@@ -78,7 +80,7 @@ package struct Page: Hashable, Sendable {
 
     /// The lines without line ends and without spaces behind them.
     ///
-    /// Control characters, which others may have put into names, become spaces.
+    /// What is not visible, which others may have put into names, becomes spaces.
     ///
     /// - Parameters:
     ///   - width: no line is longer; nil where lines may be as long as they are, as in a pipe, so
@@ -119,7 +121,7 @@ private struct LineWriter {
         margin = width.map { min(column, $0 / 2) } ?? column
         var gap = max(margin - self.column, self.column > 0 && margin > 0 ? 1 : 0)
         for span in text.spans {
-            let words = span.text.printable.split(separator: " ", omittingEmptySubsequences: false)
+            let words = span.text.blanked.split(separator: " ", omittingEmptySubsequences: false)
             for (index, word) in words.enumerated() {
                 if index > 0 { gap += 1 }
                 if word.isEmpty { continue }
@@ -175,19 +177,5 @@ private struct LineWriter {
     mutating func finished() -> [String] {
         breakLine()
         return lines
-    }
-}
-
-extension String {
-    /// With spaces in place of what a terminal would take for commands.
-    package var printable: String {
-        String(
-            String.UnicodeScalarView(
-                unicodeScalars.map { scalar in
-                    switch scalar.properties.generalCategory {
-                    case .control, .format, .lineSeparator, .paragraphSeparator: " "
-                    default: scalar
-                    }
-                }))
     }
 }

@@ -1,3 +1,5 @@
+internal import PlainText
+
 /// Text from outside in XML and HTML.
 package enum Markup {
     /// The text as character data or an attribute's value in quotes.
@@ -21,11 +23,6 @@ package enum Markup {
 }
 
 extension Unicode.Scalar {
-    /// Whether it is shown, or stands for itself in a text: neither a command nor a noncharacter.
-    package var isPrintable: Bool {
-        switch properties.generalCategory {
-        case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate: false
-        default: value & 0xfffe != 0xfffe && !(0xfdd0...0xfdef).contains(value)
-        }
-    }
+    /// Whether it stands for itself in a document.
+    package var isPrintable: Bool { isVisible }
 }

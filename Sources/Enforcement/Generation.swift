@@ -59,7 +59,16 @@ package struct ConfigurationText: Hashable, Sendable, Codable {
 extension [ConfigurationText] {
     /// The paths of the files that came, went or differ, sorted.
     func changes(from old: Self) -> [String] {
-        Set(self).symmetricDifference(old).reduce(into: Set()) { $0.insert($1.path) }.sorted()
+        // As bytes: to hash texts of many combining marks takes time that grows with its square.
+        func byPath(_ files: Self) -> [[UInt8]: [UInt8]] {
+            Dictionary(
+                files.map { ([UInt8]($0.path.utf8), [UInt8]($0.text.utf8)) },
+                uniquingKeysWith: { $1 })
+        }
+        let (before, after) = (byPath(old), byPath(self))
+        return Set(before.keys).union(after.keys).filter { before[$0] != after[$0] }
+            .sorted { $0.lexicographicallyPrecedes($1) }
+            .map { String(decoding: $0, as: UTF8.self) }
     }
 }
 

@@ -1,6 +1,6 @@
 internal import Glibc
 internal import JSONValue
-internal import LinuxSystem
+package import LinuxSystem
 internal import SystemPackage
 
 /// Something the state directory could not do.
@@ -20,13 +20,25 @@ package struct GenerationStore: Sendable {
     package static let kept = 20
     /// Far above any deployment's size: a damaged file must not be read without end.
     private static let largestFile = 256 << 20
+    /// Values in a file: twice the ranges of addresses that a configuration expands to at most.
+    private static let mostValues = 4_000_000
+    /// Bytes of a complaint about a file, which may quote it.
+    private static let longestComplaint = 500
 
     package let directory: String
+    /// Taken before anything is written; nil for who is known to be alone.
+    private let lock: FileLock?
     private var generations: String { directory + "/generations" }
     private var standingPath: String { directory + "/standing.json" }
 
     /// Touches nothing: what is stored can be read from a directory that can't be written.
-    package init(directory: String) { self.directory = directory }
+    package init(directory: String, lock: FileLock? = nil) {
+        self.directory = directory
+        self.lock = lock
+    }
+
+    /// The path of the file by which an agent has a state directory for itself.
+    package static func lock(in directory: String) -> String { directory + "/agent.lock" }
 
     /// Makes the directories where they are missing, for the owner alone, and removes what a process
     /// left behind that was killed while it wrote.
@@ -45,14 +57,39 @@ package struct GenerationStore: Sendable {
     }
 
     private func makeDirectories() throws(StoreError) {
-        for path in [directory, generations] {
-            do throws(SystemError) {
-                try AtomicFile.makeDirectory(
-                    path, mode: [.ownerReadWriteExecute, .groupRead, .groupExecute])
-            } catch {
-                throw Self.cannotWrite(path, error.errno)
-            }
+        do throws(SystemError) {
+            try Self.makeDirectory(directory)
+        } catch {
+            throw Self.cannotWrite(directory, error.errno)
         }
+        try takeLock()
+        do throws(SystemError) {
+            try Self.makeDirectory(generations)
+        } catch {
+            throw Self.cannotWrite(generations, error.errno)
+        }
+    }
+
+    /// Makes a directory of the state where it is missing, for the owner alone.
+    package static func makeDirectory(_ path: String) throws(SystemError) {
+        try AtomicFile.makeDirectory(
+            path, mode: [.ownerReadWriteExecute, .groupRead, .groupExecute])
+    }
+
+    /// Makes sure that nobody else writes there.
+    private func takeLock() throws(StoreError) {
+        guard let lock else { return }
+        let holder: FileLock.Holder?
+        do throws(SystemError) {
+            holder = try lock.take()
+        } catch {
+            throw Self.cannotWrite(lock.path, error.errno)
+        }
+        guard let holder else { return }
+        let who = holder.pid.map { "\(ProcessIdentity(pid: $0))" } ?? "another process"
+        throw StoreError(
+            "can't write the state directory \(directory): it is that of \(who) (stop one of the two)"
+        )
     }
 
     private static func cannotWrite(_ path: String, _ reason: Errno) -> StoreError {
@@ -85,9 +122,9 @@ package struct GenerationStore: Sendable {
     /// The numbers of all stored generations, readable or not, ascending.
     package func numbers() throws(StoreError) -> [Int] {
         try names(in: generations).compactMap { name in
-            guard let number = Int(name.dropLast(5)), number > 0, name == "\(number).json" else {
-                return nil
-            }
+            guard let number = Int(name.dropLast(5)), Generation.numbers.contains(number),
+                name == "\(number).json"
+            else { return nil }
             return number
         }.sorted()
     }
@@ -206,13 +243,24 @@ package struct GenerationStore: Sendable {
         StoreError("can't write the state: \(error)\(advice(error.errno))")
     }
 
+    /// What could not be read back is not written.
     private func write(
-        _ value: some Encodable, to path: String, flushing: Bool = true
+        _ value: some StoredState, to path: String, flushing: Bool = true
     ) throws(StoreError) {
+        do throws(StoredFault) {
+            try value.validate()
+        } catch {
+            throw StoreError("can't write the state: \(Self.excerpt(error))")
+        }
         // Somebody may have taken them away.
         try makeDirectories()
         do {
             let body = try JSONValue(encoding: value).indented
+            guard body.count < Self.largestFile - 100 else {
+                throw StoreError(
+                    "can't write the state: \(path) would be larger than \(Self.largestFile >> 20) MiB"
+                )
+            }
             let header = "sha256 \(SHA256Digest(of: [body]).hexadecimal)\n"
             let bytes = Array(header.utf8) + body
             if flushing {
@@ -222,20 +270,33 @@ package struct GenerationStore: Sendable {
             }
         } catch let error as SystemError {
             throw Self.cannotWrite(error)
+        } catch let error as StoreError {
+            throw error
         } catch {
             throw StoreError("can't write the state: \(error)")
         }
     }
 
-    private func read<Value: Decodable>(
+    private func read<Value: StoredState>(
         _ type: Value.Type, from path: String
     ) throws(StoreError) -> Value? {
         guard let body = try body(of: path) else { return nil }
+        let value: Value
         do {
-            return try JSONValue(parsing: body).decoded(as: type)
+            value = try JSONValue(parsing: body, maximumValues: Self.mostValues).decoded(as: type)
         } catch {
-            throw StoreError("\(path) is not of this version: \(error)")
+            throw StoreError("\(path) is not of this version: \(Self.excerpt(error))")
         }
+        do throws(StoredFault) {
+            try value.validate()
+        } catch {
+            throw StoreError("\(path) holds what is never stored: \(Self.excerpt(error))")
+        }
+        return value
+    }
+
+    private static func excerpt(_ error: some Error) -> String {
+        "\(error)".shortened(to: longestComplaint)
     }
 
     /// What was written to a file, if its digest says so; nil where there is none.

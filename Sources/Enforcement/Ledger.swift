@@ -56,27 +56,18 @@ struct Ledger: Sendable {
             record.newest = max(recorded.newest, recorded.generation ?? 0)
             record.standing = recorded
             guard let number = recorded.generation else { return nil }
-            var candidates = [number]
-            if let pending = recorded.pending {
-                candidates += [pending.fallback].compactMap { $0 }
+            do throws(StoreError) {
+                return try store.generation(number)
+            } catch {
+                isDamaged(error)
+            }
+            if let standIn = standIn(for: number, of: stored, told: true) {
+                // What was pending can't come back, nor be confirmed.
+                record.standing?.generation = standIn.number
+                record.standing?.endPending()
+                return standIn
             }
             let isLost = recorded.pending != nil && recorded.pending?.fallback == nil
-            let last = candidates.last ?? number
-            if !isLost { candidates += stored.reversed().filter { $0 < last } }
-            for candidate in candidates {
-                do throws(StoreError) {
-                    let generation = try store.generation(candidate)
-                    if candidate != number {
-                        if generation.isProvisional { continue }
-                        record.standing?.generation = candidate
-                        // What was pending can't come back, nor be confirmed.
-                        record.standing?.endPending()
-                    }
-                    return generation
-                } catch {
-                    isDamaged(error)
-                }
-            }
             record.standing = nil
             if isLost {
                 record.standing = recorded
@@ -87,6 +78,51 @@ struct Ledger: Sendable {
             isDamaged(error)
         }
         return nil
+    }
+
+    /// The generation that takes the place of another, which was or is to be in force: what comes
+    /// back where nobody confirms, or else the newest older one; never one that was itself to be
+    /// confirmed, and none where nothing was in force before what is pending.
+    ///
+    /// - Parameter told: what can't be read is part of the damage that is told.
+    private mutating func standIn(
+        for number: Int, of stored: [Int], told: Bool
+    ) -> Generation? {
+        var candidates: [Int] = []
+        var limit = number
+        if let pending = standing?.pending, standing?.generation == number {
+            guard let fallback = pending.fallback else { return nil }
+            candidates = [fallback]
+            limit = fallback
+        }
+        candidates += stored.reversed().filter { $0 < limit }
+        for candidate in candidates {
+            do throws(StoreError) {
+                let generation = try store.generation(candidate)
+                if !generation.isProvisional { return generation }
+            } catch {
+                if told { isDamaged(error) } else { log.error("skipped: \(error)") }
+            }
+        }
+        return nil
+    }
+
+    /// The generation to try where the kernel did not take another; nil where there is none left.
+    mutating func standIn(for refused: Generation) -> Generation? {
+        do throws(StoreError) {
+            return standIn(for: refused.number, of: try numbers(), told: false)
+        } catch {
+            log.error("no older generation can be found: \(error)")
+            return nil
+        }
+    }
+
+    /// Another generation came in force than the recorded one, which the kernel did not take. The
+    /// record stays as it is until something is applied: the next start tries again.
+    mutating func substitute(_ standIn: Generation, because reason: String) {
+        record.standing?.endPending(because: reason)
+        record.standing?.generation = standIn.number
+        isDamaged(by: reason)
     }
 
     /// What the record says, or what is to be taken for it where it is damaged or gone.
@@ -117,8 +153,12 @@ struct Ledger: Sendable {
 
     private mutating func isDamaged(_ error: StoreError) {
         log.error("the stored state is damaged: \(error)")
+        isDamaged(by: error.description)
+    }
+
+    private mutating func isDamaged(by reason: String, isHealed: Bool = false) {
         let earlier = record.problem.map { "\($0.text); " } ?? ""
-        record.problem = Problem(text: earlier + error.description)
+        record.problem = Problem(text: earlier + reason, isHealed: isHealed)
     }
 
     /// All generations that were in force, ascending, readable or not: what a killed or failed
@@ -174,7 +214,7 @@ struct Ledger: Sendable {
             log.error("\(error); an older one comes back")
         }
         do throws(StoreError) {
-            if let older = try newestGeneration(below: number) { return older }
+            if let older = standIn(for: number, of: try numbers(), told: false) { return older }
         } catch {
             throw ApplyFailure(error.description)
         }
@@ -184,7 +224,15 @@ struct Ledger: Sendable {
     // MARK: Writing
 
     /// The number of the next generation.
-    mutating func nextNumber() throws(StoreError) -> Int { try newestNumber() + 1 }
+    mutating func nextNumber() throws(StoreError) -> Int {
+        let newest = try newestNumber()
+        guard newest < Generation.numbers.upperBound else {
+            throw StoreError(
+                "\(store.directory) has no number left for another generation: remove what is numbered \(newest) there, and standing.json"
+            )
+        }
+        return newest + 1
+    }
 
     /// Stores a generation that is about to be put in force.
     mutating func store(_ generation: Generation) throws(StoreError) {
@@ -342,8 +390,7 @@ struct Ledger: Sendable {
     private mutating func wasRewritten(_ what: String) {
         let text = "\(what) was gone from \(store.directory), or damaged: it was written anew"
         log.error("\(text)")
-        let earlier = record.problem.map { "\($0.text); " } ?? ""
-        record.problem = Problem(text: earlier + text, isHealed: true)
+        isDamaged(by: text, isHealed: true)
     }
 
     /// Damage that is healed was told long enough.

@@ -1,4 +1,5 @@
 internal import Metrics
+internal import PlainText
 
 /// What the agent did since it started, for monitoring: what is counted here never becomes less.
 struct Measurements: Sendable {
@@ -53,7 +54,10 @@ struct CountsByName: Hashable, Sendable {
 
     private(set) var counts = [rest: 0]
 
+    /// - Parameter name: counted as people would read it, since it becomes a label, for whose ends of
+    ///   lines collectors' formats have an escape.
     mutating func count(_ name: String) {
+        let name = name.visibleLines
         let isKnown = counts[name] != nil || counts.count <= Self.names
         counts[isKnown ? name : Self.rest, default: 0] += 1
     }

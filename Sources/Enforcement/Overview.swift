@@ -33,6 +33,8 @@ package struct Overview: Sendable {
     var shadowProblem: String?
     /// Why samples of refusals are not heard.
     var samplingProblem: String?
+    /// Why changes of the configuration's files are noticed late.
+    var watchProblem: String?
     /// Why the file for monitoring can't be written.
     var metricsProblem: String?
 
@@ -177,7 +179,7 @@ extension Overview {
             warnings: traffic.warnings + shadows.warnings
                 + (shadowProblem.map { ["other tables can't be read: \($0)"] } ?? [])
                 + (samplingProblem.map { ["refusals are not sampled: \($0)"] } ?? [])
-                + [metricsProblem].compactMap { $0 },
+                + [watchProblem, metricsProblem].compactMap { $0 },
             shadows: shadows, diagnostics: configuration.diagnostics,
             problem: problem(unreadable: unreadable), drift: drift.report, agent: identity)
     }

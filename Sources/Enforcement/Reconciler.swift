@@ -31,6 +31,8 @@ package actor Reconciler {
     var ledger: Ledger
     /// When the kernel was last read and held what was wanted, since the host was started.
     var verified = Duration.zero
+    /// The kernel did not take ``current`` when it was asked last.
+    var isRefused = false
     var repairs = RepairPace()
     /// The last repair failed, so that to do the same again may fail again.
     var mustRebuild = false
@@ -130,12 +132,14 @@ package actor Reconciler {
             // First the last good generation, whatever the configuration says.
             await restore(current, because: "start")
         }
-        if isHeld(against: compilation) {
+        let isHeld = isHeld(against: compilation)
+        if isHeld {
             record(compilation)
             log.notice("held as rollback or flush left it", metadata: generationMetadata)
         } else {
             _ = await takeUp(compilation, origin: .start, noticed: noticed)
         }
+        await findStandIn(isWanted: !isHeld && compilation.target != nil)
         if current == nil, overview.failedApply == nil { await lookForUnknownTables() }
         ledger.secure(current)
     }

@@ -81,7 +81,7 @@ extension Reconciler {
             return "generation \(current.number) is in force"
         } catch {
             let problem = "the previous state can't be restored: \(error)"
-            fellOutOfSync(problem)
+            fellOutOfSync(problem, isRefusal: error.isRefusal)
             return problem
         }
     }
@@ -104,20 +104,75 @@ extension Reconciler {
                 log.info("the kernel holds the generation", metadata: generationMetadata)
             }
         } catch {
-            fellOutOfSync(error.description)
+            fellOutOfSync(error.description, isRefusal: error.isRefusal)
             tell(.outOfSync, .error, "can't restore at \(reason): \(error)")
+        }
+    }
+
+    /// Makes the kernel hold a generation, or where it refuses that, the newest of those that may stand
+    /// in for it.
+    ///
+    /// - Returns: what it holds now, and why not what was meant; nil where it is that.
+    /// - Throws: why it does not hold what was meant, where it holds nothing in its place.
+    func putNewest(
+        _ meant: Generation
+    ) async throws(ApplyFailure) -> (held: Generation, refusal: ApplyFailure?) {
+        var candidate = meant
+        var refusal: ApplyFailure?
+        while true {
+            do throws(ApplyFailure) {
+                let wanted = candidate.stamped
+                let known = [current?.ruleset, meant.ruleset, wanted]
+                try await put(wanted, from: try await kernel.tables(knownFrom: known))
+                return (candidate, refusal)
+            } catch {
+                log.error("generation \(candidate.number) can't be put in force: \(error)")
+                // What failed otherwise may hold all the same, or fail with any other.
+                guard error.isRefusal, let next = ledger.standIn(for: candidate) else {
+                    throw refusal ?? error
+                }
+                refusal = refusal ?? error
+                candidate = next
+            }
+        }
+    }
+
+    /// After a start that could not put in force what is to be: an older generation is better than
+    /// none.
+    ///
+    /// - Parameter isWanted: whether the configuration is to be put in force, so that it is tried
+    ///   again.
+    func findStandIn(isWanted: Bool) async {
+        guard isRefused, let meant = current, !isOverdue else { return }
+        do throws(ApplyFailure) {
+            let (held, refusal) = try await putNewest(meant)
+            isInSync()
+            if let refusal {
+                hold(held)
+                let problem =
+                    "the kernel refuses generation \(meant.number): \(refusal); generation \(held.number) is in force"
+                ledger.substitute(held, because: problem)
+                if isWanted { overview.failedApply = overview.failedApply ?? problem }
+                tell(.failed, .error, problem)
+            }
+            await endRefusedFlows()
+        } catch {
+            fellOutOfSync(error.description)
         }
     }
 
     func isInSync() {
         overview.kernelProblem = nil
+        isRefused = false
         mustRebuild = false
         interferences = 0
         overview.drift.isInSync()
     }
 
-    func fellOutOfSync(_ problem: String) {
+    /// - Parameter isRefusal: the kernel was asked to hold `current`, and did not take it.
+    func fellOutOfSync(_ problem: String, isRefusal: Bool = false) {
         overview.kernelProblem = problem
+        isRefused = isRefusal
         overview.drift.ownTransactionFailed()
     }
 

@@ -18,7 +18,8 @@ package struct Restoration: Sendable {
         self.log = log
     }
 
-    /// Restores the generation, and proves it by reading back.
+    /// Restores the generation, and proves it by reading back. Where the kernel refuses it, the newest
+    /// older one that it takes is restored, so that the host is not open until the agent runs.
     ///
     /// What waits for confirmation stays where its time runs, for which the host must not have been
     /// started anew.
@@ -31,14 +32,41 @@ package struct Restoration: Sendable {
         if let pending = ledger.standing?.pending, pending.deadline.left(by: clock) <= .zero {
             recorded = try ledger.fallback(of: pending)
         }
-        guard let generation = recorded else {
+        guard let meant = recorded else {
             if let problem = ledger.record.problem { throw ApplyFailure(problem.text) }
             log.notice("nothing to restore")
             return nil
         }
-        let wanted = generation.stamped
-        try await kernel.put(wanted, from: try await kernel.tables(knownFrom: [wanted]))
-        log.notice("restored", metadata: ["generation": "\(generation.number)"])
-        return generation.number
+        var generation = meant
+        var refusal: ApplyFailure?
+        while true {
+            do throws(ApplyFailure) {
+                let wanted = generation.stamped
+                let observed = try await kernel.tables(knownFrom: [meant.ruleset, wanted])
+                try await kernel.put(wanted, from: observed)
+                break
+            } catch {
+                log.error("can't restore generation \(generation.number): \(error)")
+                // What failed otherwise may hold all the same, or fail with any other.
+                guard error.isRefusal, let next = ledger.standIn(for: generation) else {
+                    throw refusal ?? error
+                }
+                refusal = refusal ?? error
+                generation = next
+            }
+        }
+        let number = generation.number
+        if let refusal {
+            log.error(
+                "restored generation \(number) in place of \(meant.number), which the kernel refuses: \(refusal)",
+                metadata: ["generation": "\(number)"])
+        } else if let problem = ledger.record.problem {
+            log.error(
+                "restored generation \(number), the newest that can be read: \(problem.text)",
+                metadata: ["generation": "\(number)"])
+        } else {
+            log.notice("restored", metadata: ["generation": "\(number)"])
+        }
+        return number
     }
 }

@@ -30,8 +30,3 @@ package protocol RulesetKernel: Sendable {
     /// How many of the processes that do all this ended by themselves, since the agent's start.
     var workerEnds: Int { get }
 }
-
-extension ObservedTable {
-    /// How the names of all our tables begin.
-    package static let namePrefix = "pexip_fw_"
-}

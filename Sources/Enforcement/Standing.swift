@@ -26,11 +26,12 @@ package struct Standing: Hashable, Sendable, Codable {
     package var confirmed: Int? { pending.map(\.fallback) ?? generation }
 
     /// What was pending is lost, and what is in force now is held against it.
-    mutating func endPending() {
+    mutating func endPending(
+        because explanation: String = "the generation that waited for confirmation is damaged"
+    ) {
         guard let pending else { return }
         hold = Hold(
-            .unconfirmed, against: pending.configurationDigest,
-            explanation: "the generation that waited for confirmation is damaged")
+            .unconfirmed, against: pending.configurationDigest, explanation: explanation)
         self.pending = nil
     }
 }
@@ -55,10 +56,14 @@ package struct Hold: Hashable, Sendable, Codable {
     /// For people: what was taken back, and why; nil for what was commanded.
     package var explanation: String?
 
+    /// Bytes of an explanation, which may name many probes.
+    static let longestExplanation = 16_384
+
     package init(_ reason: Reason, against: String, explanation: String? = nil) {
         self.reason = reason
         self.against = against
-        self.explanation = explanation
+        // With the mark of what was left out.
+        self.explanation = explanation?.shortened(to: Self.longestExplanation - 8)
     }
 }
 

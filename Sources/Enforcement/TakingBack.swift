@@ -131,11 +131,14 @@ extension Reconciler {
         guard let pending = ledger.standing?.pending else { return }
         let unconfirmed = ledger.standing?.generation.map { "generation \($0)" } ?? "nothing"
         do throws(ApplyFailure) {
-            let fallback = try ledger.fallback(of: pending)
-            let wanted = fallback?.stamped ?? Ruleset(tables: [])
-            let observed = try await kernel.tables(knownFrom: [current?.ruleset, wanted])
             await revoker.supersede()
-            try await put(wanted, from: observed)
+            var fallback = try ledger.fallback(of: pending)
+            if let meant = fallback {
+                fallback = try await putNewest(meant).held
+            } else {
+                let observed = try await kernel.tables(knownFrom: [current?.ruleset])
+                try await put(Ruleset(tables: []), from: observed)
+            }
             hold(fallback)
             let now = fallback.map { "generation \($0.number) is in force again" }
             let explanation =

@@ -1,4 +1,5 @@
 internal import Deployment
+package import LinuxSystem
 internal import Logging
 internal import Ruleset
 
@@ -40,6 +41,21 @@ extension Reconciler {
 
     /// - Parameter problem: why the file for monitoring can't be written; nil where it can.
     package func noteMetricsFile(problem: String?) { note { $0.metricsProblem = problem } }
+
+    /// Takes note of why the configuration's files are not watched but compared; nil where they are
+    /// watched. May be called at any time.
+    package func noteWatching(limit: WatchLimit?) {
+        guard let limit else {
+            log.notice("the configuration's files are watched again")
+            note { $0.watchProblem = nil }
+            return
+        }
+        let delay = PatientDirectoryWatch.interval.components.seconds
+        let problem =
+            "changes of the configuration's files are noticed up to \(delay) s late, since they can't be watched: \(limit)"
+        if overview.watchProblem != problem { log.warning("\(problem)") }
+        note { $0.watchProblem = problem }
+    }
 
     // MARK: Telling
 

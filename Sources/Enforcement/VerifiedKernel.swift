@@ -8,11 +8,17 @@ struct ApplyFailure: Error, CustomStringConvertible {
     /// The kernel took everything, and then held something else: somebody may have changed it before
     /// it was read back.
     let mayBeForeign: Bool
+    /// The kernel was asked and did not take it: something else it may take.
+    let isRefusal: Bool
 
-    init(_ description: String, isHeld: Bool = false, mayBeForeign: Bool = false) {
+    init(
+        _ description: String, isHeld: Bool = false, mayBeForeign: Bool = false,
+        isRefusal: Bool = false
+    ) {
         self.description = description
         self.isHeld = isHeld
         self.mayBeForeign = mayBeForeign
+        self.isRefusal = isRefusal
     }
 }
 
@@ -145,7 +151,7 @@ struct VerifiedKernel: Sendable {
         _ differences: [Difference], _ refusal: (any Error)?
     ) throws(ApplyFailure) {
         guard let first = differences.first else { return }
-        if let refusal { throw ApplyFailure("\(refusal)") }
+        if let refusal { throw ApplyFailure("\(refusal)", isRefusal: true) }
         throw ApplyFailure(
             "verification failed: the kernel does not hold what was committed: \(first)"
                 + (differences.count > 1 ? " (and \(differences.count - 1) more)" : ""),

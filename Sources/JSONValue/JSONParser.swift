@@ -13,8 +13,13 @@ extension JSONValue {
     /// For text from anybody: takes time in proportion to its length, and nests no deeper than
     /// `maximumDepth`. (Decoding the same through `Codable` takes 25 s for a megabyte of nested
     /// arrays.) Refuses numbers that no `Double` holds and objects with a key twice.
-    package init(parsing text: [UInt8], maximumDepth: Int = 64) throws(JSONSyntaxError) {
-        var parser = JSONParser(text: text)
+    ///
+    /// - Parameter maximumValues: of all arrays and objects together: in memory a value takes some ten
+    ///   times the two bytes that it takes at least in the text.
+    package init(
+        parsing text: [UInt8], maximumDepth: Int = 64, maximumValues: Int = .max
+    ) throws(JSONSyntaxError) {
+        var parser = JSONParser(text: text, budget: maximumValues)
         self = try parser.value(depth: maximumDepth)
         parser.skipSpace()
         if parser.offset != text.count { throw parser.error("text after the value") }
@@ -24,8 +29,13 @@ extension JSONValue {
 private struct JSONParser {
     let text: [UInt8]
     private(set) var offset = 0
+    /// How many values may still come.
+    private var budget: Int
 
-    init(text: [UInt8]) { self.text = text }
+    init(text: [UInt8], budget: Int) {
+        self.text = text
+        self.budget = budget
+    }
 
     func error(_ reason: String) -> JSONSyntaxError {
         JSONSyntaxError(offset: offset, reason: reason)
@@ -47,6 +57,8 @@ private struct JSONParser {
 
     mutating func value(depth: Int) throws(JSONSyntaxError) -> JSONValue {
         skipSpace()
+        if budget == 0 { throw error("too many values") }
+        budget -= 1
         switch next {
         case UInt8(ascii: "{"):
             if depth == 0 { throw error("nested too deep") }

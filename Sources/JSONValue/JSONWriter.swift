@@ -1,3 +1,5 @@
+internal import PlainText
+
 extension JSONValue {
     /// A number; one that JSON can't say (NaN, infinities) is written as null.
     init(_ number: Double) { self = Int64(exactly: number).map { .integer($0) } ?? .number(number) }
@@ -16,10 +18,22 @@ extension JSONValue {
         writer.append(self)
         return writer.text
     }
+
+    /// JSON text for output that may be a terminal: what is not visible is escaped in it.
+    ///
+    /// - Parameter indents: a line for each member and element, or one in all.
+    package func shown(indents: Bool) -> [UInt8] {
+        var writer = JSONWriter(indents: indents)
+        writer.isShown = true
+        writer.append(self)
+        return writer.text
+    }
 }
 
 private struct JSONWriter {
     let indents: Bool
+    /// Whether people may see it.
+    var isShown = false
     private(set) var text: [UInt8] = []
     private var depth = 0
 
@@ -67,6 +81,11 @@ private struct JSONWriter {
 
     private mutating func append(_ string: String) {
         text.append(UInt8(ascii: "\""))
+        if isShown, !string.isVisible { appendVisibly(string) } else { appendContent(of: string) }
+        text.append(UInt8(ascii: "\""))
+    }
+
+    private mutating func appendContent(of string: String) {
         var string = string
         string.withUTF8 { bytes in
             // What needs no escape, which is nearly everything, is copied as a whole.
@@ -82,7 +101,20 @@ private struct JSONWriter {
             }
             text += bytes[start...]
         }
-        text.append(UInt8(ascii: "\""))
+    }
+
+    private mutating func appendVisibly(_ string: String) {
+        for scalar in string.unicodeScalars {
+            if scalar.isVisible || scalar == "\n" {
+                appendContent(of: String(Character(scalar)))
+            } else {
+                for unit in String(Character(scalar)).utf16 {
+                    let digits = String(unit, radix: 16)
+                    text +=
+                        "\\u\(String(repeating: "0", count: 4 - digits.utf8.count))\(digits)".utf8
+                }
+            }
+        }
     }
 
     private static func escaped(_ byte: UInt8) -> String {

@@ -127,7 +127,7 @@ package enum AtomicFile {
         }
     }
 
-    private static func writeAll(
+    static func writeAll(
         _ bytes: [UInt8], to raw: Int32, subject: String
     ) throws(SystemError) {
         var written = 0

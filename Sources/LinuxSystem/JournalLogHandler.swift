@@ -1,5 +1,6 @@
 internal import Glibc
 package import Logging
+internal import PlainText
 package import SystemPackage
 
 /// Logs to standard error, one line and one write for each event.
@@ -51,14 +52,14 @@ package struct JournalLogHandler: LogHandler {
         return variable == "\(status.st_dev):\(status.st_ino)"
     }
 
-    /// The line with its newline.
+    /// The line with its newline: whatever it tells of, it stays one line, and steers no terminal.
     package static func line(
         level: Logger.Level, message: String, metadata: Logger.Metadata, isJournal: Bool
     ) -> String {
         var line = isJournal ? "<\(priority(of: level))>" : "\(level): "
-        line += escaped(message)
+        line += message.visible
         for (key, value) in metadata.sorted(by: { $0.key < $1.key }) {
-            line += " \(escaped(key))=\(quoted("\(value)"))"
+            line += " \(key.visible)=\(quoted("\(value)"))"
         }
         return line + "\n"
     }
@@ -75,28 +76,11 @@ package struct JournalLogHandler: LogHandler {
         }
     }
 
-    /// Control characters as escapes: a line stays a line, and a terminal is not steered.
-    private static func escaped(_ text: String) -> String {
-        var result = ""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\n": result += "\\n"
-            case "\r": result += "\\r"
-            case "\t": result += "\\t"
-            case _ where scalar.properties.generalCategory == .control:
-                result += "\\u{\(String(scalar.value, radix: 16))}"
-            default: result.unicodeScalars.append(scalar)
-            }
-        }
-        return result
-    }
-
     private static func quoted(_ value: String) -> String {
         let needsQuotes = value.isEmpty || value.contains { $0 == " " || $0 == "\"" || $0 == "=" }
-        if !needsQuotes { return escaped(value) }
+        if !needsQuotes { return value.visible }
         return "\""
-            + escaped(
-                value.split(separator: "\"", omittingEmptySubsequences: false)
-                    .joined(separator: "\\\"")) + "\""
+            + value.split(separator: "\"", omittingEmptySubsequences: false)
+            .joined(separator: "\\\"").visible + "\""
     }
 }

@@ -11,8 +11,8 @@ package struct LongOptions<Option: RawRepresentable<String>> {
     /// - Parameters:
     ///   - known: the options that there are; their names without the hyphens are their raw values.
     ///   - takesValue: whether an option has one.
-    /// - Returns: nil where an option is not understood, which getopt_long has told on standard error.
-    package init?(_ known: [Option], takesValue: (Option) -> Bool) {
+    /// - Throws: where an option is not understood.
+    package init(_ known: [Option], takesValue: (Option) -> Bool) throws(LongOptionsProblem) {
         let names = known.map { strdup($0.rawValue) }
         defer { names.forEach { free($0) } }
         let pointers = names.map { UnsafePointer($0) }
@@ -20,17 +20,54 @@ package struct LongOptions<Option: RawRepresentable<String>> {
         while true {
             var value: UnsafePointer<CChar>?
             var operand: Int32 = 0
+            var letter: Int32 = 0
             let answer = clinux_next_option(
                 CommandLine.argc, CommandLine.unsafeArgv, pointers, values, Int32(known.count),
-                &value, &operand)
-            if answer == -2 { return nil }
+                &value, &operand, &letter)
+            if answer == -2 {
+                throw letter == 0
+                    ? Self.problem(with: Self.word(Int(operand) - 1), known, values)
+                    : LongOptionsProblem(
+                        "invalid option -- '\(String(decoding: [UInt8(truncatingIfNeeded: letter)], as: UTF8.self))'"
+                    )
+            }
             if answer == -1 {
-                operands = (Int(operand)..<Int(CommandLine.argc)).compactMap {
-                    CommandLine.unsafeArgv[$0].map { String(cString: $0) }
-                }
+                operands = (Int(operand)..<Int(CommandLine.argc)).map { Self.word($0) }
                 return
             }
             options.append((known[Int(answer)], value.map { String(cString: $0) }))
         }
     }
+
+    private static func word(_ index: Int) -> String {
+        CommandLine.unsafeArgv[index].map { String(cString: $0) } ?? ""
+    }
+
+    /// What getopt_long would say of a word; it would say so as the word is, whatever that does to a
+    /// terminal.
+    private static func problem(
+        with word: String, _ known: [Option], _ takesValue: [Bool]
+    ) -> LongOptionsProblem {
+        let name = String(word.prefix { $0 != "=" })
+        let named = known.indices.filter { "--\(known[$0].rawValue)".hasPrefix(name) }
+        let exact = named.filter { "--\(known[$0].rawValue)" == name }
+        guard let index = exact.first ?? named.first else {
+            return LongOptionsProblem("unrecognized option '\(word)'")
+        }
+        guard exact.count == 1 || named.count == 1 else {
+            let names = named.map { "'--\(known[$0].rawValue)'" }.joined(separator: " ")
+            return LongOptionsProblem("option '\(word)' is ambiguous; possibilities: \(names)")
+        }
+        let option = "option '--\(known[index].rawValue)'"
+        return LongOptionsProblem(
+            takesValue[index]
+                ? "\(option) requires an argument" : "\(option) doesn't allow an argument")
+    }
+}
+
+/// Why arguments can't be understood.
+package struct LongOptionsProblem: Error, Hashable, Sendable, CustomStringConvertible {
+    package let description: String
+
+    init(_ description: String) { self.description = description }
 }

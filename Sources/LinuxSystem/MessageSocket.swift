@@ -42,6 +42,8 @@ package final class MessageSocket: Sendable {
     }
 
     /// Waits for one message of at most `limit` bytes; nil when the other end is closed.
+    ///
+    /// - Throws: for one that is longer or brings several descriptors, of which none stays open.
     package func receive(limit: Int = 64) throws(SystemError) -> Received? {
         let raw = descriptor.rawValue
         var bytes = [UInt8](repeating: 0, count: limit)
@@ -71,6 +73,42 @@ func socketPair(
     let type = Int32(type.rawValue | SOCK_CLOEXEC.rawValue)
     try systemCall("socketpair") { socketpair(AF_UNIX, type, 0, &ends) }
     return (FileDescriptor(rawValue: ends[0]), FileDescriptor(rawValue: ends[1]))
+}
+
+/// Which of the kernel's sockets one is.
+package struct SocketKind: Hashable, Sendable {
+    /// `AF_UNIX`, `AF_NETLINK`, …
+    package let domain: Int32
+    /// `SOCK_STREAM`, …
+    package let type: Int32
+    /// Of netlink, the subsystem, such as `NETLINK_NETFILTER`.
+    package let number: Int32
+
+    package static let stream = SocketKind(
+        domain: AF_UNIX, type: Int32(SOCK_STREAM.rawValue), number: 0)
+    package static let messages = SocketKind(
+        domain: AF_UNIX, type: Int32(SOCK_SEQPACKET.rawValue), number: 0)
+
+    private init(domain: Int32, type: Int32, number: Int32) {
+        self.domain = domain
+        self.type = type
+        self.number = number
+    }
+
+    /// - Throws: ENOTSOCK for what is none.
+    package init(_ descriptor: FileDescriptor) throws(SystemError) {
+        func option(_ option: Int32) throws(SystemError) -> Int32 {
+            var value: Int32 = 0
+            var length = socklen_t(MemoryLayout<Int32>.size)
+            try systemCall("getsockopt") {
+                getsockopt(descriptor.rawValue, SOL_SOCKET, option, &value, &length)
+            }
+            return value
+        }
+        domain = try option(SO_DOMAIN)
+        type = try option(SO_TYPE)
+        number = try option(SO_PROTOCOL)
+    }
 }
 
 extension FileDescriptor {

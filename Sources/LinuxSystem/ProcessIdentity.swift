@@ -1,4 +1,5 @@
 internal import CLinux
+internal import PlainText
 internal import SystemPackage
 
 /// Who a process is, as far as `/proc` still tells: it may be gone, and then only its id is known.
@@ -6,8 +7,8 @@ package struct ProcessIdentity: Hashable, Sendable, CustomStringConvertible {
     package let pid: Int32
     /// The kernel's name for it, at most 15 bytes.
     package let name: String?
-    /// Its arguments joined by spaces, at most 512 bytes of them, without control characters. A
-    /// process may write there what it likes.
+    /// Its arguments joined by spaces, at most 512 bytes of them, with spaces for what is not visible.
+    /// A process may write there what it likes.
     package let commandLine: String?
 
     package init(pid: Int32) {
@@ -32,8 +33,7 @@ package struct ProcessIdentity: Hashable, Sendable, CustomStringConvertible {
         } catch {
             return nil
         }
-        let text = String(
-            decoding: bytes.map { $0 < 0x20 || $0 == 0x7f ? 0x20 : $0 }, as: UTF8.self)
+        let text = String(decoding: bytes, as: UTF8.self).blanked
         let trimmed = text.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed()
         return trimmed.isEmpty ? nil : String(trimmed)
     }

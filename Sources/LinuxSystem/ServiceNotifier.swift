@@ -1,4 +1,5 @@
 internal import Glibc
+internal import PlainText
 internal import SystemPackage
 
 /// Tells systemd how the service is, by its sd_notify protocol: datagrams of `NAME=value` lines.
@@ -49,7 +50,7 @@ package struct ServiceNotifier: Sendable {
     package func watchdog() throws(SystemError) { try send(["WATCHDOG=1"]) }
 
     private static func line(_ status: String) -> String {
-        "STATUS=" + status.map { $0.isNewline ? " " : String($0) }.joined()
+        "STATUS=" + status.blanked
     }
 
     private func send(_ lines: [String]) throws(SystemError) {

@@ -35,6 +35,18 @@ package final class UnixListener: Sendable {
         self.path = path
     }
 
+    /// Who serves the socket at a path; nil where nobody does.
+    package static func server(at path: String) throws(SystemError) -> PeerCredentials? {
+        do throws(SystemError) {
+            return try UnixSocket.connect(to: path, timeout: .milliseconds(100)).peerCredentials()
+        } catch {
+            switch error.errno {
+            case .connectionRefused, .noSuchFileOrDirectory: return nil
+            default: throw error
+            }
+        }
+    }
+
     /// The next waiting client, non-blocking and close-on-exec; nil where none waits.
     package func accept() throws(SystemError) -> UnixSocket? {
         do {

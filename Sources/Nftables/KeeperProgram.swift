@@ -1,3 +1,4 @@
+internal import CMnl
 internal import Glibc
 internal import LinuxSystem
 internal import SystemPackage
@@ -53,7 +54,7 @@ package enum KeeperProgram {
             try serve(control)
         } catch {
             // An agent that has ended needs no answer. What lives ends with this process.
-            if error.errno != .brokenPipe { throw error }
+            guard [.brokenPipe, .connectionReset].contains(error.errno) else { throw error }
         }
     }
 
@@ -80,6 +81,12 @@ package enum KeeperProgram {
             guard [.start, .open, .hear].contains(request.kind),
                 let socket = received.takeDescriptor()
             else { throw misunderstood }
+            do throws(SystemError) {
+                try expect(request.kind, socket.descriptor)
+            } catch {
+                try control.send(.failed, request.number, UInt32(error.errno.rawValue))
+                continue
+            }
             if request.kind == .hear {
                 do throws(SystemError) {
                     try RulesetListener.set(hearing: request.value == 1, socket.descriptor)
@@ -96,6 +103,24 @@ package enum KeeperProgram {
             if let worker = try start(request, socket, control, beside: workers) {
                 workers.append(worker)
             }
+        }
+    }
+
+    /// Makes sure that a request's descriptor is what the request is about: with the privilege that is
+    /// lent here, an operation on another could mean anything.
+    private static func expect(
+        _ request: Message.Kind, _ descriptor: FileDescriptor
+    ) throws(SystemError) {
+        let kind = try SocketKind(descriptor)
+        let isRight =
+            switch request {
+            case .start: kind == .stream
+            case .open: kind == .messages
+            default: kind.domain == AF_NETLINK && kind.number == NETLINK_NETFILTER
+            }
+        guard isRight else {
+            throw SystemError(
+                operation: "understand the agent", errno: .protocolWrongTypeForSocket)
         }
     }
 

@@ -128,9 +128,13 @@ extension Table {
         // `input` and its branches, or the class's own chain.
         let branch = refusal.chain == "unanswered" ? "input" : refusal.chain
         let chains = chains.filter { $0.name == branch || $0.name.hasPrefix("\(branch)_") }
+        var jumps: [String: [Rule]] = [:]
+        for rule in chains.lazy.flatMap(\.rules) {
+            if case .jump(let target) = rule.verdict { jumps[target, default: []].append(rule) }
+        }
         var closest: [String: [Lack]] = [:]
         for chain in chains {
-            let ways = chains.flatMap(\.rules).filter { $0.verdict == .jump(chain.name) }
+            let ways = jumps[chain.name, default: []]
             for rule in chain.rules {
                 guard let row = rule.counter, !row.hasPrefix(DropCounter.prefix) else { continue }
                 let lacking =

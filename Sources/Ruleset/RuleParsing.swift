@@ -27,8 +27,18 @@ extension Rule: Codable {
 }
 
 extension Rule {
+    /// Bytes of a rule's text: a few names of the greatest length, and a condition of each kind.
+    private static let longestText = 2_048
+
     /// Reads a rule back from nft's language, in the forms that ``text`` writes.
     package init(nft text: String) throws(RuleSyntaxError) {
+        // No rule of ours has others, and what follows looks at characters.
+        guard text.utf8.count <= Self.longestText,
+            text.utf8.allSatisfy({ (0x20...0x7e).contains($0) })
+        else {
+            throw RuleSyntaxError(
+                "a rule is at most \(Self.longestText) printable characters of ASCII")
+        }
         var words = RuleWords(text)
         var rule = Rule([], nil)
         while let word = words.next() {

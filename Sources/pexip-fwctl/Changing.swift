@@ -68,7 +68,7 @@ struct Confirm: ParsableCommand {
         try Terminal.reporting {
             let report = try connection.call("Confirm", member: "report", as: ApplyReport.self)
             switch report.outcome {
-            case .applied: print("confirmed: generation \(report.generation ?? 0) stays")
+            case .applied: Terminal.say("confirmed: generation \(report.generation ?? 0) stays")
             case .unchanged: throw Failure(.failure, "nothing waits for confirmation")
             case .wouldApply, .rejected, .refused, .failed: try report.conclude()
             }
@@ -130,8 +130,8 @@ extension ApplyReport {
         case .unchanged, .applied, .wouldApply:
             let ended = endedFlows ?? 0
             let flows = ended == 0 ? "" : "; ended \(ended.counted("established flow"))"
-            print("\(outcome.rawValue): \(inForce)\(flows)")
-            if let note { print(note) }
+            Terminal.say("\(outcome.rawValue): \(inForce)\(flows)")
+            if let note { Terminal.say(note) }
             if let problem { throw Failure(.failure, problem) }
         case .rejected, .refused, .failed: try fail()
         }

@@ -29,7 +29,7 @@ struct Check: ParsableCommand {
             guard let deployment = loaded.deployment else {
                 throw Failure(.failure, "\(path): no .yaml file configures any node")
             }
-            print(
+            Terminal.say(
                 "\(path): correct: \(deployment.nodes.count.counted("node")), \(warnings.counted("warning"))"
             )
         }

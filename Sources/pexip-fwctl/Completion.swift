@@ -3,6 +3,7 @@ import Control
 import Deployment
 import Enforcement
 import JSONValue
+import PlainText
 
 /// What shells offer for words that only the configuration or the agent knows.
 enum Completion {
@@ -14,7 +15,8 @@ enum Completion {
     static let nodes = CompletionKind.custom { words, _, _ in
         if let directory = value(of: "config-dir", in: words) { return nodes(in: directory) }
         let enforced = ask("Status", words, member: "status", as: StatusReport.self) {
-            $0.nodes.map(\.node.name)
+            // Shells show them as they are.
+            $0.nodes.map(\.node.name).filter(\.isVisible)
         }
         return enforced ?? nodes(in: ConfigurationOption.defaultDirectory)
     }

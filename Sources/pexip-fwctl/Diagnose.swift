@@ -41,7 +41,7 @@ struct Diagnose: ParsableCommand {
                 )
             }
             let report = DoctorReport(Examination.findings(facts, site), isVerbose: verbose)
-            if json { try Terminal.printJSON(report) } else { print(report.text) }
+            if json { try Terminal.printJSON(report) } else { Terminal.say(report.lines) }
             if report.problems > 0 { throw ExitCode.failure }
         }
     }
@@ -84,17 +84,17 @@ extension DoctorReport {
     private static let namedRows = 6
 
     /// The findings for people, the worst first, and a line that sums them up.
-    var text: String {
+    var lines: [String] {
         let order: [Finding.Severity] = [.problem, .hint, .unknown, .ok]
         let sorted = order.flatMap { severity in findings.filter { $0.severity == severity } }
         let sum =
             problems + hints == 0
             ? "nothing found" : "\(problems.counted("problem")), \(hints.counted("hint"))"
         let unseen = unknown == 0 ? "" : "; \(unknown.counted("thing")) could not be looked at"
-        return (sorted.map(Self.text) + [sum + unseen]).joined(separator: "\n")
+        return sorted.flatMap(Self.lines(of:)) + [sum + unseen]
     }
 
-    private static func text(_ finding: Finding) -> String {
+    private static func lines(of finding: Finding) -> [String] {
         var lines: [String] = []
         func add(_ label: String, _ text: String) {
             lines.append(label.padded(to: 12) + text)
@@ -112,6 +112,6 @@ extension DoctorReport {
                 finding.rows.prefix(namedRows).joined(separator: ", ")
                     + (more > 0 ? " and \(more) more" : ""))
         }
-        return lines.joined(separator: "\n")
+        return lines
     }
 }

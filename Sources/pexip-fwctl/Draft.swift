@@ -4,6 +4,7 @@ import Display
 import Enforcement
 import Glibc
 import LinuxSystem
+import PlainText
 import SystemPackage
 
 /// Where `init` writes to.
@@ -66,7 +67,7 @@ struct Draft {
     /// Writes the file whole, or not at all.
     func write(_ text: String, replacing: Bool) throws {
         guard let path else {
-            guard Terminal.written(text) else {
+            guard Terminal.written(text.visibleLines) else {
                 throw Failure(.failure, "standard output can't be written")
             }
             return
@@ -79,7 +80,7 @@ struct Draft {
                     configuration,
                     mode: [.ownerReadWriteExecute, .groupReadExecute, .otherReadExecute])
             }
-            try AtomicFile.write(
+            try OutputPath.write(
                 Array(text.utf8), to: path, mode: [.ownerReadWrite, .groupRead, .otherRead],
                 replacing: replacing)
         } catch {

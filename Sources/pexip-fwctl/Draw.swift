@@ -42,7 +42,7 @@ struct Draw: ParsableCommand {
             let nodes = node.map { [$0] } ?? deployment.nodes.map(\.name)
             let diagrams = deployment.diagrams(of: nodes.compactMap(deployment.node(named:)))
             if let output { return try write(diagrams, to: output) }
-            print(text(of: diagrams), terminator: "")
+            Terminal.say(document: text(of: diagrams))
         }
     }
 
@@ -58,7 +58,7 @@ struct Draw: ParsableCommand {
         for (name, diagram) in zip(diagrams.fileNames, diagrams) {
             let path = "\(directory)/\(name).\(format.fileExtension)"
             try OutputFile.write(text(of: [diagram]), to: path)
-            print(path)
+            Terminal.say(path)
         }
     }
 }

@@ -57,7 +57,7 @@ struct Explain: ParsableCommand {
                         "protocol": .string(query.protocol), "source": .string(query.source),
                         "destination": .string(query.destination),
                     ], member: "report", as: ExplainReport.self)
-            if json { try Terminal.printJSON(report) } else { print(report.text) }
+            if json { try Terminal.printJSON(report) } else { Terminal.say(report.lines) }
             if report.explanation.verdict == .drop { throw Self.refused }
         }
     }
@@ -77,7 +77,7 @@ struct Explain: ParsableCommand {
 
 extension ExplainReport {
     /// The explanation for people.
-    var text: String {
+    var lines: [String] {
         var lines: [String] = []
         func add(_ label: String, _ text: String) {
             lines.append(label.padded(to: 12) + text)
@@ -98,7 +98,7 @@ extension ExplainReport {
             addRow("inactive", row, add)
             add("", "would permit it, but its feature is off")
         }
-        return lines.joined(separator: "\n")
+        return lines
     }
 
     private func addRow(_ label: String, _ id: String, _ add: (String, String) -> Void) {

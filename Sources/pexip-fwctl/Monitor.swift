@@ -38,21 +38,18 @@ struct Monitor: ParsableCommand {
 extension Event {
     fileprivate var jsonLine: String {
         get throws {
-            String(decoding: try JSONValue(encoding: self).serialized, as: UTF8.self)
+            String(decoding: try JSONValue(encoding: self).shown(indents: false), as: UTF8.self)
         }
     }
 
-    /// Time, kind, state and message; what others wrote into it has no control characters.
+    /// Time, kind, state and message.
     fileprivate var line: String {
         var text = message
         if let process {
             text += " (by \(process)\(pid.map { ", pid \($0)" } ?? ""))"
         }
         if let lost { text += " [\(lost.counted("event")) before this one lost]" }
-        let shown = String(
-            String.UnicodeScalarView(
-                text.unicodeScalars.map { $0.value < 0x20 || $0.value == 0x7f ? " " : $0 }))
         return
-            "\(time) \(kind.rawValue.padded(to: 12)) \(state.rawValue.padded(to: 12)) \(shown)"
+            "\(time) \(kind.rawValue.padded(to: 12)) \(state.rawValue.padded(to: 12)) \(text)"
     }
 }

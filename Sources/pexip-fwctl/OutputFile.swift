@@ -4,7 +4,8 @@ import SystemPackage
 
 /// Files that commands write for people.
 enum OutputFile {
-    /// Writes a text to a file, the old or the new one whole, which whom the umask lets may read.
+    /// Writes a text to what a path leads to (``OutputPath``); a file may be read by whom the umask
+    /// lets.
     ///
     /// - Throws: ``Failure`` in words for people.
     static func write(_ text: String, to path: String) throws {
@@ -13,7 +14,7 @@ enum OutputFile {
         umask(mask)
         let mode = FilePermissions(rawValue: 0o666 & ~mask)
         do throws(SystemError) {
-            try AtomicFile.write(Array(text.utf8), to: path, mode: mode)
+            try OutputPath.write(Array(text.utf8), to: path, mode: mode)
         } catch {
             throw Failure(
                 .failure,

@@ -20,4 +20,18 @@ struct PexipFirewallControl: ParsableCommand {
         ])
 
     @OptionGroup var connection: ConnectionOptions
+
+    /// As the argument parser has it, but for what it says of words that it does not understand.
+    static func main() {
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch {
+            let message = fullMessage(for: error)
+            let code = exitCode(for: error)
+            if code == .success { exit(withError: error) }
+            if !message.isEmpty { Terminal.complain(message, quoting: CommandLine.arguments) }
+            exit(withError: code)
+        }
+    }
 }

@@ -20,7 +20,7 @@ struct PrintMetrics: ParsableCommand {
         try Terminal.reporting {
             let families = try connection.call(
                 "Metrics", member: "families", isQuiet: true, as: [MetricFamily].self)
-            print(families.text(as: format), terminator: "")
+            Terminal.say(document: families.text(as: format))
         }
     }
 }

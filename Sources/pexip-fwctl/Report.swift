@@ -63,7 +63,7 @@ struct Report: ParsableCommand {
             if let output {
                 try OutputFile.write(text, to: output)
             } else {
-                print(text, terminator: "")
+                Terminal.say(document: text)
             }
         }
     }

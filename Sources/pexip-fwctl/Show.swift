@@ -2,6 +2,7 @@ import ArgumentParser
 import Deployment
 import Enforcement
 import JSONValue
+import PlainText
 import Policy
 import PortModel
 import Ruleset
@@ -40,7 +41,7 @@ struct ShowRules: ParsableCommand {
         try Terminal.reporting {
             let compiled = try source.compile(node: node).map { RulesReport($0.ruleset.tables) }
             let report = try compiled ?? inForce()
-            print(report.tables.map(\.text).joined(separator: "\n"), terminator: "")
+            Terminal.say(document: report.tables.map(\.text).joined(separator: "\n"))
         }
     }
 
@@ -83,7 +84,8 @@ struct ShowPorts: ParsableCommand {
             if json {
                 try Terminal.printJSON(report)
             } else {
-                print(report.tables.map(\.text).joined(separator: "\n\n"))
+                let tables = report.tables.map(\.text).joined(separator: "\n\n")
+                Terminal.say(document: tables + "\n")
             }
         }
     }
@@ -123,7 +125,7 @@ extension PortsReport.Table {
                 line.protocol, line.sourcePort, line.destinationPort,
                 ([line.description] + line.footnotes).joined(separator: " "),
                 line.inactive.map { "not enforced: \($0)" } ?? line.peers?.text ?? "any",
-            ]
+            ].map(\.visible)
         }
         let widths = header.indices.map { column in
             ([header] + cells).map { $0[column].count }.max() ?? 0
@@ -139,7 +141,7 @@ extension PortsReport.Table {
 
     private var heading: String {
         let more = nodes.count - Self.namedNodes
-        return nodes.prefix(Self.namedNodes).joined(separator: ", ")
+        return nodes.prefix(Self.namedNodes).joined(separator: ", ").visible
             + (more > 0 ? " and \(more) more" : "")
     }
 }
@@ -167,9 +169,10 @@ struct ShowGenerations: ParsableCommand {
             let generations = try connection.collect(
                 "Generations", as: GenerationsReport.self, \.generations)
             for generation in generations {
-                let nodes = generation.nodes.joined(separator: ", ")
-                print(
-                    "\(generation.number)\t\(generation.created)\t\(generation.origin.rawValue)\t\(nodes)"
+                let nodes = generation.nodes.joined(separator: ", ").visible
+                Terminal.say(
+                    document:
+                        "\(generation.number)\t\(generation.created)\t\(generation.origin.rawValue)\t\(nodes)\n"
                 )
             }
         }

@@ -70,8 +70,8 @@ struct StatusWatch {
                 Text("pexip-fw: ") + Text("NO ANSWER", .bad) + Text(": \(failure.description)"))
         }
         guard isScreen else {
-            return Terminal.printed(
-                "\(Timestamp.now)\n\(Terminal.lines(of: page).joined(separator: "\n"))\n")
+            return Terminal.written(
+                "\(Timestamp.now)\n\(Terminal.lines(of: page).joined(separator: "\n"))\n\n")
         }
         page.add("")
         page.add("\(Timestamp.now), again at each event and every 2 s; Ctrl-C ends")

@@ -2,6 +2,7 @@ import Agent
 import Enforcement
 @preconcurrency import Glibc
 import LinuxSystem
+import PlainText
 
 /// What `pexip-fwd` was started with.
 ///
@@ -40,8 +41,11 @@ struct Arguments {
     /// Reads the process's arguments. Ends the process where they ask for no more than words, or can't
     /// be understood.
     init() {
-        guard let given = LongOptions(Option.allCases, takesValue: \.takesValue) else {
-            Self.endWithAdvice()
+        let given: LongOptions<Option>
+        do throws(LongOptionsProblem) {
+            given = try LongOptions(Option.allCases, takesValue: \.takesValue)
+        } catch {
+            Self.refuse(error.description)
         }
         for (option, value) in given.options { take(option, value ?? "") }
         for word in given.operands {
@@ -79,12 +83,7 @@ struct Arguments {
     }
 
     private static func refuse(_ problem: String) -> Never {
-        fputs("pexip-fwd: \(problem)\n", stderr)
-        endWithAdvice()
-    }
-
-    private static func endWithAdvice() -> Never {
-        fputs("Try pexip-fwd --help.\n", stderr)
+        fputs("pexip-fwd: \(problem.visible)\nTry pexip-fwd --help.\n", stderr)
         exit(EX_USAGE)
     }
 

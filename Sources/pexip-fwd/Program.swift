@@ -19,6 +19,13 @@ enum Program {
         }
     }
 
+    /// One for each queue of the agent that may have something to do while others do, and for the
+    /// processes that keeper and workers are (measured: up to 24 threads under load, 9 at rest; with
+    /// fewer than 12 it hung).
+    private static let agentThreads = 24
+    /// The same of a command that ends by itself.
+    private static let commandThreads = 8
+
     /// Gives up this process's privileges, and does with what is left of them what was asked for.
     private static func run(_ arguments: Arguments) throws {
         Memory.useOneArena()
@@ -30,9 +37,12 @@ enum Program {
             return handler
         }
         let log = Logger(label: "pexip-fwd")
-        // Before any thread is started.
-        let access = try KernelAccess()
         let options = arguments.options
+        // Before any thread is started.
+        let access = try KernelAccess(for: options, isAgent: arguments.command == nil, log: log)
+        // To the end, what it claims is this process's.
+        defer { withExtendedLifetime(access) {} }
+        try ThreadNeed.require(arguments.command == nil ? agentThreads : commandThreads)
         try waiting {
             switch arguments.command {
             case nil: try await Agent(options: options, access: access, log: log).run()

@@ -28,4 +28,13 @@ import Testing
         "2147483647-12-31T23:59:59Z", "+026-11-26T10:00:00Z",
     ])
     func otherTextsAreNone(text: String) { #expect(Timestamp(text) == nil) }
+
+    /// At the ends of what a calendar can count.
+    @Test(arguments: [
+        Int64.min, .max, 67_768_036_191_676_799, 67_768_036_191_676_800, -67_768_040_609_740_800,
+        67_767_976_233_532_799, 67_767_976_233_532_800,
+    ])
+    func everyMomentHasWords(seconds: Int64) {
+        #expect(Timestamp(seconds: seconds).description != "")
+    }
 }

@@ -69,6 +69,34 @@ import Testing
         #expect(object["e\u{301}"] == 2)
     }
 
+    /// For terminals: every reader of JSON reads the same, and no terminal is steered.
+    @Test(arguments: [false, true]) func whatIsShownIsVisible(indents: Bool) throws {
+        let text = "é\u{1b}[2J\u{7f}\u{9b}\n\r\t\"\\\u{202e}\u{2028}\u{feff}\u{e0001}😀\u{200b}"
+        let value: JSONValue = ["a\u{9b}": .array([.string(text), 1]), "b": "plain"]
+        let shown = value.shown(indents: indents)
+        let scalars = String(decoding: shown, as: UTF8.self).unicodeScalars
+        #expect(
+            scalars.allSatisfy {
+                ![.control, .format, .lineSeparator].contains($0.properties.generalCategory)
+                    || $0 == "\n"
+            })
+        #expect(
+            String(decoding: shown, as: UTF8.self).contains(
+                #"é\u001b[2J\u007f\u009b\n\u000d\u0009\"\\\u202e\u2028\ufeff\udb40\udc01😀\u200b"#))
+        #expect(try JSONValue(parsing: shown) == value)
+        #expect(try JSONSerialization.jsonObject(with: Data(shown)) is [String: Any])
+        #expect(JSONValue.string("é").shown(indents: false) == JSONValue.string("é").serialized)
+    }
+
+    @Test func boundsTheNumberOfValues() throws {
+        let text = Array(#"[1,{"a":2,"b":[]},"c"]"#.utf8)
+        _ = try JSONValue(parsing: text, maximumValues: 6)
+        let error = #expect(throws: JSONSyntaxError.self) {
+            try JSONValue(parsing: text, maximumValues: 5)
+        }
+        #expect(error?.reason == "too many values")
+    }
+
     @Test func takesTimeInProportion() throws {
         let nested = String(repeating: "[", count: 60) + String(repeating: "]", count: 60)
         func time(_ count: Int) throws -> Duration {

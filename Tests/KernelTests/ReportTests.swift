@@ -167,4 +167,50 @@ struct ReportTests {
         let nothing = try run("diagram", "--config-dir", directory.path)
         #expect(nothing.standardError.contains("configures no deployment: name its nodes"))
     }
+
+    /// Devices of the test's own, since a mistake would replace the host's.
+    @Test("what is no file is written into, by every command that writes")
+    func devices() throws {
+        try requireRoot()
+        let directory = FileManager.default.temporaryDirectory.appending(
+            path: "pexip-fw-test-\(UUID().uuidString)")
+        let configuration = directory.appending(path: "pexip-fw.d")
+        try FileManager.default.createDirectory(
+            at: configuration, withIntermediateDirectories: true)
+        defer { #expect(throws: Never.self) { try FileManager.default.removeItem(at: directory) } }
+        try Data(Self.configuration(ssh: true).utf8).write(
+            to: configuration.appending(path: "10-site.yaml"))
+        let program = try BuiltProducts.path(of: "pexip-fwctl")
+        let node = "conf-1:conferencing:10.0.0.21"
+        for link in [false, true] {
+            for (name, arguments) in [
+                ("report.html", ["report", "--config-dir", configuration.path, "--output"]),
+                ("site.yaml", ["init", "--force", "--node", node, "--output"]),
+            ] {
+                let path = directory.appending(path: name).path
+                let device = link ? directory.appending(path: "null").path : path
+                try #require(mknod(device, S_IFCHR | 0o666, 1 << 8 | 3) == 0)
+                if link { try #require(symlink("null", path) == 0) }
+                try ChildProcess.run([program] + arguments + [path]).requireSuccess()
+                var status = stat()
+                #expect(lstat(device, &status) == 0)
+                #expect(status.st_mode & S_IFMT == S_IFCHR, "\(name)")
+                if link { try FileManager.default.removeItem(atPath: device) }
+                try FileManager.default.removeItem(atPath: path)
+            }
+        }
+        // As output of the shell's own, and behind what is there.
+        let log = directory.appending(path: "log").path
+        let script = """
+            echo first; "$1" report --config-dir "$2" --output /dev/stdout --format markdown
+            echo last
+            """
+        try ChildProcess.run(
+            ["sh", "-c", "exec >>'\(log)'; \(script)", "sh", program, configuration.path]
+        ).requireSuccess()
+        let lines = try String(contentsOfFile: log, encoding: .utf8).split(separator: "\n")
+        #expect(lines.first == "first")
+        #expect(lines.last == "last")
+        #expect(lines.count > 50)
+    }
 }

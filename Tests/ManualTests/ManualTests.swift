@@ -177,6 +177,13 @@ import Testing
         (["--odd"], "unrecognized option '--odd'"),
         (["--socket"], "option '--socket' requires an argument"),
         (["--debug=1"], "option '--debug' doesn't allow an argument"),
+        (["--socke"], "option '--socket' requires an argument"),
+        (
+            ["--metrics=1"],
+            "option '--metrics=1' is ambiguous; possibilities: '--metrics-file' '--metrics-interval'"
+        ),
+        (["-x"], "invalid option -- 'x'"), (["--odd=1"], "unrecognized option '--odd=1'"),
+        (["--\u{1b}\n"], #"unrecognized option '--\u{1b}\n'"#),
         (["restart"], "unexpected argument \"restart\""),
         (["restore", "remove-tables"], "unexpected argument \"remove-tables\""),
         (["restore", "--odd"], "unrecognized option '--odd'"),

@@ -23,14 +23,23 @@ int clinux_peer_groups(int socket, gid_t *groups, int capacity);
 // Swift code is not: it writes the signal's number, one byte, to `pipe` (non-blocking).
 int clinux_catch_signal(int signal, int pipe);
 
+// flock(2) has the name of a structure, which hides it. Exclusively, and without waiting.
+int clinux_lock_file(int file);
+
+// pthread_create(3) wants a function of C. Whether so many threads can run beside those that do: 0, or
+// the error's number; none is left.
+int clinux_try_threads(int count);
+
 // Back to SIG_DFL, a macro with a cast.
 int clinux_restore_signal(int signal);
 
 // getopt_long(3) is in <getopt.h>, which the overlay leaves out. The index of the option that comes
 // next among `count` names, with its value or NULL; -1 where no more come, and then the index of the
-// first operand in `*operand`; -2 where it is not understood, which is told on standard error. -h is
-// short for "help". Operands may stand between options, and are moved behind them.
+// first operand in `*operand`; -2 where it is not understood, of which nothing is printed: then
+// `*letter` is the one that is no short option, or 0 where the word before `*operand` is no long one.
+// -h is short for "help". Operands may stand between options, and are moved behind them.
 int clinux_next_option(int argc, char *const argv[], const char *const names[],
-                       const bool takes_value[], int count, const char **value, int *operand);
+                       const bool takes_value[], int count, const char **value, int *operand,
+                       int *letter);
 
 #endif

@@ -10,7 +10,9 @@
 // it is -1; never SIGPIPE.
 ssize_t clinux_send_descriptor(int socket, const void *bytes, size_t length, int descriptor);
 
-// As above. 0 at the end; `*descriptor` is -1 or a new one, close-on-exec.
+// As above. 0 at the end; `*descriptor` is -1 or a new one, close-on-exec. A message is not taken that
+// brings more than one (EBADMSG), was cut off (EMSGSIZE), or whose descriptor there is no room for
+// (EMFILE): whatever came with it is closed.
 ssize_t clinux_receive_descriptor(int socket, void *bytes, size_t capacity, int *descriptor);
 
 // fork(2) is marked unavailable in Swift. Only for a process with one thread.

@@ -1,0 +1,112 @@
+internal import Synchronization
+
+/// A ``DirectoryWatch`` that goes on where the kernel's limits forbid to watch: until it can, files are
+/// compared now and then.
+package final class PatientDirectoryWatch: Sendable {
+    /// How often files are compared, and watching is tried again.
+    package static let interval = Duration.seconds(15)
+
+    /// As ``DirectoryWatch/changes``, for one consumer.
+    package let changes: AsyncStream<DirectoryChange>
+    private let continuation: AsyncStream<DirectoryChange>.Continuation
+    private let path: String
+    private let make: @Sendable () throws(SystemError) -> DirectoryWatch
+
+    private struct State {
+        var watch: DirectoryWatch?
+        var limit: WatchLimit?
+        /// As it was when nothing was watched any more.
+        var summary: DirectorySummary?
+    }
+
+    private let state: Mutex<State>
+
+    /// When this returns, every later change is noticed, sooner or later.
+    ///
+    /// - Parameter make: watches the directory at the path; called again where limits forbade it.
+    /// - Throws: where it can't be watched for another reason.
+    package init(
+        path: String, _ make: @escaping @Sendable () throws(SystemError) -> DirectoryWatch
+    ) throws(SystemError) {
+        self.path = path
+        self.make = make
+        (changes, continuation) = AsyncStream.makeStream(
+            of: DirectoryChange.self, bufferingPolicy: .bufferingNewest(64))
+        var state = State()
+        do throws(SystemError) {
+            state.watch = try make()
+        } catch {
+            guard let limit = WatchLimit(error) else { throw error }
+            state.limit = limit
+            state.summary = DirectorySummary(of: path)
+        }
+        self.state = Mutex(state)
+    }
+
+    /// What watches now; nil while files are compared.
+    package var watch: DirectoryWatch? { state.withLock { $0.watch } }
+
+    /// Tells changes until it is cancelled, or nothing more will be noticed.
+    ///
+    /// - Parameter note: called with why nothing is watched, and with nil when it is again.
+    package func run(
+        by clock: TimerClock, note: @escaping @Sendable (WatchLimit?) async -> Void
+    ) async {
+        defer { continuation.finish() }
+        while !Task.isCancelled {
+            let (watch, limit) = state.withLock { ($0.watch, $0.limit) }
+            if let watch {
+                guard await follow(watch) else { return }
+            } else if let limit {
+                await note(limit)
+                guard await compareUntilWatching(by: clock) else { return }
+                await note(nil)
+            }
+        }
+    }
+
+    /// - Returns: false where nothing more will be noticed.
+    private func follow(_ watch: DirectoryWatch) async -> Bool {
+        for await change in watch.changes {
+            if case .failed(let error) = change, let limit = WatchLimit(error) {
+                // What happens from here on is seen when the files are compared; what happened before
+                // may have been missed.
+                let summary = DirectorySummary(of: path)
+                state.withLock { $0 = State(limit: limit, summary: summary) }
+                continuation.yield(.overflow)
+                return true
+            }
+            continuation.yield(change)
+        }
+        return false
+    }
+
+    private func compareUntilWatching(by clock: TimerClock) async -> Bool {
+        while true {
+            do {
+                try await clock.sleep(for: Self.interval)
+            } catch {
+                return false  // cancelled
+            }
+            var watch: DirectoryWatch?
+            var limit: WatchLimit?
+            do throws(SystemError) {
+                // Before the files are compared, so that nothing falls between.
+                watch = try make()
+            } catch {
+                limit = WatchLimit(error)
+                if limit == nil {
+                    continuation.yield(.failed(error))
+                    return false
+                }
+            }
+            let summary = DirectorySummary(of: path)
+            let isOther = state.withLock { [watch, limit] state in
+                defer { state = State(watch: watch, limit: limit, summary: summary) }
+                return state.summary != summary
+            }
+            if isOther { continuation.yield(.contents) }
+            if watch != nil { return true }
+        }
+    }
+}
