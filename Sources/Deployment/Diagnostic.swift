@@ -10,6 +10,12 @@ package struct SourceLocation: Hashable, Sendable, Codable {
         self.line = line
         self.column = column
     }
+
+}
+
+extension SourceLocation: CustomStringConvertible {
+    /// `file:line:column`.
+    package var description: String { "\(file):\(line):\(column)" }
 }
 
 /// Something to tell the administrator about the configuration.
@@ -38,7 +44,6 @@ extension Diagnostic: CustomStringConvertible {
     /// `file:line:column: error: message`, as compilers print it.
     package var description: String {
         guard let location else { return "\(severity.rawValue): \(message)" }
-        return
-            "\(location.file):\(location.line):\(location.column): \(severity.rawValue): \(message)"
+        return "\(location): \(severity.rawValue): \(message)"
     }
 }

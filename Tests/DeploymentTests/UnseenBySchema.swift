@@ -47,7 +47,7 @@ enum UnseenBySchema: String, CaseIterable {
             [#"^unknown (node|group) ""#, #"^groups refer to each other in a circle"#]
         case .merging:
             [
-                #"^no node is configured"#, #"has no (role|address|content): write"#,
+                #"^no node is configured"#, #"has no (role|address): write"#,
                 #" is for no node: name one"#,
                 #"^enforce names several nodes, but with placement: local"#,
             ]
