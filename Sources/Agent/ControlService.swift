@@ -142,14 +142,14 @@ struct ControlService: Sendable {
 
     private func ports(of node: String?) async throws(VarlinkError) -> PortsReport {
         let generation = try await inForce()
-        guard let deployment = generation.deployment else {
-            throw Self.refusal(
-                "generation \(generation.number) was made by another version: say pexip-fwctl apply"
-            )
-        }
         try Self.require(node, in: generation)
-        return PortsReport(
-            deployment, nodes: node.map { [$0] } ?? generation.nodes.map(\.name))
+        do throws(RefusedFiles) {
+            return PortsReport(
+                try generation.deployment.get(),
+                nodes: node.map { [$0] } ?? generation.nodes.map(\.name))
+        } catch {
+            throw Self.refusal(error.description)
+        }
     }
 
     /// Refuses a question about a node that is not enforced.

@@ -276,10 +276,13 @@ package enum PexipFirewallInterface {
 
         type RowText (line: string, footnotes: []string)
 
+        # inactive are rows that would permit the packet if their feature were on; where they can't be
+        # told, incomplete says why.
         type ExplainReport (
           explanation: Explanation,
           rows: [string]RowText,
           inactive: []string,
+          incomplete: ?string,
           counters: [string]Counter
         )
 
@@ -320,11 +323,13 @@ package enum PexipFirewallInterface {
         )
 
         # sampling is missing where the rules in force do not sample. lost samples were not read in
-        # time; more talkers are known than are told.
+        # time; more talkers are known than are told. Where the talkers' inactive rows can't be told,
+        # incomplete says why.
         type DropsReport (
           sampling: ?Sampling,
           mode: ?string,
           problem: ?string,
+          incomplete: ?string,
           since: ?string,
           samples: int,
           lost: int,

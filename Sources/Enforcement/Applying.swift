@@ -150,6 +150,7 @@ extension Reconciler {
         _ request: ApplyRequest
     ) async -> ApplyReport {
         do throws(StoreError) {
+            try takeOverFiles(of: compilation, for: generation)
             let standing = ledger.standing
             if var pending = standing?.pending, origin == .command {
                 if let time = request.confirm {
@@ -170,6 +171,21 @@ extension Reconciler {
         await restore(generation, because: "apply")
         guard let kernelProblem else { return report(.unchanged, [], compilation, revocation) }
         return report(.failed, [], compilation, problem: kernelProblem)
+    }
+
+    /// Where this version refuses the files of a generation, others that mean the same rules take
+    /// their place, so that reports are told by them again.
+    private func takeOverFiles(
+        of compilation: Compilation, for generation: Generation
+    ) throws(StoreError) {
+        guard generation.configurationDigest != compilation.configurationDigest,
+            case .failure = generation.deployment
+        else { return }
+        var renewed = generation
+        renewed.configuration = compilation.files
+        renewed.configurationDigest = compilation.configurationDigest
+        try ledger.rewrite(renewed)
+        current = renewed
     }
 
     func confirm(_ generation: Generation) throws(StoreError) {
@@ -241,14 +257,21 @@ extension Reconciler {
     func nextGeneration(
         _ target: Compilation.Target, _ compilation: Compilation, _ origin: Generation.Origin
     ) throws(StoreError) -> Generation {
-        let files = compilation.sources.map {
-            ConfigurationText(path: $0.path, text: String(decoding: $0.bytes, as: UTF8.self))
-        }
+        let files = compilation.files
         return Generation(
             number: try ledger.nextNumber(), created: .now, origin: origin,
             configurationDigest: compilation.configurationDigest, configuration: files,
             changedFiles: current.map { files.changes(from: $0.configuration) }, mode: target.mode,
             revokesEstablished: target.revokesEstablished,
             nodes: target.nodes, ruleset: target.ruleset)
+    }
+}
+
+extension Compilation {
+    /// The configuration's files as a generation keeps them.
+    fileprivate var files: [ConfigurationText] {
+        sources.map {
+            ConfigurationText(path: $0.path, text: String(decoding: $0.bytes, as: UTF8.self))
+        }
     }
 }

@@ -63,13 +63,33 @@ extension [ConfigurationText] {
     }
 }
 
+/// Why what a generation was compiled from can't be told: this version is stricter than the one that
+/// made it. Its rules are in force all the same.
+package struct RefusedFiles: Error, Hashable, Sendable, CustomStringConvertible {
+    package let description: String
+
+    init(of generation: Int, _ diagnostics: [Diagnostic]) {
+        let first = diagnostics.first { $0.severity == .error }
+        let reason = first.map { diagnostic in
+            (diagnostic.location.map { "\($0): " } ?? "") + diagnostic.message
+        }
+        description =
+            "generation \(generation) was made by another version, and this one refuses its files (\(reason ?? "they configure nothing")): correct the present ones, and say pexip-fwctl apply"
+    }
+}
+
 extension Generation {
-    /// The deployment that the generation was compiled from; nil where this version reads its
-    /// files otherwise.
-    package var deployment: Deployment? {
+    /// What its files say to this version.
+    package var loaded: LoadedConfiguration {
         LoadedConfiguration(
-            parsing: configuration.map { ConfigurationSource(path: $0.path, text: $0.text) }
-        ).deployment
+            parsing: configuration.map { ConfigurationSource(path: $0.path, text: $0.text) })
+    }
+
+    /// The deployment that the generation was compiled from.
+    package var deployment: Result<Deployment, RefusedFiles> {
+        let loaded = loaded
+        return loaded.deployment.map { .success($0) }
+            ?? .failure(RefusedFiles(of: number, loaded.diagnostics))
     }
 }
 

@@ -63,11 +63,11 @@ package struct MeshSurvey {
 
     package init(_ facts: MeshFacts, route: RouteFinder) throws(MeshProblem) {
         let (generation, now) = (facts.generation, facts.now)
-        guard let deployment = generation.deployment else {
-            throw MeshProblem(
-                description:
-                    "generation \(generation.number) was made by another version: say pexip-fwctl apply"
-            )
+        let deployment: Deployment
+        do throws(RefusedFiles) {
+            deployment = try generation.deployment.get()
+        } catch {
+            throw MeshProblem(description: error.description)
         }
         guard let notes = Notes(facts.tables) else {
             throw MeshProblem(

@@ -137,6 +137,8 @@ package struct ExplainReport: Hashable, Sendable, Codable {
     package var rows: [String: RowText]
     /// Rows that would permit it if their feature were on.
     package var inactive: [String]
+    /// Why these can't be told; nil where they are.
+    package var incomplete: String?
     /// What the counters of the applied rules say; empty without an agent.
     package var counters: [String: StatusReport.CounterReport]
 
@@ -150,12 +152,14 @@ package struct ExplainReport: Hashable, Sendable, Codable {
     ///
     /// - Parameters:
     ///   - nodes: the nodes that the ruleset enforces.
-    ///   - deployment: what the ruleset was compiled from; nil where that can't be read any more, so
-    ///     that no row can be named as inactive.
+    ///   - deployment: what the ruleset was compiled from; where that can't be read any more, no row
+    ///     can be named as inactive.
     package init(
-        _ packet: Packet, by ruleset: Ruleset, nodes: [EnforcedNode], deployment: Deployment?,
+        _ packet: Packet, by ruleset: Ruleset, nodes: [EnforcedNode],
+        deployment: Result<Deployment, RefusedFiles>,
         counters: [String: StatusReport.CounterReport] = [:]
     ) {
+        let deployment = deployment.known(orWhy: &incomplete)
         explanation = ruleset.explain(packet)
         inactive =
             explanation.verdict == .drop
@@ -167,6 +171,19 @@ package struct ExplainReport: Hashable, Sendable, Codable {
         for row in profile.rows where named.contains(row.id) { rows[row.id] = RowText(row) }
         let counted = Set(explanation.rules.compactMap(\.counter))
         self.counters = counters.filter { counted.contains($0.key) }
+    }
+}
+
+extension Result<Deployment, RefusedFiles> {
+    /// The deployment; or nil, and what a report can't tell without it.
+    func known(orWhy incomplete: inout String?) -> Deployment? {
+        switch self {
+        case .success(let deployment):
+            return deployment
+        case .failure(let refused):
+            incomplete = "rows whose feature is off are not told: \(refused)"
+            return nil
+        }
     }
 }
 

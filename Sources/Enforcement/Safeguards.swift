@@ -71,7 +71,8 @@ extension Compilation.Target {
 
     /// Why the rules refuse a packet; nil where they let it pass.
     private func refusal(of packet: Packet) -> String? {
-        let report = ExplainReport(packet, by: ruleset, nodes: nodes, deployment: deployment)
+        let report = ExplainReport(
+            packet, by: ruleset, nodes: nodes, deployment: .success(deployment))
         guard report.explanation.verdict == .drop else { return nil }
         if let row = report.inactive.first {
             return "\(report.explanation.reason) (row \(row) is off: its feature is not on)"

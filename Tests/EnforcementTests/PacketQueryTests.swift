@@ -25,7 +25,8 @@ import Testing
         let packet = try PacketQuery(protocol: ipProtocol, source: from, destination: to)
             .packet(for: target.nodes, isGateway: target.ruleset.isGateway)
         return ExplainReport(
-            packet, by: target.ruleset, nodes: target.nodes, deployment: target.deployment)
+            packet, by: target.ruleset, nodes: target.nodes, deployment: .success(target.deployment)
+        )
     }
 
     // MARK: Rows that are off
@@ -80,8 +81,10 @@ import Testing
             protocol: "tcp", source: "192.0.2.7", destination: "10.0.0.21:22"
         ).packet(for: target.nodes, isGateway: false)
         let report = ExplainReport(
-            packet, by: target.ruleset, nodes: target.nodes, deployment: nil)
+            packet, by: target.ruleset, nodes: target.nodes,
+            deployment: .failure(RefusedFiles(of: 3, [])))
         #expect(report.explanation.verdict == .drop)
+        #expect(report.incomplete?.contains("generation 3") == true)
         #expect(report.inactive == [])
         #expect(!report.rows.isEmpty)
     }

@@ -1,3 +1,4 @@
+import Deployment
 import DeploymentGenerator
 import Enforcement
 import Foundation
@@ -29,7 +30,7 @@ struct StoreFaultTests {
 
     private static func expect(
         _ agent: AgentFixture, holds generation: Int, _ rules: String,
-        sourceLocation: SourceLocation = #_sourceLocation
+        sourceLocation: Testing.SourceLocation = #_sourceLocation
     ) throws {
         #expect(try agent.status().generation == generation, sourceLocation: sourceLocation)
         #expect(try agent.rulesInKernel() == rules, sourceLocation: sourceLocation)
@@ -301,6 +302,85 @@ struct StoreFaultTests {
             try scene.agent.waitForStatus("health") { $0.state == .inSync }
             try Self.expect(scene.agent, holds: 3, try #require(scene.rules[3]))
             try scene.agent.stop()
+        }
+    }
+
+    // MARK: What another version made
+
+    /// Replaces a text of a stored generation, as if it had been stored so.
+    private static func rewrite(
+        _ file: URL, _ text: String, with other: String
+    ) throws {
+        let stored = try String(contentsOf: file, encoding: .utf8)
+        let end = try #require(stored.firstIndex(of: "\n"))
+        let body = stored[stored.index(after: end)...]
+        try #require(body.contains(text))
+        let changed = Array(body.replacing(text, with: other).utf8)
+        let digest = SHA256Digest(of: [changed]).hexadecimal
+        try Data(Array("sha256 \(digest)\n".utf8) + changed).write(to: file)
+    }
+
+    /// An earlier version took a missing value for any.
+    @Test("a generation whose files are refused now is in force as before, and reports say why not")
+    func refusedFiles() throws {
+        try Self.withNamespace { namespace in
+            let missing = "peers: {ssh_clients: }"
+            let site = """
+                nodes: {conf-1: {role: conferencing, address: 10.0.0.21}}
+                features: {ssh: true}
+                peers: {ssh_clients: any}
+
+                """
+            let old = site.replacing("peers: {ssh_clients: any}", with: missing)
+            try AgentFixture.with(site, in: namespace) { agent in
+                let rules = try agent.rulesInKernel()
+                try agent.stop()
+                try Self.rewrite(
+                    agent.stateDirectory.appending(path: "generations/1.json"),
+                    "peers: {ssh_clients: any}", with: missing)
+                try agent.write(old)
+                for isKernelEmpty in [false, true] {
+                    if isKernelEmpty { try Nft.run(in: namespace, "flush ruleset") }
+                    try agent.start()
+                    try Self.expect(agent, holds: 1, rules)
+                    let status = try agent.status()
+                    #expect(status.state == .rejected)
+                    #expect(
+                        status.diagnostics.contains {
+                            $0.location?.line == 3
+                                && $0.message.contains("peers.ssh_clients must be any or a list")
+                        }, "\(status.diagnostics)")
+                    if !isKernelEmpty { try agent.stop() }
+                }
+                let reason =
+                    "generation 1 was made by another version, and this one refuses its files"
+                let state = agent.stateDirectory.path
+                for command in [
+                    ["show", "ports"], ["mesh"], ["report", "--in-force", "--state-dir", state],
+                ] {
+                    let result = try namespace.run(
+                        [try BuiltProducts.path(of: "pexip-fwctl")] + command
+                            + ["--socket", agent.socket])
+                    #expect(result.status == .exited(1), "\(result)")
+                    #expect(result.standardError.contains(reason), "\(result)")
+                }
+                let explanation = try agent.control("explain", "tcp", "192.0.2.7", "10.0.0.21:8443")
+                #expect(explanation.status == .exited(2))
+                #expect(
+                    explanation.standardOutput.contains("unknown     rows whose feature is off"),
+                    "\(explanation)")
+                #expect(explanation.standardOutput.contains(reason))
+
+                // Corrected files that mean the same are no other generation, and tell all again.
+                try agent.write(site + "# corrected\n")
+                try agent.waitForStatus("health") { $0.state == .inSync }
+                try Self.expect(agent, holds: 1, rules)
+                #expect(try agent.control("show", "ports").status == .exited(0))
+                agent.kill()
+                try agent.start()
+                try Self.expect(agent, holds: 1, rules)
+                #expect(try agent.control("show", "ports").status == .exited(0))
+            }
         }
     }
 
