@@ -228,7 +228,7 @@ package enum ConfigurationSchema {
     }()
 
     private static let probe = SchemaNode.text(
-        "tcp://(?:\(AddressPattern.ipv4)|\\[\(AddressPattern.ipv6)\\]):0*\(decimalPattern(1...Int(UInt16.max)))",
+        "tcp://(?:\(AddressPattern.ipv4)|\\[\(AddressPattern.notMapped)\(AddressPattern.ipv6)\\]):0*\(decimalPattern(1...Int(UInt16.max)))",
         "Must be tcp://ADDRESS:PORT, as in tcp://10.0.0.1:443 or tcp://[2001:db8::1]:443.")
 }
 

@@ -148,7 +148,7 @@ extension DeploymentDecoder {
             return nil
         }
         do throws(AddressSyntaxError) {
-            return AddressSet(ranges: [try parseAddressRange(text)])
+            return AddressSet(ranges: [try parsePeerRange(text)])
         } catch {
             let isGroup = groups[text] != nil
             findings.error(

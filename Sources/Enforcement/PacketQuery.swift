@@ -112,7 +112,7 @@ package struct PacketQuery: Hashable, Sendable, Codable {
     private static func endpoint(
         _ text: String
     ) throws(Problem) -> (address: IPAddress, port: UInt16?) {
-        if let address = IPAddress(text) { return (address, nil) }
+        if let address = IPAddress(text) { return (try unmapped(address, text), nil) }
         guard let colon = text.lastIndex(of: ":"),
             let port = UInt16(text[text.index(after: colon)...])
         else {
@@ -125,7 +125,17 @@ package struct PacketQuery: Hashable, Sendable, Codable {
         guard let address = IPAddress(host) else {
             throw Problem(description: "\(host) is no IPv4 or IPv6 address")
         }
-        return (address, port)
+        return (try unmapped(address, text, ":\(port)"), port)
+    }
+
+    /// - Parameter port: what stands behind the address.
+    private static func unmapped(
+        _ address: IPAddress, _ text: String, _ port: String = ""
+    ) throws(Problem) -> IPAddress {
+        guard let mapped = address.mapped else { return address }
+        throw Problem(
+            description:
+                "\(text) has an IPv4-mapped address, which no packet has: write \(mapped)\(port)")
     }
 }
 

@@ -13,18 +13,22 @@ package struct OperatorSession: Hashable, Sendable {
     /// - Parameter text: client address and port, server address and port, separated by spaces; nil
     ///   where it is anything else.
     package init?(sshConnection text: String) {
-        // A link-local address has its interface behind it.
-        let words = text.split(separator: " ").map { word in
-            word.prefix { $0 != "%" }
-        }
-        guard words.count == 4, let client = IPAddress(words[0]), let clientPort = UInt16(words[1]),
-            let server = IPAddress(words[2]), let serverPort = UInt16(words[3]),
-            client.family == server.family
+        let words = text.split(separator: " ")
+        guard words.count == 4, let client = Self.address(words[0]),
+            let clientPort = UInt16(words[1]), let server = Self.address(words[2]),
+            let serverPort = UInt16(words[3]), client.family == server.family
         else { return nil }
         self.client = client
         self.clientPort = clientPort
         self.server = server
         self.serverPort = serverPort
+    }
+
+    /// A server that listens for both families on one socket has IPv4 addresses as mapped ones, and a
+    /// link-local address has its interface behind it.
+    private static func address(_ word: Substring) -> IPAddress? {
+        let address = IPAddress(word.prefix { $0 != "%" })
+        return address?.mapped ?? address
     }
 
     /// As `SSH_CONNECTION` has it.

@@ -513,6 +513,34 @@ extension FaultyFile {
                 a.yaml:11:115: error: peers.endpoints must be any or a list of addresses, prefixes, ranges and groups, not a mapping
                 """#),
         FaultyFile(
+            "IPv4-mapped addresses",
+            #"""
+            groups: {a: ["::ffff:10.0.0.1"], b: ["::ffff:0:0/96", "::/0"], c: ["::ffff:10.1.0.0/112"]}
+            peers:
+              ssh_clients: ["0:0:0:0:0:FFFF:0a00:0001", "::ffff:1:2:3"]
+              dns_servers: ["::ffff:10.0.0.5-::ffff:10.0.0.9", "::fffe:0:0-::ffff:a00:1", "::/80"]
+            nodes:
+              a:
+                role: conferencing
+                address: [10.0.0.21, "2001:db8::21"]
+                peers: {endpoints: ["::ffff:192.0.2.1-1::"]}
+            rules:
+              - {name: x, nodes: a, direction: inbound, protocol: tcp, peers: ["::ffff:192.0.2.7"]}
+            guard: {probes: ["tcp://[::ffff:192.0.2.7]:443"]}
+            """#,
+            says: #"""
+                a.yaml:1:14: error: "::ffff:10.0.0.1" is an IPv4-mapped address, which no packet has: write 10.0.0.1
+                a.yaml:1:38: error: "::ffff:0:0/96" has IPv4-mapped addresses, which no packet has: write 0.0.0.0/0
+                a.yaml:1:68: error: "::ffff:10.1.0.0/112" has IPv4-mapped addresses, which no packet has: write 10.1.0.0/16
+                a.yaml:3:17: error: "0:0:0:0:0:FFFF:0a00:0001" is an IPv4-mapped address, which no packet has: write 10.0.0.1
+                a.yaml:4:17: error: "::ffff:10.0.0.5-::ffff:10.0.0.9" has IPv4-mapped addresses, which no packet has: write 10.0.0.5-10.0.0.9
+                a.yaml:4:52: error: "::fffe:0:0-::ffff:a00:1" has an end among IPv4-mapped addresses, which no packet has: write IPv4 addresses as such, and end the range outside ::ffff:0:0/96
+                a.yaml:4:79: error: "::/80" has an end among IPv4-mapped addresses, which no packet has: write IPv4 addresses as such, and end the range outside ::ffff:0:0/96
+                a.yaml:9:25: error: "::ffff:192.0.2.1-1::" has an end among IPv4-mapped addresses, which no packet has: write IPv4 addresses as such, and end the range outside ::ffff:0:0/96
+                a.yaml:11:68: error: "::ffff:192.0.2.7" is an IPv4-mapped address, which no packet has: write 192.0.2.7
+                a.yaml:12:18: error: the probe "tcp://[::ffff:192.0.2.7]:443" has an IPv4-mapped address: write tcp://192.0.2.7:443
+                """#),
+        FaultyFile(
             "families",
             #"""
             peers: {ssh_clients: ["2001:db8::1", "2001:db8::2"], dns_servers: [10.0.0.1, "2001:db8::1"]}
@@ -576,7 +604,7 @@ extension FaultyFile {
                 a.yaml:7:37: error: "10.0.0.0/8" is not an IPv4 or IPv6 address: a node has single addresses, no prefix or range
                 a.yaml:7:49: error: "example.com" is not an IPv4 or IPv6 address (names are not looked up)
                 a.yaml:7:62: error: nodes.e.address cannot be "fe80::1", a link-local address, which is not unique among nodes
-                a.yaml:7:73: error: nodes.e.address cannot be "::ffff:10.0.0.1", an IPv4-mapped address: write the IPv4 address itself
+                a.yaml:7:73: error: nodes.e.address cannot be "::ffff:10.0.0.1", an IPv4-mapped address: write 10.0.0.1
                 a.yaml:7:92: error: "10.0.0.77-10.0.0.78" is not an IPv4 or IPv6 address: a node has single addresses, no prefix or range
                 a.yaml:8:36: error: nodes.f.address is empty: name an address
                 a.yaml:9:6: error: nodes.g must be a mapping of keys, not "12"

@@ -42,6 +42,7 @@ enum UnseenBySchema: String, CaseIterable {
                 #"^guard\.confirm must be a time .*, or off, not "00"$"#,
                 #"^the rule's name "(TRUE|True|[+.].*)" must begin"#,
                 #"address cannot be ".*:.*", (the unspecified address|the loopback address|an IPv4-mapped address)"#,
+                #" (is an|has|has an|has an end among) IPv4-mapped address"#,
             ]
         case .reference:
             [#"^unknown (node|group) ""#, #"^groups refer to each other in a circle"#]

@@ -185,6 +185,14 @@ import Testing
         ("tcp", "10.0.0.21", "tcp needs the destination's port"),
         ("6", "10.0.0.21", "6 needs the destination's port"),
         ("gre", "10.0.0.21", "gre is no protocol"), ("256", "10.0.0.21", "256 is no protocol"),
+        (
+            "tcp", "[::ffff:10.0.0.21]:443",
+            "[::ffff:10.0.0.21]:443 has an IPv4-mapped address, which no packet has: write 10.0.0.21:443"
+        ),
+        (
+            "esp", "::ffff:10.0.0.21",
+            "::ffff:10.0.0.21 has an IPv4-mapped address, which no packet has: write 10.0.0.21"
+        ),
     ])
     func questionsWithoutAnAnswer(_ ipProtocol: String, _ to: String, _ problem: String) throws {
         let target = try #require(compile(Self.node).target)
