@@ -35,6 +35,8 @@ private struct DirectoryReader {
     let path: String
     private(set) var sources: [ConfigurationSource] = []
     private(set) var findings = Findings()
+    /// Of the files that were read.
+    private var identities: Set<FileStatus.Identity> = []
     /// Whether every file that configures something was read.
     private(set) var isComplete = true
 
@@ -64,18 +66,7 @@ private struct DirectoryReader {
             refuseDirectory("\(path) cannot be listed (\(text(of: error.code)))")
             return
         }
-        var files: [FileName] = []
-        for name in names.sorted() {
-            switch name.purpose {
-            case .configuration: files.append(name)
-            case .misnamed:
-                findings.warning(
-                    location(name),
-                    "ignored, because only files that end in .yaml are read: rename it to \(name.stem).yaml"
-                )
-            case .other: break
-            }
-        }
+        let files = names.filter { $0.purpose == .configuration }.sorted()
         guard files.count <= ConfigurationLimits.files else {
             refuseDirectory(
                 "\(path) holds \(files.count) files: at most \(ConfigurationLimits.files) are read, so join some"
@@ -83,6 +74,7 @@ private struct DirectoryReader {
             return
         }
         read(files, in: directory)
+        for name in names where name.purpose == .misnamed { warnOfIgnored(name, in: directory) }
     }
 
     private mutating func read(_ files: [FileName], in directory: borrowing OpenDirectory) {
@@ -133,6 +125,7 @@ private struct DirectoryReader {
             refuse(name, "is not a regular file: remove it or give it another name")
             return nil
         }
+        identities.insert(status.identity)
         if let problem = status.problem(at: location(name).file) {
             refuse(name, problem)
             return nil
@@ -149,6 +142,27 @@ private struct DirectoryReader {
             refuse(name, "cannot be read (\(text(of: error.code)))")
             return nil
         }
+    }
+
+    private mutating func warnOfIgnored(
+        _ name: FileName, in directory: borrowing OpenDirectory
+    ) {
+        let status = directory.status(of: name)
+        // A link of another name may lead to it.
+        if let status, identities.contains(status.identity) { return }
+        if status?.isDirectory == true {
+            if name.isDirectoryOfItsOwn { return }
+            findings.warning(
+                location(name),
+                "ignored, because files in directories below are not read: move them up, or all of it elsewhere"
+            )
+            return
+        }
+        let other = name.configurationName.map { escaped($0.text) }
+        findings.warning(
+            location(name),
+            "ignored, because only files that end in .yaml are read: \(other.map { "rename it to \($0)" } ?? "move it elsewhere")"
+        )
     }
 
     private mutating func refuse(_ name: FileName, _ message: String) {

@@ -19,26 +19,47 @@ struct FileName: Comparable {
             }
     }
 
-    /// The name without its last extension.
-    var stem: String {
-        let text = text
-        guard let dot = text.lastIndex(of: ".") else { return text }
-        return String(text[..<dot])
-    }
-
     enum Purpose {
         case configuration
-        /// Meant as configuration, by all appearances, but named `*.yml`.
+        /// Hidden, a README, or what editors and package managers leave behind.
+        case leftover
+        /// Nothing of these: somebody may take it for configuration.
         case misnamed
-        case other
     }
 
-    /// By the name alone. What editors and dpkg leave behind is never configuration.
+    private static let readme = Array("README".utf8)
+    private static let ending = Array(".yaml".utf8)
+    /// Of packages' files that were kept or not taken, whatever follows.
+    private static let packages = [".dpkg-", ".ucf-"].map { Array($0.utf8) }
+    private static let leftovers = [
+        "~", ".bak", ".orig", ".rej", ".save", ".swp", ".rpmnew", ".rpmorig", ".rpmsave",
+    ].map { Array($0.utf8) }
+
+    /// By the name alone.
     var purpose: Purpose {
-        let text = text
-        if text.hasPrefix(".") || text.utf8.contains(Array(".dpkg-".utf8)) { return .other }
-        if text.hasSuffix(".yaml") { return .configuration }
-        return text.hasSuffix(".yml") ? .misnamed : .other
+        if bytes.first == UInt8(ascii: ".") || bytes.starts(with: Self.readme) { return .leftover }
+        if Self.packages.contains(where: { bytes.contains($0) }) { return .leftover }
+        if bytes.ends(with: Self.ending) { return .configuration }
+        if bytes.first == UInt8(ascii: "#"), bytes.last == UInt8(ascii: "#") { return .leftover }
+        return Self.leftovers.contains { bytes.ends(with: $0) } ? .leftover : .misnamed
+    }
+
+    /// What a misnamed file was probably to be called: `20.yaml` for `20.YML`, `20.json` and
+    /// `20.yaml.txt`; nil for one that says nothing of its kind.
+    var configurationName: FileName? {
+        let lower = bytes.map { (0x41...0x5a).contains($0) ? $0 | 0x20 : $0 }
+        let kinds = [".yaml", ".yml", ".json"].map { Array($0.utf8) }
+        for start in bytes.indices.reversed().dropLast()
+        where kinds.contains(where: { lower[start...].starts(with: $0) }) {
+            return FileName(bytes: bytes[..<start] + Self.ending)
+        }
+        return nil
+    }
+
+    /// Whether a directory of this name has a place beside the files: one of site profiles, and what
+    /// file systems keep at their root.
+    var isDirectoryOfItsOwn: Bool {
+        ["profiles", "lost+found"].contains { bytes == Array($0.utf8) }
     }
 
     /// Byte order, whatever the locale.
@@ -93,6 +114,13 @@ struct OpenDirectory: ~Copyable {
         var status = stat()
         return name.withCString { fstatat(dirfd(stream), $0, &status, AT_SYMLINK_NOFOLLOW) == 0 }
     }
+
+    /// What the name leads to; nil with `errno` set where that can't be had.
+    func status(of name: FileName) -> FileStatus? {
+        var status = stat()
+        guard name.withCString({ fstatat(dirfd(stream), $0, &status, 0) == 0 }) else { return nil }
+        return FileStatus(status)
+    }
 }
 
 /// An open file, closed with the value.
@@ -146,6 +174,14 @@ extension FileName {
 struct FileStatus {
     private let status: stat
 
+    /// Tells a file from all others that exist at the same time.
+    struct Identity: Hashable {
+        let device: dev_t
+        let inode: ino_t
+    }
+
+    init(_ status: stat) { self.status = status }
+
     /// nil with `errno` set when it can't be had.
     init?(of descriptor: Int32) {
         var status = stat()
@@ -154,6 +190,8 @@ struct FileStatus {
     }
 
     var isRegularFile: Bool { status.st_mode & S_IFMT == S_IFREG }
+    var isDirectory: Bool { status.st_mode & S_IFMT == S_IFDIR }
+    var identity: Identity { Identity(device: status.st_dev, inode: status.st_ino) }
 
     /// Who else could change it and what to do about that, or nil.
     func problem(at path: String) -> String? {
@@ -170,6 +208,10 @@ struct FileStatus {
         }
         return nil
     }
+}
+
+extension [UInt8] {
+    fileprivate func ends(with ending: [UInt8]) -> Bool { suffix(ending.count) == ending[...] }
 }
 
 /// A text as one word for a shell, in quotes where it needs them.

@@ -60,20 +60,54 @@ final class TemporaryDirectory {
         #expect(loaded.sources.last?.bytes == Array("mode: enforce".utf8))
     }
 
-    @Test func otherFilesAreIgnored() throws {
+    @Test func leftoversAreIgnored() throws {
         let directory = try TemporaryDirectory()
         for name in [
             ".hidden.yaml", "a.yaml~", "a.yaml.bak", "#a.yaml#", ".a.yaml.swp", "a.yaml.dpkg-new",
-            "a.dpkg-old.yaml", "README", "yaml", ".x.yml", "a.YAML",
+            "a.dpkg-old.yaml", ".x.yml", "a.yaml.ucf-dist", "a.yaml.orig", "a.yml~",
+            "a.yaml.rpmsave", "README", "README.md",
         ] {
             try directory.write(name, "garbage: [", mode: 0o666)
         }
-        try directory.write("b.yml", "garbage: [")
+        for name in [".git", "profiles", "lost+found"] {
+            try #require(mkdir("\(directory.path)/\(name)", 0o755) == 0)
+        }
         let (loaded, messages) = directory.load()
+        #expect(messages == [])
+        #expect(loaded.deployment == nil)
+        #expect(loaded.sources == [])
+    }
+
+    /// Nothing that somebody may take for configuration is ignored in silence.
+    @Test func othersAreIgnoredWithAWarning() throws {
+        let directory = try TemporaryDirectory()
+        let names = [
+            ("20.YAML", "rename it to 20.yaml"), ("20.YML", "rename it to 20.yaml"),
+            ("20.json", "rename it to 20.yaml"), ("20.yaml.txt", "rename it to 20.yaml"),
+            ("a.conf", "move it elsewhere"),
+            ("a.json.yml.old", "rename it to a.json.yaml"), ("b.Yaml", "rename it to b.yaml"),
+            ("b.yaml ", "rename it to b.yaml"), ("c.yml", "rename it to c.yaml"),
+            ("d.yaml.disabled", "rename it to d.yaml"), ("yaml", "move it elsewhere"),
+        ]
+        for (name, _) in names { try directory.write(name, "garbage: [", mode: 0o666) }
+        try #require(mkdir("\(directory.path)/e.d", 0o755) == 0)
+        try #require(symlink("e.d", "\(directory.path)/f") == 0)
+        // The name is that of a directory with a meaning, and this is none.
+        try directory.write("profiles", "")
+        let (loaded, messages) = directory.load()
+        let below =
+            "ignored, because files in directories below are not read: move them up, or all of it elsewhere"
+        let expected =
+            names.map { ($0, "ignored, because only files that end in .yaml are read: \($1)") }
+            + [("e.d", below), ("f", below)]
+            + [
+                (
+                    "profiles",
+                    "ignored, because only files that end in .yaml are read: move it elsewhere"
+                )
+            ]
         #expect(
-            messages == [
-                "DIR/b.yml:1:1: warning: ignored, because only files that end in .yaml are read: rename it to b.yaml"
-            ])
+            Set(messages) == Set(expected.map { "DIR/\($0):1:1: warning: \($1)" }))
         #expect(loaded.deployment == nil)
         #expect(!loaded.hasErrors)
         #expect(loaded.sources == [])

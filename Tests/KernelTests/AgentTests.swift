@@ -124,6 +124,25 @@ struct AgentTests {
         }
     }
 
+    @Test("files that are not read are warned of, by check and by status")
+    func misnamedFiles() throws {
+        try Self.scene { scene in
+            let names = ["20.YAML", "20.YML", "20.yaml.txt", "20.json"]
+            for name in names { try scene.agent.write("features: {ssh: true}", as: name) }
+            try scene.agent.waitForStatus("warnings") { $0.diagnostics.count == names.count }
+            let status = try scene.agent.status()
+            #expect(status.state == .inSync)
+            #expect(status.generation == 1)
+            #expect(status.diagnostics.allSatisfy { $0.severity == .warning })
+            #expect(
+                Set(status.diagnostics.map { $0.location?.file })
+                    == Set(names.map { "\(scene.agent.configurationDirectory.path)/\($0)" }))
+            let check = try scene.agent.control("check", scene.agent.configurationDirectory.path)
+            #expect(check.status == .exited(0), "\(check)")
+            #expect(check.standardOutput.contains("2 nodes, 4 warnings"), "\(check)")
+        }
+    }
+
     @Test("files that vanish open nothing")
     func emptied() throws {
         try Self.scene { scene in
