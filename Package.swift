@@ -46,7 +46,8 @@ let package = Package(
 
         // Borders: one module for each thing outside.
         .target(
-            name: "Deployment", dependencies: ["PortModel", "CYaml"], swiftSettings: strict),
+            name: "Deployment", dependencies: ["PortModel", "LinuxSystem", "CYaml", system],
+            swiftSettings: strict),
         .target(
             name: "LinuxSystem", dependencies: ["CLinux", system, logging], swiftSettings: strict),
         .target(

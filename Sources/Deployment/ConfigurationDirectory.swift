@@ -1,4 +1,5 @@
-internal import Glibc
+internal import LinuxSystem
+internal import SystemPackage
 
 /// The directory of drop-in files that configure a deployment.
 package struct ConfigurationDirectory: Sendable {
@@ -36,34 +37,36 @@ private struct DirectoryReader {
     private(set) var sources: [ConfigurationSource] = []
     private(set) var findings = Findings()
     /// Of the files that were read.
-    private var identities: Set<FileStatus.Identity> = []
+    private var identities: Set<FileFacts.Identity> = []
     /// Whether every file that configures something was read.
     private(set) var isComplete = true
 
     init(path: String) { self.path = path }
 
     mutating func read() {
-        guard let directory = OpenDirectory(path) else {
-            let code = errno
-            refuseDirectory(
-                code == ENOENT
-                    ? "\(path) does not exist: create it, or name another directory"
-                    : "\(path) cannot be opened as a directory (\(text(of: code)))")
-            return
+        do throws(OpenedFile.Problem) {
+            try read(OpenedFile(directory: path))
+        } catch {
+            switch error {
+            case .distrusted(let reason): refuseDirectory(reason)
+            case .failed(let error) where error.errno == .noSuchFileOrDirectory:
+                refuseDirectory("\(path) does not exist: create it, or name another directory")
+            case .failed(let error):
+                refuseDirectory("\(path) cannot be opened as a directory (\(error.errno))")
+            }
         }
-        guard let status = FileStatus(of: directory.descriptor) else {
-            refuseDirectory("\(path) cannot be examined (\(text(of: errno)))")
-            return
-        }
-        if let problem = status.problem(at: path) {
-            refuseDirectory("\(path) \(problem)")
+    }
+
+    private mutating func read(_ directory: borrowing OpenedFile) {
+        if let distrust = directory.facts.distrust() {
+            refuseDirectory("\(path) \(distrust.words(at: path))")
             return
         }
         let names: [FileName]
-        switch directory.names() {
-        case .success(let found): names = found
-        case .failure(let error):
-            refuseDirectory("\(path) cannot be listed (\(text(of: error.code)))")
+        do throws(SystemError) {
+            names = try directory.names(at: path).map { FileName(bytes: $0) }
+        } catch {
+            refuseDirectory("\(path) cannot be listed (\(error.errno))")
             return
         }
         let files = names.filter { $0.purpose == .configuration }.sorted()
@@ -77,7 +80,7 @@ private struct DirectoryReader {
         for name in names where name.purpose == .misnamed { warnOfIgnored(name, in: directory) }
     }
 
-    private mutating func read(_ files: [FileName], in directory: borrowing OpenDirectory) {
+    private mutating func read(_ files: [FileName], in directory: borrowing OpenedFile) {
         var total = 0
         for name in files {
             guard let bytes = bytes(of: name, in: directory) else { continue }
@@ -94,63 +97,67 @@ private struct DirectoryReader {
 
     /// The file's bytes, or nil when it is gone or refused.
     private mutating func bytes(
-        of name: FileName, in directory: borrowing OpenDirectory
+        of name: FileName, in directory: borrowing OpenedFile
     ) -> [UInt8]? {
         guard name.isPrintable else {
             refuse(name, "its name has characters that cannot be printed: rename it")
             return nil
         }
-        guard let file = OpenFile(name, in: directory) else {
-            let code = errno
-            // Gone since the directory was listed, as if it had never been there. A symbolic link
-            // that leads nowhere is still there.
-            if code == ENOENT, !directory.contains(name) { return nil }
-            switch code {
-            case EACCES, EPERM:
-                refuse(
-                    name,
-                    "cannot be opened (\(text(of: code))): let the agent read it, as by chmod o+r \(shellWord(location(name).file))"
-                )
-            case ENOENT:
-                refuse(name, "is a symbolic link to nothing: remove it or correct its target")
-            default: refuse(name, "cannot be opened (\(text(of: code)))")
+        do throws(OpenedFile.Problem) {
+            return try bytes(
+                of: OpenedFile(file: name.bytes, in: directory, at: path), name)
+        } catch {
+            switch error {
+            case .distrusted(let reason): refuse(name, reason)
+            case .failed(let error):
+                let isGone = error.errno == .noSuchFileOrDirectory
+                // Gone since the directory was listed, as if it had never been there. A symbolic
+                // link that leads nowhere is still there.
+                if isGone, !directory.contains(name.bytes) { return nil }
+                switch error.errno {
+                case .permissionDenied, .notPermitted:
+                    refuse(
+                        name,
+                        "cannot be opened (\(error.errno)): let the agent read it, as by chmod o+r \(shellWord(location(name).file))"
+                    )
+                case .noSuchFileOrDirectory:
+                    refuse(name, "is a symbolic link to nothing: remove it or correct its target")
+                default: refuse(name, "cannot be opened (\(error.errno))")
+                }
             }
-            return nil
-        }
-        guard let status = FileStatus(of: file.descriptor) else {
-            refuse(name, "cannot be examined (\(text(of: errno)))")
-            return nil
-        }
-        guard status.isRegularFile else {
-            refuse(name, "is not a regular file: remove it or give it another name")
-            return nil
-        }
-        identities.insert(status.identity)
-        if let problem = status.problem(at: location(name).file) {
-            refuse(name, problem)
-            return nil
-        }
-        switch file.contents(atMost: ConfigurationLimits.bytesOfFile + 1) {
-        case .success(let bytes) where bytes.count > ConfigurationLimits.bytesOfFile:
-            refuse(
-                name,
-                "is larger than \(ConfigurationLimits.bytesOfFile >> 20) MiB: split it into several files"
-            )
-            return nil
-        case .success(let bytes): return bytes
-        case .failure(let error):
-            refuse(name, "cannot be read (\(text(of: error.code)))")
             return nil
         }
     }
 
+    private mutating func bytes(of file: borrowing OpenedFile, _ name: FileName) -> [UInt8]? {
+        guard file.facts.isRegularFile else {
+            refuse(name, "is not a regular file: remove it or give it another name")
+            return nil
+        }
+        identities.insert(file.facts.identity)
+        let path = location(name).file
+        if let distrust = file.facts.distrust() {
+            refuse(name, distrust.words(at: path))
+            return nil
+        }
+        do throws(SystemError) {
+            let limit = ConfigurationLimits.bytesOfFile
+            let bytes = try file.contents(atMost: limit + 1, of: path)
+            if bytes.count <= limit { return bytes }
+            refuse(name, "is larger than \(limit >> 20) MiB: split it into several files")
+        } catch {
+            refuse(name, "cannot be read (\(error.errno))")
+        }
+        return nil
+    }
+
     private mutating func warnOfIgnored(
-        _ name: FileName, in directory: borrowing OpenDirectory
+        _ name: FileName, in directory: borrowing OpenedFile
     ) {
-        let status = directory.status(of: name)
+        let kind = directory.kind(of: name.bytes)
         // A link of another name may lead to it.
-        if let status, identities.contains(status.identity) { return }
-        if status?.isDirectory == true {
+        if let kind, identities.contains(kind.identity) { return }
+        if kind?.isDirectory == true {
             if name.isDirectoryOfItsOwn { return }
             findings.warning(
                 location(name),
@@ -180,6 +187,4 @@ private struct DirectoryReader {
         let file = path.hasSuffix("/") ? path + text : "\(path)/\(text)"
         return SourceLocation(file: file, line: 1, column: 1)
     }
-
-    private func text(of code: Int32) -> String { String(cString: strerror(code)) }
 }

@@ -97,7 +97,7 @@ struct Report: ParsableCommand {
             return (ConfigurationDirectory(directory).load(), .directory(directory))
         }
         do {
-            let store = GenerationStore(directory: stateDir)
+            let store = try GenerationStore(ofAgentAt: stateDir)
             if let number = try store.standing()?.generation {
                 let generation = try store.generation(number)
                 if case .failure(let refused) = generation.deployment {

@@ -1,5 +1,6 @@
 import Deployment
 import Glibc
+import TestSupport
 import Testing
 
 /// A directory that is removed with the value.
@@ -191,6 +192,64 @@ final class TemporaryDirectory {
         try #require(chmod(directory.path, 0o770) == 0)
         #expect(
             directory.load().1 == ["error: DIR can be written by group 1234: run chmod g-w DIR"])
+    }
+
+    /// The mode is that of a file which nobody else may write.
+    @Test(.enabled(if: geteuid() == 0, "only root may give rights to others"))
+    func accessControlLists() throws {
+        let directory = try TemporaryDirectory()
+        try directory.write("a.yaml", node)
+        func setfacl(_ arguments: String...) throws {
+            try ChildProcess.run(["setfacl"] + arguments).requireSuccess()
+        }
+        let file = "\(directory.path)/a.yaml"
+        try setfacl("-m", "u:1234:rw", file)
+        #expect(
+            directory.load().1 == [
+                "DIR/a.yaml:1:1: error: can be written by user 1234, by its access control list: run setfacl -b DIR/a.yaml"
+            ])
+        try setfacl("-b", file)
+        try setfacl("-m", "u:1234:rwx", directory.path)
+        #expect(
+            directory.load().1 == [
+                "error: DIR can be written by user 1234, by its access control list: run setfacl -b DIR"
+            ])
+        // Rights to read are nobody else's business.
+        try setfacl("-m", "u:1234:r-x", directory.path)
+        try setfacl("-m", "u:1234:r", file)
+        #expect(directory.load().1 == [])
+    }
+
+    /// Whoever may write there could put another directory, or file, in its place.
+    @Test(.enabled(if: geteuid() == 0, "only root may give directories away"))
+    func directoriesOnTheWay() throws {
+        let directory = try TemporaryDirectory()
+        let above = "\(directory.path)/above"
+        try #require(mkdir(above, 0o755) == 0)
+        try #require(mkdir("\(above)/conf", 0o755) == 0)
+        defer {
+            remove("\(above)/conf/a.yaml")
+            remove("\(above)/conf")
+        }
+        try directory.write("above/conf/a.yaml", node)
+        try #require(symlink("above/conf/a.yaml", "\(directory.path)/b.yaml") == 0)
+        func messages(_ path: String) -> [String] {
+            ConfigurationDirectory(path).load().diagnostics.filter { $0.severity == .error }.map {
+                $0.description.replacing(directory.path, with: "DIR")
+            }
+        }
+        #expect(messages("\(above)/conf") == [])
+        #expect(messages(directory.path) == [])
+        try #require(chown(above, 1234, 0) == 0)
+        let reason = "is owned by user 1234, who could change it: run chown root DIR/above"
+        #expect(
+            messages("\(above)/conf") == [
+                "error: DIR/above, on the way to DIR/above/conf, \(reason)"
+            ])
+        #expect(
+            messages(directory.path) == [
+                "DIR/b.yaml:1:1: error: DIR/above, on the way to DIR/b.yaml, \(reason)"
+            ])
     }
 
     @Test func filesThatAreNone() throws {

@@ -143,6 +143,34 @@ struct AgentTests {
         }
     }
 
+    @Test("what an access control list lets others write is refused until that is taken away")
+    func accessControlLists() throws {
+        try Self.scene { scene in
+            try scene.agent.write("features: {ssh: true}", as: "50-ssh.yaml")
+            try scene.agent.waitForStatus("generation 2") { $0.generation == 2 }
+            let rules = try scene.agent.rulesInKernel()
+            let directory = scene.agent.configurationDirectory.path
+            for path in ["\(directory)/50-ssh.yaml", directory] {
+                try ChildProcess.run(["setfacl", "-m", "u:1234:rw", path]).requireSuccess()
+                try scene.agent.waitForStatus("rejected") { $0.state == .rejected }
+                let status = try scene.agent.status()
+                #expect(
+                    status.diagnostics.contains {
+                        $0.message.contains("can be written by user 1234")
+                            && $0.message.hasSuffix("run setfacl -b \(path)")
+                    }, "\(status.diagnostics)")
+                #expect(status.generation == 2)
+                #expect(try scene.agent.rulesInKernel() == rules)
+                let apply = try scene.agent.control("apply")
+                #expect(apply.status == .exited(1))
+                #expect(apply.standardError.contains("setfacl -b \(path)"), "\(apply)")
+                try ChildProcess.run(["setfacl", "-b", path]).requireSuccess()
+                try scene.agent.waitForStatus("health") { $0.state == .inSync }
+                #expect(try scene.agent.status().generation == 2)
+            }
+        }
+    }
+
     @Test("files that vanish open nothing")
     func emptied() throws {
         try Self.scene { scene in

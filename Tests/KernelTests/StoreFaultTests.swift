@@ -145,6 +145,39 @@ struct StoreFaultTests {
         }
     }
 
+    @Test("where others could write, nothing is stored or believed, and nothing changes")
+    func writableByOthers() throws {
+        try Self.withNamespace { namespace in
+            try AgentFixture.with(Self.configuration(1), in: namespace) { agent in
+                let state = agent.stateDirectory.path
+                let generations = "\(state)/generations"
+                var number = 1
+                for path in [state, generations] {
+                    let rules = try agent.rulesInKernel()
+                    try ChildProcess.run(["setfacl", "-m", "u:1234:rwx", path]).requireSuccess()
+                    try agent.write(Self.configuration(number + 1))
+                    try agent.waitForStatus("distrust") {
+                        $0.state == .degraded
+                            && $0.problem?.contains(
+                                "can't trust the state directory: \(path) can be written by user 1234, by its access control list: run setfacl -b \(path)"
+                            ) == true
+                    }
+                    try Self.expect(agent, holds: number, rules)
+                    // What it wrote itself is still its own, also for an agent that starts now.
+                    agent.kill()
+                    try Nft.run(in: namespace, "flush ruleset")
+                    try agent.start()
+                    try Self.expect(agent, holds: number, rules)
+                    try ChildProcess.run(["setfacl", "-b", path]).requireSuccess()
+                    number += 1
+                    try agent.waitForStatus("the next generation") {
+                        $0.generation == number && $0.state == .inSync
+                    }
+                }
+            }
+        }
+    }
+
     // MARK: What was damaged
 
     /// A state directory in which generations 1 to 3 were in force, and what each put in the kernel.
