@@ -77,7 +77,13 @@ package struct Agent: Sendable {
                 queue.yield(.failure("the configuration directory is watched no more"))
             }
             group.addTask {
-                for await _ in addresses.changes { queue.yield(.addresses) }
+                for await _ in addresses.changes {
+                    queue.yield(.addresses)
+                    // What comes meanwhile is one more.
+                    if await Ticks(every: HostChanges.addressPace, by: clock).next() == nil {
+                        return
+                    }
+                }
                 queue.yield(.failure("the host's addresses are watched no more"))
             }
             group.addTask {
@@ -151,6 +157,8 @@ enum AgentEvent: Sendable {
     /// - Parameter noticed: when it had settled, since the host was started.
     case directory([DirectoryChange], noticed: Duration)
     case addresses
+    /// Addresses changed a while ago, and with them routes may have.
+    case routes
     /// ``HeardChanges`` holds something.
     case ruleset
     case signal(Signal)
@@ -249,6 +257,7 @@ private struct AgentLoop: Sendable {
     let refusals: RefusalWatch
     /// The configuration as it was read last, whole files only.
     private let loaded = Shared<LoadedConfiguration?>(nil)
+    private let host = HostChanges()
     /// How often a state directory that can't be written is tried again.
     private static let storeInterval = Duration.seconds(5)
     private let checks = PendingTimer()
@@ -277,7 +286,9 @@ private struct AgentLoop: Sendable {
         // Beside, in a process of its own, so that the first status tells of them.
         async let shadows: Void = reconciler.lookForShadows()
         let noticed = BootTime.now
-        await reconciler.start(reload(), noticed: noticed)
+        let compilation = reload()
+        await reconciler.start(compilation, noticed: noticed)
+        host.took(compilation)
         await shadows
         await checkAgainIfNeeded()
     }
@@ -321,9 +332,16 @@ private struct AgentLoop: Sendable {
                 }
                 await takeUpConfiguration(noticed: noticed, reload())
             case .addresses:
-                // The files as they were read last: they may be half written now.
-                await takeUpConfiguration(
-                    noticed: BootTime.now, compile(loaded.value ?? read()))
+                if host.areAddressesOther(later: { [queue] in queue.yield(.routes) }) {
+                    // The files as they were read last: they may be half written now.
+                    await takeUpConfiguration(
+                        noticed: BootTime.now, compile(loaded.value ?? read()))
+                }
+            case .routes:
+                if host.areRoutesOther(routes) {
+                    await takeUpConfiguration(
+                        noticed: BootTime.now, compile(loaded.value ?? read()))
+                }
             case .ruleset:
                 _ = try await takeUpChanges()
             case .check:
@@ -405,6 +423,7 @@ private struct AgentLoop: Sendable {
     private func takeUpConfiguration(noticed: Duration, _ compilation: Compilation) async {
         await reconciler.configurationChanged(
             compilation, origin: .directory, noticed: noticed)
+        host.took(compilation)
         await checkAgainIfNeeded()
         await tellStatus()
     }
@@ -413,12 +432,13 @@ private struct AgentLoop: Sendable {
         _ command: AgentEvent.Command, noticed: Duration, _ compilation: Compilation
     ) async -> ApplyReport {
         switch command {
-        case .plan(let request): await reconciler.plan(compilation, request)
+        case .plan(let request): return await reconciler.plan(compilation, request)
         case .apply(let request):
-            await reconciler.apply(compilation, request, noticed: noticed)
-        case .confirm: await reconciler.confirm()
-        case .rollback(let generation): await reconciler.rollback(to: generation)
-        case .flush: await reconciler.flush()
+            host.took(compilation)
+            return await reconciler.apply(compilation, request, noticed: noticed)
+        case .confirm: return await reconciler.confirm()
+        case .rollback(let generation): return await reconciler.rollback(to: generation)
+        case .flush: return await reconciler.flush()
         }
     }
 
