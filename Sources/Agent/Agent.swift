@@ -44,7 +44,9 @@ package struct Agent: Sendable {
         }
         let ruleset = try access.listener.events()
         let addresses = try AddressListener()
-        let directory = try DirectoryWatch(path: options.configurationDirectory)
+        let directory = try DirectoryWatch(
+            path: options.configurationDirectory,
+            matters: ConfigurationDirectory.isConfiguration)
         let journal = Journal(log: log)
         let reconciler = Reconciler(
             kernel: kernel, store: GenerationStore(directory: options.stateDirectory),
@@ -61,8 +63,12 @@ package struct Agent: Sendable {
             reconciler: reconciler, refusals: refusals, commands: queue)
         let heard = HeardChanges()
         let shadows = ShadowWatch { queue.yield(.shadows) }
+        let intake = ConfigurationIntake(
+            ConfigurationDirectory(options.configurationDirectory), watch: directory
+        ) { queue.yield(.directory([], noticed: BootTime.now)) }
         let loop = AgentLoop(
-            options: options, log: log, kernel: kernel, reconciler: reconciler, queue: queue,
+            options: options, intake: intake, log: log, kernel: kernel, reconciler: reconciler,
+            queue: queue,
             notifier: notifier, heard: heard, shadows: shadows, refusals: refusals)
 
         await loop.start()
@@ -154,6 +160,8 @@ struct Ticks: AsyncSequence, AsyncIteratorProtocol {
 
 /// What the agent's loop takes up.
 enum AgentEvent: Sendable {
+    /// What changed in the configuration directory, or nothing where it is only time to look again.
+    ///
     /// - Parameter noticed: when it had settled, since the host was started.
     case directory([DirectoryChange], noticed: Duration)
     case addresses
@@ -246,7 +254,11 @@ struct AgentFailure: Error, CustomStringConvertible {
 
 /// Takes up one event after another, so that operations on the kernel never overlap.
 private struct AgentLoop: Sendable {
+    /// How long the start waits for files that are being written.
+    private static let longestStart = Duration.seconds(6)
+
     let options: AgentOptions
+    let intake: ConfigurationIntake
     let log: Logger
     let kernel: NftablesKernel
     let reconciler: Reconciler
@@ -255,8 +267,6 @@ private struct AgentLoop: Sendable {
     let heard: HeardChanges
     let shadows: ShadowWatch
     let refusals: RefusalWatch
-    /// The configuration as it was read last, whole files only.
-    private let loaded = Shared<LoadedConfiguration?>(nil)
     private let host = HostChanges()
     /// How often a state directory that can't be written is tried again.
     private static let storeInterval = Duration.seconds(5)
@@ -267,11 +277,13 @@ private struct AgentLoop: Sendable {
     private let retryPace = RetryPace()
 
     init(
-        options: AgentOptions, log: Logger, kernel: NftablesKernel, reconciler: Reconciler,
+        options: AgentOptions, intake: ConfigurationIntake, log: Logger, kernel: NftablesKernel,
+        reconciler: Reconciler,
         queue: AsyncStream<AgentEvent>.Continuation, notifier: ServiceNotifier,
         heard: HeardChanges, shadows: ShadowWatch, refusals: RefusalWatch
     ) {
         self.options = options
+        self.intake = intake
         self.log = log
         self.kernel = kernel
         self.reconciler = reconciler
@@ -285,12 +297,40 @@ private struct AgentLoop: Sendable {
     func start() async {
         // Beside, in a process of its own, so that the first status tells of them.
         async let shadows: Void = reconciler.lookForShadows()
-        let noticed = BootTime.now
-        let compilation = reload()
+        let (compilation, noticed) = await wholeAtStart()
         await reconciler.start(compilation, noticed: noticed)
         host.took(compilation)
         await shadows
         await checkAgainIfNeeded()
+    }
+
+    /// The configuration when its files are whole, which is mostly at once; the reason why it is not
+    /// taken up where they are not in time.
+    private func wholeAtStart() async -> (Compilation, noticed: Duration) {
+        let end = ContinuousClock.now + Self.longestStart
+        let pause = Ticks(every: .milliseconds(100), by: TimerClock())
+        while true {
+            let noticed = BootTime.now
+            var words: [String] = []
+            switch intake.look(because: .request) {
+            case .whole(let reading):
+                let compilation = compile(reading.loaded)
+                if intake.take(reading) { return (compilation, noticed) }
+            case .waiting(let reasons): words = reasons
+            case .same: break
+            }
+            // First the last good generation.
+            await reconciler.resume()
+            if ContinuousClock.now >= end {
+                await reconciler.note(waitingFor: words)
+                let reason = words.first ?? "the files change again and again"
+                return (
+                    Compilation(refusing: LoadedConfiguration(parsing: []), because: reason),
+                    noticed
+                )
+            }
+            _ = await pause.next()
+        }
     }
 
     func tellReady() async {
@@ -318,9 +358,7 @@ private struct AgentLoop: Sendable {
         for await event in events {
             switch event {
             case .retry:
-                if await reconciler.hasFailedApply {
-                    await takeUpConfiguration(noticed: BootTime.now, reload())
-                }
+                if await reconciler.hasFailedApply { await takeUpAgain() }
             case .deadline:
                 await reconciler.keepDeadlines()
                 await checkAgainIfNeeded()
@@ -330,18 +368,14 @@ private struct AgentLoop: Sendable {
                     throw AgentFailure(
                         description: "the configuration directory can't be watched: \(error)")
                 }
-                await takeUpConfiguration(noticed: noticed, reload())
+                let isEvent = changes.contains { $0 != .mounts }
+                await takeUpDirectory(because: isEvent ? .event : .comparison, noticed: noticed)
             case .addresses:
                 if host.areAddressesOther(later: { [queue] in queue.yield(.routes) }) {
-                    // The files as they were read last: they may be half written now.
-                    await takeUpConfiguration(
-                        noticed: BootTime.now, compile(loaded.value ?? read()))
+                    await takeUpAgain()
                 }
             case .routes:
-                if host.areRoutesOther(routes) {
-                    await takeUpConfiguration(
-                        noticed: BootTime.now, compile(loaded.value ?? read()))
-                }
+                if host.areRoutesOther(routes) { await takeUpAgain() }
             case .ruleset:
                 _ = try await takeUpChanges()
             case .check:
@@ -359,7 +393,7 @@ private struct AgentLoop: Sendable {
                 shadows.run { await reconciler.lookForShadows() }
             case .signal(.hangUp):
                 tell { () throws(SystemError) in try notifier.reloading() }
-                await takeUpConfiguration(noticed: BootTime.now, reload())
+                await takeUpDirectory(because: .request, noticed: BootTime.now)
                 await tellReady()
             case .signal(let signal):
                 await reconciler.announceEnd("\(signal): ending; the rules stay in force")
@@ -371,7 +405,7 @@ private struct AgentLoop: Sendable {
                         ? ApplyReport(
                             outcome: .failed, generation: nil,
                             problem: "the agent was busy for too long; nothing was done")
-                        : await carryOut(command, noticed: noticed, reload()))
+                        : await carryOut(command, noticed: noticed))
                 await checkAgainIfNeeded()
                 await tellStatus()
             case .watchdog:
@@ -382,13 +416,25 @@ private struct AgentLoop: Sendable {
         }
     }
 
-    /// Reads the directory and compiles it for this host.
-    private func reload() -> Compilation { compile(read()) }
+    /// Takes up what is in the directory, where that is whole.
+    private func takeUpDirectory(
+        because cause: ConfigurationIntake.Cause, noticed: Duration
+    ) async {
+        switch intake.look(because: cause) {
+        case .same: await reconciler.note(waitingFor: [])
+        case .waiting(let words): await reconciler.note(waitingFor: words)
+        case .whole(let reading):
+            let compilation = compile(reading.loaded)
+            guard intake.take(reading) else { return }
+            await reconciler.note(waitingFor: [])
+            await takeUpConfiguration(noticed: noticed, compilation)
+        }
+    }
 
-    private func read() -> LoadedConfiguration {
-        let read = ConfigurationDirectory(options.configurationDirectory).load()
-        loaded.value = read
-        return read
+    /// The files as they were taken up last: they may be half written now.
+    private func takeUpAgain() async {
+        guard let loaded = intake.loaded else { return }
+        await takeUpConfiguration(noticed: BootTime.now, compile(loaded))
     }
 
     private func compile(_ loaded: LoadedConfiguration) -> Compilation {
@@ -429,12 +475,18 @@ private struct AgentLoop: Sendable {
     }
 
     private func carryOut(
-        _ command: AgentEvent.Command, noticed: Duration, _ compilation: Compilation
+        _ command: AgentEvent.Command, noticed: Duration
     ) async -> ApplyReport {
         switch command {
-        case .plan(let request): return await reconciler.plan(compilation, request)
+        case .plan(let request):
+            return await reconciler.plan(compile(intake.asItIs().loaded), request)
         case .apply(let request):
+            let reading = intake.asItIs()
+            let compilation = compile(reading.loaded)
+            intake.takeAsItIs(reading)
             host.took(compilation)
+            // What is still waited for is told anew.
+            queue.yield(.directory([], noticed: noticed))
             return await reconciler.apply(compilation, request, noticed: noticed)
         case .confirm: return await reconciler.confirm()
         case .rollback(let generation): return await reconciler.rollback(to: generation)

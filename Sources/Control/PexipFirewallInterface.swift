@@ -112,7 +112,8 @@ package enum PexipFirewallInterface {
         # counters are named by row, by site rule or by reason for dropping, and count from
         # countersSince on, or from before the agent started; changedFiles are the configuration's
         # files in which the generation differs from the one before; warnings tell what was seen in
-        # the kernel that needs an administrator; state is one of in-sync, pending-confirmation,
+        # the kernel that needs an administrator, and which files are not taken up yet because they
+        # are being written; state is one of in-sync, pending-confirmation,
         # pinned, reverted, rejected, degraded, unconfigured, flushed.
         type StatusReport (
           state: string,

@@ -1,5 +1,5 @@
 /// Collects diagnostics, so that all of them are reported.
-struct Findings {
+struct Findings: Hashable, Sendable {
     private var diagnostics: [Diagnostic] = []
     private var leftOut = 0
     private(set) var hasErrors = false

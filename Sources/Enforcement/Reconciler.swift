@@ -53,12 +53,15 @@ package actor Reconciler {
     var shadowProblem: String?
     /// Why samples of refusals are not heard.
     var samplingProblem: String?
+    /// Files of the configuration that are not taken up yet, each with the reason.
+    var awaitedFiles: [String] = []
     /// Why the file for monitoring can't be written.
     var metricsProblem: String?
     var told = Told()
     let clock: any HostClock
     let prober: any Prober
     var isBusy = false
+    private var isResumed = false
 
     struct Configuration {
         var diagnostics: [Diagnostic] = []
@@ -103,6 +106,27 @@ package actor Reconciler {
 
     // MARK: Start
 
+    /// Adopts what the kernel holds, or restores what it should hold, whatever the configuration says:
+    /// for a start that has to wait for that.
+    package func resume() async {
+        begin()
+        defer { end() }
+        await resumeOnce()
+    }
+
+    private func resumeOnce() async {
+        if isResumed { return }
+        isResumed = true
+        ledger.prepare()
+        current = ledger.load()
+        if current == nil, ledger.standing == nil { await adopt() }
+        if isOverdue {
+            await takeBack()
+        } else if let current {
+            await restore(current, because: "start")
+        }
+    }
+
     /// Adopts what the kernel holds, or restores what it should hold, then applies the
     /// configuration.
     /// - Parameter noticed: when it began, since the host was started; nil for now.
@@ -110,15 +134,7 @@ package actor Reconciler {
         let noticed = noticed ?? clock.sinceBoot
         begin()
         defer { end() }
-        ledger.prepare()
-        current = ledger.load()
-        if current == nil, ledger.standing == nil { await adopt() }
-        if isOverdue {
-            await takeBack()
-        } else if let current {
-            // First the last good generation, whatever the configuration says.
-            await restore(current, because: "start")
-        }
+        await resumeOnce()
         if isHeld(against: compilation) {
             record(compilation)
             log.notice("held as rollback or flush left it", metadata: generationMetadata)

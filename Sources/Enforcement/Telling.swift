@@ -100,7 +100,7 @@ extension Reconciler {
             warnings: traffic.warnings + shadows.warnings
                 + (shadowProblem.map { ["other tables can't be read: \($0)"] } ?? [])
                 + (samplingProblem.map { ["refusals are not sampled: \($0)"] } ?? [])
-                + [metricsProblem].compactMap { $0 },
+                + awaitedFiles + [metricsProblem].compactMap { $0 },
             shadows: shadows, diagnostics: configuration.diagnostics,
             problem: problem(unreadable: unreadable), drift: drift.report, agent: identity)
     }
@@ -136,6 +136,10 @@ extension Reconciler {
     /// Takes note of why samples of refusals are not heard; nil where they are, or none are wanted.
     /// May be called at any time.
     package func noteSampling(problem: String?) { samplingProblem = problem }
+
+    /// Takes note of files of the configuration that are not taken up yet, each with the reason. May be
+    /// called at any time.
+    package func note(waitingFor files: [String]) { awaitedFiles = files }
 
     // MARK: Telling
 

@@ -20,6 +20,10 @@ package struct FileFacts: Sendable {
     package let owner: UInt32
     package let group: UInt32
     let mode: UInt32
+    /// How many names the file has.
+    let names: UInt64
+    /// When its content was changed last, from 1970.
+    package let modified: Duration
     /// Who may write by access control lists, beside those whom the mode names.
     let listed: [AccessList.Writer]
     /// Whether there is a POSIX list, whose mask stands where the mode has the group's rights.
@@ -33,6 +37,9 @@ package struct FileFacts: Sendable {
         try systemCall("fstat", subject) { fstat(raw, &status) }
         identity = Identity(status)
         (owner, group, mode) = (status.st_uid, status.st_gid, status.st_mode)
+        names = UInt64(status.st_nlink)
+        modified =
+            .seconds(Int64(status.st_mtim.tv_sec)) + .nanoseconds(Int64(status.st_mtim.tv_nsec))
         guard status.st_mode & S_IFMT != S_IFLNK else {
             // They have no rights of their own, nor lists.
             (listed, hasMask) = ([], false)

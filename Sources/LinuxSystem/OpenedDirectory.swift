@@ -37,10 +37,17 @@ extension OpenedFile {
         }
     }
 
-    /// Whether a name is there, even as a link that leads nowhere.
-    package func contains(_ name: [UInt8]) -> Bool {
+    /// What an entry of a directory is itself.
+    package enum Entry: Hashable, Sendable {
+        case link
+        case other
+    }
+
+    /// nil where nothing has the name.
+    package func entry(_ name: [UInt8]) -> Entry? {
         var status = stat()
-        return self.status(of: name, flags: AT_SYMLINK_NOFOLLOW, &status)
+        guard self.status(of: name, flags: AT_SYMLINK_NOFOLLOW, &status) else { return nil }
+        return status.st_mode & S_IFMT == S_IFLNK ? .link : .other
     }
 
     /// What a name leads to; nil where that can't be had.

@@ -10,6 +10,8 @@ internal import SystemPackage
 package struct OpenedFile: ~Copyable {
     package let descriptor: OwnedDescriptor
     package let facts: FileFacts
+    /// Whether a link led here.
+    package let hasLinks: Bool
 
     /// Why nothing was opened.
     package enum Problem: Error {
@@ -36,9 +38,12 @@ package struct OpenedFile: ~Copyable {
         self = try walk.opened(asDirectory: false)
     }
 
-    fileprivate init(_ descriptor: consuming OwnedDescriptor, facts: FileFacts) {
+    fileprivate init(
+        _ descriptor: consuming OwnedDescriptor, facts: FileFacts, hasLinks: Bool
+    ) {
         self.descriptor = descriptor
         self.facts = facts
+        self.hasLinks = hasLinks
     }
 }
 
@@ -46,6 +51,8 @@ package struct OpenedFile: ~Copyable {
 private struct Walk: ~Copyable {
     private static let here = Array(".".utf8)[...]
     private static let above = Array("..".utf8)[...]
+    /// As many as the kernel follows.
+    private static let links = 40
     /// Bytes of a link's end, its terminating NUL included: PATH_MAX.
     private static let longestTarget = 4096
 
@@ -60,8 +67,7 @@ private struct Walk: ~Copyable {
     private var isShared = false
     /// The components that are left, the next one last.
     private var rest: [ArraySlice<UInt8>] = []
-    /// As many as the kernel follows.
-    private var linksLeft = 40
+    private var linksLeft = links
 
     init(_ path: String) throws(OpenedFile.Problem) {
         var whole = Array(path.utf8)
@@ -156,7 +162,7 @@ private struct Walk: ~Copyable {
             | (asDirectory ? O_DIRECTORY : 0)
         let file = try Self.adopt("open", goal) { name.withCString { openat(raw, $0, flags) } }
         let facts = try Self.facts(of: file.descriptor, goal)
-        return OpenedFile(file, facts: facts)
+        return OpenedFile(file, facts: facts, hasLinks: linksLeft < Self.links)
     }
 
     /// Goes on where a link leads.

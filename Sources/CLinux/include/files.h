@@ -19,4 +19,10 @@ ssize_t clinux_link_target(int link, char *buffer, size_t capacity);
 // is asked by way of /proc/self/fd, the file that is open all the same.
 ssize_t clinux_extended_attribute(int file, const char *name, void *buffer, size_t capacity);
 
+// <sys/statfs.h> is left out of Glibc's overlay: the f_type of the file system that holds the file.
+int clinux_file_system(int file, uint64_t *type);
+
+// statx(2) is declared behind _GNU_SOURCE: 1 where the file is the root of a mount, else 0.
+int clinux_is_mount_root(int file);
+
 #endif
