@@ -56,24 +56,27 @@ package struct Agent: Sendable {
             journal: journal)
 
         let (events, queue) = AsyncStream.makeStream(of: AgentEvent.self)
+        let (checks, checkQueue) = AsyncStream.makeStream(of: AgentCheck.self)
         let clock = TimerClock()
         let notifier = ServiceNotifier()
         let refusals = RefusalWatch(access.keeper, reconciler: reconciler, log: log)
+        let configuration = HostConfiguration(
+            intake: ConfigurationIntake(
+                ConfigurationDirectory(options.configurationDirectory), watch: directory
+            ) { queue.yield(.directory([], noticed: BootTime.now)) }, log: log)
         let control = ControlService(
-            reconciler: reconciler, refusals: refusals, commands: queue)
+            reconciler: reconciler, refusals: refusals,
+            planner: Planner(configuration, reconciler.inspector), events: queue)
         let heard = HeardChanges()
         let shadows = ShadowWatch { queue.yield(.shadows) }
-        let intake = ConfigurationIntake(
-            ConfigurationDirectory(options.configurationDirectory), watch: directory
-        ) { queue.yield(.directory([], noticed: BootTime.now)) }
         let loop = AgentLoop(
-            options: options, intake: intake, log: log, kernel: kernel, reconciler: reconciler,
-            queue: queue,
-            notifier: notifier, heard: heard, shadows: shadows, refusals: refusals)
+            configuration: configuration, log: log, kernel: kernel, reconciler: reconciler,
+            queue: queue, checkQueue: checkQueue, notifier: notifier, heard: heard,
+            shadows: shadows, refusals: refusals)
 
         await loop.start()
         let server = try await control.serve(at: options.socketPath, log: log)
-        await loop.tellReady()
+        loop.tellReady()
         try await withThrowingDiscardingTaskGroup { group in
             defer { group.cancelAll() }
             group.addTask {
@@ -95,7 +98,7 @@ package struct Agent: Sendable {
             group.addTask {
                 for await event in ruleset {
                     shadows.heard(event)
-                    if heard.add(event) { queue.yield(.ruleset) }
+                    if heard.add(event) { checkQueue.yield(.ruleset) }
                 }
                 queue.yield(.failure("the kernel's ruleset is watched no more"))
             }
@@ -108,7 +111,7 @@ package struct Agent: Sendable {
             group.addTask { for await signal in signals { queue.yield(.signal(signal)) } }
             group.addTask {
                 for await _ in Ticks(every: Self.checkInterval, by: clock) {
-                    queue.yield(.check)
+                    checkQueue.yield(.check)
                     queue.yield(.shadows)
                 }
             }
@@ -124,7 +127,13 @@ package struct Agent: Sendable {
                     reconciler: reconciler, log: log)
                 group.addTask { await file.keepFresh(journal.events()) }
             }
-            // Reads and compiles, for seconds where there is much: those above listen meanwhile.
+            group.addTask {
+                try await withTaskExecutorPreference(QueueTaskExecutor(label: "agent-checks")) {
+                    try await loop.runChecks(checks)
+                }
+            }
+            // Reads and compiles, for seconds where there is much: those above listen meanwhile, and
+            // repair.
             try await withTaskExecutorPreference(QueueTaskExecutor(label: "agent-loop")) {
                 try await loop.run(events)
             }
@@ -158,6 +167,17 @@ struct Ticks: AsyncSequence, AsyncIteratorProtocol {
     func makeAsyncIterator() -> Ticks { self }
 }
 
+/// What the agent does beside taking up changes, which may take long: looks at the kernel, and repairs
+/// it.
+enum AgentCheck: Sendable {
+    /// ``HeardChanges`` holds something.
+    case ruleset
+    /// Compare the kernel with the generation in force.
+    case check
+    /// The service manager's, through both queues, so that an agent that hangs is noticed.
+    case watchdog
+}
+
 /// What the agent's loop takes up.
 enum AgentEvent: Sendable {
     /// What changed in the configuration directory, or nothing where it is only time to look again.
@@ -167,18 +187,12 @@ enum AgentEvent: Sendable {
     case addresses
     /// Addresses changed a while ago, and with them routes may have.
     case routes
-    /// ``HeardChanges`` holds something.
-    case ruleset
     case signal(Signal)
-    /// To be carried out before the instant, or not at all: a client that gave up must not be
-    /// surprised later.
-    ///
-    /// - Parameter noticed: when it was asked for, since the host was started.
-    case command(
-        Command, noticed: Duration, before: ContinuousClock.Instant,
-        reply: CheckedContinuation<ApplyReport, Never>)
-    /// Compare the kernel with the generation in force.
-    case check
+    case command(PendingCommand)
+    /// Something was done beside this queue, after which there may be more to do.
+    case done
+    /// Flows that the generation in force does not permit were looked for.
+    case flowsEnded
     /// Look at other programs' tables, which changed.
     case shadows
     /// Try a configuration again that could not be put in force.
@@ -192,11 +206,85 @@ enum AgentEvent: Sendable {
     /// What a client of the control socket wants done.
     enum Command: Sendable {
         case apply(Reconciler.ApplyRequest)
-        /// Say what `apply` would do.
-        case plan(Reconciler.ApplyRequest)
-        case confirm
         case rollback(generation: Int?)
         case flush
+    }
+}
+
+/// A command that waits for its turn.
+final class PendingCommand: Sendable {
+    private enum State {
+        case waiting(CheckedContinuation<Conclusion?, Never>)
+        /// Somebody carries it out, whoever waits for it.
+        case begun(CheckedContinuation<Conclusion?, Never>)
+        case abandoned
+        case done
+    }
+
+    let command: AgentEvent.Command
+    /// When it was asked for, since the host was started.
+    let noticed = BootTime.now
+    /// It is to be carried out before this, or not at all: a client that gave up must not be surprised
+    /// later.
+    private let deadline: ContinuousClock.Instant
+    private let state = Mutex<State>(.abandoned)
+
+    /// - Parameter time: how long it may wait.
+    init(_ command: AgentEvent.Command, within time: Duration) {
+        self.command = command
+        deadline = .now + time
+    }
+
+    /// Hands the command over and waits for what comes of it.
+    ///
+    /// - Returns: nil where the client has gone, or its time has passed, before anybody began.
+    func conclusion(
+        _ handOver: @Sendable (PendingCommand) -> Void
+    ) async -> Conclusion? {
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { reply in
+                state.withLock { $0 = .waiting(reply) }
+                if Task.isCancelled { abandon() } else { handOver(self) }
+            }
+        } onCancel: {
+            abandon()
+        }
+    }
+
+    /// Whether anybody waits for it.
+    var isWaiting: Bool {
+        if deadline < .now { abandon() }
+        return state.withLock { state in
+            if case .waiting = state { true } else { false }
+        }
+    }
+
+    /// Whether it is still to be carried out; from then on nobody may give it up.
+    func begin() -> Bool {
+        guard isWaiting else { return false }
+        return state.withLock { state in
+            guard case .waiting(let reply) = state else { return false }
+            state = .begun(reply)
+            return true
+        }
+    }
+
+    func conclude(_ conclusion: Conclusion) {
+        let reply = state.withLock { state -> CheckedContinuation<Conclusion?, Never>? in
+            guard case .begun(let reply) = state else { return nil }
+            state = .done
+            return reply
+        }
+        reply?.resume(returning: conclusion)
+    }
+
+    private func abandon() {
+        let reply = state.withLock { state -> CheckedContinuation<Conclusion?, Never>? in
+            guard case .waiting(let reply) = state else { return nil }
+            state = .abandoned
+            return reply
+        }
+        reply?.resume(returning: nil)
     }
 }
 
@@ -252,17 +340,17 @@ struct AgentFailure: Error, CustomStringConvertible {
     let description: String
 }
 
-/// Takes up one event after another, so that operations on the kernel never overlap.
+/// Takes up changes, one after another, and beside them what is to be repaired.
 private struct AgentLoop: Sendable {
     /// How long the start waits for files that are being written.
     private static let longestStart = Duration.seconds(6)
 
-    let options: AgentOptions
-    let intake: ConfigurationIntake
+    let configuration: HostConfiguration
     let log: Logger
     let kernel: NftablesKernel
     let reconciler: Reconciler
     let queue: AsyncStream<AgentEvent>.Continuation
+    let checkQueue: AsyncStream<AgentCheck>.Continuation
     let notifier: ServiceNotifier
     let heard: HeardChanges
     let shadows: ShadowWatch
@@ -275,19 +363,23 @@ private struct AgentLoop: Sendable {
     private let deadlines = PendingTimer()
     private let rest = PendingTimer()
     private let retryPace = RetryPace()
+    private let flowPace = RetryPace()
+    /// The last search for flows whose end is waited for.
+    private let followed = Shared<Task<Revocation, Never>?>(nil)
+    private let following = QueueTaskExecutor(label: "agent-flows")
 
     init(
-        options: AgentOptions, intake: ConfigurationIntake, log: Logger, kernel: NftablesKernel,
-        reconciler: Reconciler,
-        queue: AsyncStream<AgentEvent>.Continuation, notifier: ServiceNotifier,
+        configuration: HostConfiguration, log: Logger, kernel: NftablesKernel,
+        reconciler: Reconciler, queue: AsyncStream<AgentEvent>.Continuation,
+        checkQueue: AsyncStream<AgentCheck>.Continuation, notifier: ServiceNotifier,
         heard: HeardChanges, shadows: ShadowWatch, refusals: RefusalWatch
     ) {
-        self.options = options
-        self.intake = intake
+        self.configuration = configuration
         self.log = log
         self.kernel = kernel
         self.reconciler = reconciler
         self.queue = queue
+        self.checkQueue = checkQueue
         self.notifier = notifier
         self.heard = heard
         self.shadows = shadows
@@ -301,7 +393,7 @@ private struct AgentLoop: Sendable {
         await reconciler.start(compilation, noticed: noticed)
         host.took(compilation)
         await shadows
-        await checkAgainIfNeeded()
+        await followUp()
     }
 
     /// The configuration when its files are whole, which is mostly at once; the reason why it is not
@@ -312,10 +404,10 @@ private struct AgentLoop: Sendable {
         while true {
             let noticed = BootTime.now
             var words: [String] = []
-            switch intake.look(because: .request) {
+            switch configuration.intake.look(because: .request) {
             case .whole(let reading):
-                let compilation = compile(reading.loaded)
-                if intake.take(reading) { return (compilation, noticed) }
+                let compilation = configuration.compile(reading.loaded)
+                if configuration.intake.take(reading) { return (compilation, noticed) }
             case .waiting(let reasons): words = reasons
             case .same: break
             }
@@ -333,8 +425,8 @@ private struct AgentLoop: Sendable {
         }
     }
 
-    func tellReady() async {
-        let line = await reconciler.summary
+    func tellReady() {
+        let line = reconciler.inspector.overview.summary
         tell { () throws(SystemError) in try notifier.ready(status: line) }
         log.notice("ready: \(line)")
     }
@@ -348,12 +440,12 @@ private struct AgentLoop: Sendable {
         }
     }
 
-    private func tellStatus() async {
-        let line = await reconciler.summary
+    private func tellStatus() {
+        let line = reconciler.inspector.overview.summary
         tell { () throws(SystemError) in try notifier.status(line) }
     }
 
-    /// Returns when the agent is asked to end.
+    /// Takes up changes; returns when the agent is asked to end.
     func run(_ events: AsyncStream<AgentEvent>) async throws {
         for await event in events {
             switch event {
@@ -361,8 +453,7 @@ private struct AgentLoop: Sendable {
                 if await reconciler.hasFailedApply { await takeUpAgain() }
             case .deadline:
                 await reconciler.keepDeadlines()
-                await checkAgainIfNeeded()
-                await tellStatus()
+                await followUp()
             case .directory(let changes, let noticed):
                 for case .failed(let error) in changes {
                     throw AgentFailure(
@@ -375,41 +466,31 @@ private struct AgentLoop: Sendable {
                     await takeUpAgain()
                 }
             case .routes:
-                if host.areRoutesOther(routes) { await takeUpAgain() }
-            case .ruleset:
-                _ = try await takeUpChanges()
-            case .check:
-                let wasUnstored = await reconciler.isUnstored
-                await reconciler.secure()
-                // Whoever changed something just now is known.
-                if try await !takeUpChanges() { await check(after: nil) }
-                if await reconciler.isUnstored {
-                    checkAgain(in: Self.storeInterval)
-                } else if wasUnstored {
-                    // Not as late as the retries have become by now.
-                    queue.yield(.retry)
-                }
+                if host.areRoutesOther(configuration.routes) { await takeUpAgain() }
             case .shadows:
                 shadows.run { await reconciler.lookForShadows() }
             case .signal(.hangUp):
                 tell { () throws(SystemError) in try notifier.reloading() }
                 await takeUpDirectory(because: .request, noticed: BootTime.now)
-                await tellReady()
+                tellReady()
             case .signal(let signal):
                 await reconciler.announceEnd("\(signal): ending; the rules stay in force")
                 tell { () throws(SystemError) in try notifier.stopping() }
                 return
-            case .command(let command, let noticed, let deadline, let reply):
-                reply.resume(
-                    returning: deadline < .now
-                        ? ApplyReport(
-                            outcome: .failed, generation: nil,
-                            problem: "the agent was busy for too long; nothing was done")
-                        : await carryOut(command, noticed: noticed))
-                await checkAgainIfNeeded()
-                await tellStatus()
+            case .command(let command):
+                await carryOut(command)
+                await followUp()
+            case .done:
+                await followUp()
+            case .flowsEnded:
+                if reconciler.inspector.overview.hasRefusedFlows {
+                    checkAgain(in: flowPace.next())
+                } else {
+                    flowPace.reset()
+                }
+                tellStatus()
             case .watchdog:
-                tell { () throws(SystemError) in try notifier.watchdog() }
+                checkQueue.yield(.watchdog)
             case .failure(let reason):
                 throw AgentFailure(description: reason)
             }
@@ -420,12 +501,12 @@ private struct AgentLoop: Sendable {
     private func takeUpDirectory(
         because cause: ConfigurationIntake.Cause, noticed: Duration
     ) async {
-        switch intake.look(because: cause) {
+        switch configuration.intake.look(because: cause) {
         case .same: await reconciler.note(waitingFor: [])
         case .waiting(let words): await reconciler.note(waitingFor: words)
         case .whole(let reading):
-            let compilation = compile(reading.loaded)
-            guard intake.take(reading) else { return }
+            let compilation = configuration.compile(reading.loaded)
+            guard configuration.intake.take(reading) else { return }
             await reconciler.note(waitingFor: [])
             await takeUpConfiguration(noticed: noticed, compilation)
         }
@@ -433,35 +514,29 @@ private struct AgentLoop: Sendable {
 
     /// The files as they were taken up last: they may be half written now.
     private func takeUpAgain() async {
-        guard let loaded = intake.loaded else { return }
-        await takeUpConfiguration(noticed: BootTime.now, compile(loaded))
+        guard let loaded = configuration.intake.loaded else { return }
+        await takeUpConfiguration(noticed: BootTime.now, configuration.compile(loaded))
     }
 
-    private func compile(_ loaded: LoadedConfiguration) -> Compilation {
-        do throws(Errno) {
-            return Compilation(
-                loaded, hostAddresses: try HostAddresses.current(), routes: routes)
-        } catch {
-            return Compilation(
-                refusing: loaded, because: "this host's addresses can't be read: \(error)")
-        }
-    }
-
-    /// This host's routing as the kernel has it now. What can't be asked is not warned of.
-    private var routes: HostRoutes {
-        let lookup: RouteLookup?
-        do {
-            lookup = try RouteLookup()
-        } catch {
-            log.warning("can't ask for routes: \(error)")
-            lookup = nil
-        }
-        return HostRoutes(forwarded: Forwarding.families) { [log] address in
-            do {
-                return try lookup?.hasRoute(to: address) ?? true
-            } catch {
-                log.warning("can't ask for the route to \(address): \(error)")
-                return true
+    /// Looks at the kernel and repairs it, until the task is cancelled.
+    func runChecks(_ checks: AsyncStream<AgentCheck>) async throws {
+        for await check in checks {
+            switch check {
+            case .ruleset:
+                _ = try await takeUpChanges()
+            case .check:
+                let wasUnstored = await reconciler.isUnstored
+                await reconciler.secure()
+                // Whoever changed something just now is known.
+                if try await !takeUpChanges() { await self.check(after: nil) }
+                if await reconciler.isUnstored {
+                    checkAgain(in: Self.storeInterval)
+                } else if wasUnstored {
+                    // Not as late as the retries have become by now.
+                    queue.yield(.retry)
+                }
+            case .watchdog:
+                tell { () throws(SystemError) in try notifier.watchdog() }
             }
         }
     }
@@ -470,27 +545,32 @@ private struct AgentLoop: Sendable {
         await reconciler.configurationChanged(
             compilation, origin: .directory, noticed: noticed)
         host.took(compilation)
-        await checkAgainIfNeeded()
-        await tellStatus()
+        await followUp()
     }
 
-    private func carryOut(
-        _ command: AgentEvent.Command, noticed: Duration
-    ) async -> ApplyReport {
-        switch command {
-        case .plan(let request):
-            return await reconciler.plan(compile(intake.asItIs().loaded), request)
+    private func carryOut(_ pending: PendingCommand) async {
+        switch pending.command {
         case .apply(let request):
-            let reading = intake.asItIs()
-            let compilation = compile(reading.loaded)
-            intake.takeAsItIs(reading)
-            host.took(compilation)
+            // For nobody where the client has gone.
+            guard pending.isWaiting else { return }
+            let reading = configuration.intake.asItIs()
+            let compilation = configuration.compile(reading.loaded)
+            guard pending.begin() else { return }
+            let report = await reconciler.apply(compilation, request, noticed: pending.noticed)
+            // What was refused is left to the directory, as without the command.
+            if report.outcome != .refused {
+                configuration.intake.takeAsItIs(reading)
+                host.took(compilation)
+            }
             // What is still waited for is told anew.
-            queue.yield(.directory([], noticed: noticed))
-            return await reconciler.apply(compilation, request, noticed: noticed)
-        case .confirm: return await reconciler.confirm()
-        case .rollback(let generation): return await reconciler.rollback(to: generation)
-        case .flush: return await reconciler.flush()
+            queue.yield(.directory([], noticed: BootTime.now))
+            pending.conclude(report)
+        case .rollback(let generation):
+            guard pending.begin() else { return }
+            pending.conclude(await reconciler.rollback(to: generation))
+        case .flush:
+            guard pending.begin() else { return }
+            pending.conclude(await reconciler.flush())
         }
     }
 
@@ -526,10 +606,26 @@ private struct AgentLoop: Sendable {
             checkAgain(in: delay)
         }
         restLater()
+        await followFlows()
     }
 
     private func checkAgain(in delay: Duration) {
-        checks.schedule(after: delay) { queue.yield(.check) }
+        checks.schedule(after: delay) { checkQueue.yield(.check) }
+    }
+
+    /// Comes back to flows that the generation in force does not permit once they were looked for.
+    private func followFlows() async {
+        guard let revocation = await reconciler.revocation else { return }
+        guard
+            followed.withLock({ followed in
+                defer { followed = revocation }
+                return followed != revocation
+            })
+        else { return }
+        Task(executorPreference: following) {
+            _ = await revocation.value
+            queue.yield(.flowsEnded)
+        }
     }
 
     /// What an operation took of memory goes back a second later.
@@ -537,8 +633,9 @@ private struct AgentLoop: Sendable {
 
     /// After an operation that may have left the kernel behind, a configuration out of force, or
     /// another generation in force.
-    private func checkAgainIfNeeded() async {
+    private func followUp() async {
         restLater()
+        await followFlows()
         await refusals.follow(await reconciler.generationInForce)
         if await reconciler.isOutOfSync { checkAgain(in: .seconds(1)) }
         if let left = await reconciler.timeToNextDeadline {
@@ -551,5 +648,6 @@ private struct AgentLoop: Sendable {
         } else {
             retryPace.reset()
         }
+        tellStatus()
     }
 }

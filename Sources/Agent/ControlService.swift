@@ -17,7 +17,20 @@ struct ControlService: Sendable {
 
     let reconciler: Reconciler
     let refusals: RefusalWatch
-    let commands: AsyncStream<AgentEvent>.Continuation
+    let planner: Planner
+    let events: AsyncStream<AgentEvent>.Continuation
+
+    init(
+        reconciler: Reconciler, refusals: RefusalWatch, planner: Planner,
+        events: AsyncStream<AgentEvent>.Continuation
+    ) {
+        self.reconciler = reconciler
+        self.refusals = refusals
+        self.planner = planner
+        self.events = events
+    }
+
+    private var inspector: Inspector { reconciler.inspector }
 
     /// Listens at `path` until the server is stopped.
     func serve(at path: String, log: Logger) async throws -> VarlinkServer {
@@ -61,24 +74,33 @@ struct ControlService: Sendable {
 
     // MARK: Methods
 
+    /// What an answer took of memory goes back a second later.
+    private let rest = PendingTimer()
+
     private func reply(to call: VarlinkCall) async throws -> JSONValue {
+        defer { rest.schedule(after: .seconds(1)) { Memory.trim() } }
+        return try await answer(to: call)
+    }
+
+    private func answer(to call: VarlinkCall) async throws -> JSONValue {
         switch call.methodName {
         case "Status":
-            return try .object(["status": JSONValue(encoding: await reconciler.status())])
+            return try .object(["status": JSONValue(encoding: await inspector.status())])
         case "Metrics":
-            return try .object(["families": JSONValue(encoding: await reconciler.metrics())])
+            return try .object(["families": JSONValue(encoding: await inspector.metrics())])
         case "Rules":
-            let tables = await reconciler.generationInForce?.stamped.tables ?? []
-            return try JSONValue(encoding: RulesReport(tables))
+            return try await rules(call)
         case "Generations":
-            let generations = try await reconciler.generations()
-            return try JSONValue(encoding: GenerationsReport(generations))
+            var parts = ReplyParts(call, of: "generations")
+            for generation in try inspector.generations() { try await parts.add(generation) }
+            return parts.reply
         case "Ports":
-            let parameters = try call.parameters(as: NodeParameters.self)
-            return try JSONValue(encoding: await ports(of: parameters.node))
+            return try await ports(call)
         case "Counters":
             let parameters = try call.parameters(as: NodeParameters.self)
-            return try .object(["report": JSONValue(encoding: await counters(of: parameters.node))])
+            return try .object([
+                "report": JSONValue(encoding: await counters(of: parameters.node?.text))
+            ])
         case "Drops":
             let parameters = try call.parameters(as: DropsParameters.self)
             return try .object(["report": JSONValue(encoding: await drops(parameters))])
@@ -95,16 +117,21 @@ struct ControlService: Sendable {
             return try await carryOut(.apply(try parameters.request))
         case "Plan":
             let parameters = try call.parameters(as: ApplyParameters.self)
-            return try await carryOut(.plan(try parameters.request))
+            let report = try await planner.plan(
+                try parameters.request, isForRoot: call.credentials.uid == 0)
+            return try .object(["report": JSONValue(encoding: report)])
         case "Confirm":
-            return try await carryOut(.confirm)
+            // Not behind a change that waits: what is in force now was seen by whoever confirms.
+            let conclusion = await reconciler.confirm()
+            events.yield(.done)
+            return try await Self.reply(conclusion)
         case "Rollback":
             let parameters = try call.parameters(as: RollbackParameters.self)
             return try await carryOut(.rollback(generation: parameters.generation))
         case "Flush":
             return try await carryOut(.flush)
         default:
-            throw VarlinkError.methodNotFound(call.method)
+            throw VarlinkError.methodNotFound(call.method.description)
         }
     }
 
@@ -133,23 +160,43 @@ struct ControlService: Sendable {
         try .object(["event": JSONValue(encoding: event)])
     }
 
-    private func inForce() async throws(VarlinkError) -> Generation {
-        guard let generation = await reconciler.generationInForce else {
+    private func inForce(_ overview: Overview) throws(VarlinkError) -> Generation {
+        guard let generation = overview.generation else {
             throw Self.refusal("nothing is in force")
         }
         return generation
     }
 
-    private func ports(of node: String?) async throws(VarlinkError) -> PortsReport {
-        let generation = try await inForce()
+    private func ports(_ call: VarlinkCall) async throws -> JSONValue {
+        let node = try call.parameters(as: NodeParameters.self).node?.text
+        let overview = inspector.overview
+        let generation = try inForce(overview)
         try Self.require(node, in: generation)
+        let deployment: Deployment
         do throws(RefusedFiles) {
-            return PortsReport(
-                try generation.deployment.get(),
-                nodes: node.map { [$0] } ?? generation.nodes.map(\.name))
+            deployment = try overview.deployment.value.get()
         } catch {
             throw Self.refusal(error.description)
         }
+        var parts = ReplyParts(call, of: "tables")
+        for group in deployment.groups(named: node.map { [$0] } ?? generation.nodes.map(\.name)) {
+            for table in PortsReport(of: [group], in: deployment).tables {
+                try await parts.add(table)
+            }
+        }
+        return parts.reply
+    }
+
+    private func rules(_ call: VarlinkCall) async throws -> JSONValue {
+        let overview = inspector.overview
+        let ruleset = overview.stamped ?? overview.generation?.stamped
+        var parts = ReplyParts(call, of: "tables")
+        for table in ruleset?.tables ?? [] {
+            for text in table.textParts {
+                try await parts.add(RulesReport.TableText(name: table.name, text: text))
+            }
+        }
+        return parts.reply
     }
 
     /// Refuses a question about a node that is not enforced.
@@ -165,9 +212,9 @@ struct ControlService: Sendable {
     }
 
     private func counters(of node: String?) async throws(VarlinkError) -> CountersReport {
-        let generation = await reconciler.generationInForce
+        let generation = inspector.overview.generation
         try Self.require(node, in: generation)
-        return CountersReport(await reconciler.status(), of: generation, node: node)
+        return CountersReport(await inspector.status(), of: generation, node: node)
     }
 
     private func drops(_ parameters: DropsParameters) async throws(VarlinkError) -> DropsReport {
@@ -175,15 +222,16 @@ struct ControlService: Sendable {
         guard (1...DropsReport.mostTalkers).contains(limit) else {
             throw .invalidParameter("limit")
         }
-        let generation = await reconciler.generationInForce
-        try Self.require(parameters.node, in: generation)
+        let generation = inspector.overview.generation
+        try Self.require(parameters.node?.text, in: generation)
         let (record, problem) = await refusals.heard
         return DropsReport(
-            record, problem: problem, in: generation, node: parameters.node, atMost: limit)
+            record, problem: problem, in: generation, node: parameters.node?.text, atMost: limit)
     }
 
     private func explain(_ query: PacketQuery) async throws(VarlinkError) -> ExplainReport {
-        let generation = try await inForce()
+        let overview = inspector.overview
+        let generation = try inForce(overview)
         let packet: Packet
         do throws(PacketQuery.Problem) {
             packet = try query.packet(
@@ -193,12 +241,12 @@ struct ControlService: Sendable {
         }
         return ExplainReport(
             packet, by: generation.ruleset, nodes: generation.nodes,
-            deployment: generation.deployment, counters: await reconciler.counters())
+            deployment: overview.deployment.value, counters: await inspector.counters())
     }
 
     private func mesh(_ query: MeshQuery) async throws(VarlinkError) -> MeshReport {
         do throws(MeshProblem) {
-            let facts = try await reconciler.meshFacts()
+            let facts = try await inspector.meshFacts()
             let lookup = Result { try RouteLookup() }
             let survey = try MeshSurvey(facts) { try lookup.get().interface(to: $0) }
             return try survey.report(query)
@@ -214,18 +262,34 @@ struct ControlService: Sendable {
     }
 
     private func carryOut(_ command: AgentEvent.Command) async throws -> JSONValue {
-        let report = await withCheckedContinuation { reply in
-            commands.yield(
-                .command(
-                    command, noticed: BootTime.now, before: .now + Self.commandTime,
-                    reply: reply))
+        let pending = PendingCommand(command, within: Self.commandTime)
+        guard let conclusion = await pending.conclusion({ events.yield(.command($0)) }) else {
+            throw Self.refusal("the agent was busy for too long; nothing was done")
         }
-        return try .object(["report": JSONValue(encoding: report)])
+        return try await Self.reply(conclusion)
     }
 
-    private struct NodeParameters: Decodable { var node: String? }
+    private static func reply(_ conclusion: Conclusion) async throws -> JSONValue {
+        try .object(["report": JSONValue(encoding: await conclusion.finalReport())])
+    }
+
+    /// The name of a node; no other text is taken for one.
+    private struct NodeName: Decodable {
+        let text: String
+
+        init(from decoder: any Decoder) throws {
+            let container = try decoder.singleValueContainer()
+            text = try container.decode(String.self)
+            guard Deployment.isName(text) else {
+                throw DecodingError.dataCorruptedError(
+                    in: container, debugDescription: "no name of a node")
+            }
+        }
+    }
+
+    private struct NodeParameters: Decodable { var node: NodeName? }
     private struct DropsParameters: Decodable {
-        var node: String?
+        var node: NodeName?
         var limit: Int?
     }
     private struct ApplyParameters: Decodable {
@@ -248,10 +312,10 @@ struct ControlService: Sendable {
         }
     }
     private struct MeshParameters: Decodable {
-        var node: String?
+        var node: NodeName?
         var all: Bool?
 
-        var query: MeshQuery { MeshQuery(node: node, all: all ?? false) }
+        var query: MeshQuery { MeshQuery(node: node?.text, all: all ?? false) }
     }
     private struct RollbackParameters: Decodable { var generation: Int? }
 }

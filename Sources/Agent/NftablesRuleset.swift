@@ -9,10 +9,6 @@ extension NftablesKernel: RulesetKernel {
         try structure(withPrefix: ObservedTable.namePrefix).tables
     }
 
-    package func observe() throws -> [ObservedTable] {
-        try tables(withPrefix: ObservedTable.namePrefix).tables
-    }
-
     package nonisolated func shadows() async throws -> [Shadow] {
         try await shadows(exceptPrefix: ObservedTable.namePrefix)
     }

@@ -3,6 +3,7 @@ internal import Display
 internal import Drawing
 internal import Enforcement
 internal import PortModel
+internal import Ruleset
 
 extension Audit {
     // MARK: Deployment

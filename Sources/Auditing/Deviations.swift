@@ -134,12 +134,12 @@ extension Audit {
                 "\(footnote.rawValue) \(footnote.text)", "on", ids { $0.feature == feature })
         }
         for rule in deployment.rules(of: node.name) {
-            let line = facts.tables.first { $0.direction == rule.direction }?.lines.first {
-                $0.id == rule.id
-            }
             let drawn = facts.drawn(rule.direction)[rule.id]
             let preposition = rule.direction == .inbound ? "from" : "to"
-            let peers = Quantities.list(line?.peers ?? [], atMost: Self.shownPeers)
+            var peers = "any"
+            if case .only(let addresses) = rule.peers {
+                peers = Quantities.list(addresses.elements, atMost: Self.shownPeers)
+            }
             add(
                 .opens, "rules: \(rule.name)", "no such row",
                 "\(rule.direction.rawValue) \(drawn?.arrow.traffic ?? rule.protocol.name) \(preposition) \(peers)",

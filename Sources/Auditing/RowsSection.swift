@@ -4,6 +4,7 @@ internal import Drawing
 internal import Enforcement
 internal import Policy
 internal import PortModel
+internal import Ruleset
 
 /// What becomes of a row.
 enum RowStatus: String {

@@ -6,7 +6,7 @@ struct SchemaNode {
 
     init(_ members: [String: JSONValue]) { self.members = members }
 
-    var value: JSONValue { .object(members) }
+    var value: JSONValue { .object(JSONObject(members)) }
 
     /// The same with what editors show.
     func described(_ description: String, default: JSONValue? = nil) -> Self {
@@ -85,9 +85,11 @@ struct SchemaNode {
     static func mapping<Key: RawRepresentable & CaseIterable & Equatable>(
         _ keys: Key.Type, requiring required: [Key] = [], _ value: (Key) -> Self
     ) -> Self where Key.RawValue == String {
-        let properties = Key.allCases.map { ($0.rawValue, value($0).orNothingBelow.value) }
+        let properties = Key.allCases.map {
+            (key: $0.rawValue, value: value($0).orNothingBelow.value)
+        }
         var members: [String: JSONValue] = [
-            "type": "object", "properties": .object(Dictionary(uniqueKeysWithValues: properties)),
+            "type": "object", "properties": .object(JSONObject(properties)),
             "additionalProperties": false,
         ]
         if !required.isEmpty {
@@ -100,14 +102,14 @@ struct SchemaNode {
     func refusing<Key: RawRepresentable>(
         _ keys: Key..., where other: Key, isOneOf words: [String]
     ) -> Self where Key.RawValue == String {
-        let refused = keys.map { ($0.rawValue, JSONValue.bool(false)) }
+        let refused = keys.map { (key: $0.rawValue, value: JSONValue.bool(false)) }
         var result = self
         result.members["if"] = [
             "properties": .object([other.rawValue: Self.words(words).value]),
             "required": [.string(other.rawValue)],
         ]
         result.members["then"] = [
-            "properties": .object(Dictionary(uniqueKeysWithValues: refused))
+            "properties": .object(JSONObject(refused))
         ]
         return result
     }

@@ -140,13 +140,13 @@ package enum PexipFirewallInterface {
         # everybody but these.
         type PeerList (first: []string, count: int, isComplement: bool)
 
-        # traffic tells what passes, as "TCP <any> -> 443", or of refusals what becomes of them;
+        # nodes are those for which it is the same. traffic tells what passes, as "TCP <any> -> 443", or of refusals what becomes of them;
         # trafficBefore what passed before, where that differs. peers are at the other end of a row
         # that opens or closes: anybody where they are missing. peersOpened and peersClosed may be,
         # or may not any more, at the other end of a row that changes.
         type RowChange (
           kind: (opened, closed, changed),
-          node: string,
+          nodes: []string,
           row: string,
           direction: ?(inbound, outbound),
           traffic: ?string,
@@ -208,10 +208,12 @@ package enum PexipFirewallInterface {
         # What monitoring collects.
         method Metrics() -> (families: []MetricFamily)
 
-        # The tables in force, in nft's language.
+        # The tables in force, in nft's language. With more, tables are told in several replies, and a
+        # table's text in parts that follow each other; without, only where one reply holds all.
         method Rules() -> (tables: []Table)
 
-        # What is stored and can be rolled back to, oldest first.
+        # What is stored and can be rolled back to, oldest first. With more, in several replies;
+        # without, only where one reply holds all.
         method Generations() -> (generations: []Generation)
 
         type PortLine (
@@ -221,20 +223,23 @@ package enum PexipFirewallInterface {
           destinationPort: string,
           description: string,
           device: string,
-          nodeAddresses: []string,
-          peers: []string,
+          nodeAddresses: PeerList,
+          peers: ?PeerList,
           footnotes: []string,
           inactive: ?string
         )
 
+        # Of nodes whose rows differ by their own addresses alone. nodeAddresses are those that a line
+        # binds to; peers are missing for anybody, and where inactive says why the line is not enforced.
         type PortTable (
-          node: string,
+          nodes: []string,
           role: (management, conferencing),
           direction: (inbound, outbound),
           lines: []PortLine
         )
 
         # The tables of a node, or of all, as the documentation prints them, with the site's values.
+        # With more, in several replies; without, only where one reply holds all.
         method Ports(node: ?string) -> (tables: []PortTable)
 
         # kind is row, refusal or note. classes are those whose packets are counted, on a gateway.

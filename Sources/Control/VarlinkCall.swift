@@ -3,8 +3,7 @@ package import LinuxSystem
 
 /// One call, as its handler sees it.
 package struct VarlinkCall: Sendable {
-    /// Full, such as `org.example.Service.Reload`.
-    package let method: String
+    package let method: VarlinkMethod
     /// An object.
     package let parameters: JSONValue
     /// The process that made the connection.
@@ -19,7 +18,7 @@ package struct VarlinkCall: Sendable {
     /// `send` takes continuing replies and returns whether the client is still there; `drain` waits
     /// until the client has taken them; `disconnection` ends when it has gone.
     package init(
-        method: String, parameters: JSONValue = .object([:]), credentials: PeerCredentials,
+        method: VarlinkMethod, parameters: JSONValue = .object([:]), credentials: PeerCredentials,
         wantsMore: Bool = false, disconnection: AsyncStream<Never> = AsyncStream { _ in },
         drain: @escaping @Sendable () async -> Bool = { true },
         send: @escaping @Sendable (JSONValue) async -> Bool = { _ in false }
@@ -34,9 +33,7 @@ package struct VarlinkCall: Sendable {
     }
 
     /// The method without its interface.
-    package var methodName: Substring {
-        method.lastIndex(of: ".").map { method[method.index(after: $0)...] } ?? method[...]
-    }
+    package var methodName: String { method.name }
 
     /// The parameters as a type; throws `InvalidParameter` with the name of the one that does not
     /// fit.

@@ -55,7 +55,7 @@ package final class VarlinkClient {
     package func call(
         _ method: String, _ parameters: JSONValue = .object([:])
     ) throws -> JSONValue {
-        try send(VarlinkRequest(method: method, parameters: parameters))
+        try send(method, parameters)
         let reply = try receive(within: timeout)
         if reply.continues { throw VarlinkClientError.protocolError("several replies to one call") }
         return reply.parameters
@@ -68,7 +68,7 @@ package final class VarlinkClient {
         _ method: String, _ parameters: JSONValue = .object([:]), replyTimeout: Duration? = nil,
         _ body: (JSONValue) throws -> Bool
     ) throws {
-        try send(VarlinkRequest(method: method, parameters: parameters, more: true))
+        try send(method, parameters) { $0.more = true }
         while true {
             let reply = try receive(within: replyTimeout)
             guard try body(reply.parameters), reply.continues else { return }
@@ -79,10 +79,18 @@ package final class VarlinkClient {
     package func callOneway(
         _ method: String, _ parameters: JSONValue = .object([:])
     ) throws(VarlinkClientError) {
-        try send(VarlinkRequest(method: method, parameters: parameters, oneway: true))
+        try send(method, parameters) { $0.oneway = true }
     }
 
-    private func send(_ request: VarlinkRequest) throws(VarlinkClientError) {
+    private func send(
+        _ method: String, _ parameters: JSONValue,
+        _ change: (inout VarlinkRequest) -> Void = { _ in }
+    ) throws(VarlinkClientError) {
+        guard let name = VarlinkMethod(method) else {
+            throw .protocolError("there can be no method \(method)")
+        }
+        var request = VarlinkRequest(method: name, parameters: parameters)
+        change(&request)
         let limit = TimeLimit(timeout)
         var bytes = (request.serialized + [0])[...]
         while !bytes.isEmpty {

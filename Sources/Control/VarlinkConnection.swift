@@ -15,11 +15,18 @@ final class VarlinkConnection {
     var inputEnded = false
     /// Not read for now: too much waits already, or its user calls too often.
     var isHeldBack = false
-    /// The number of the call that is being answered.
-    var call: Int?
-    /// That call takes several replies.
-    var callIsStream = false
-    var isStreaming: Bool { call != nil && callIsStream }
+    /// The call that is being answered.
+    struct Call {
+        let number: Int
+        var task: Task<Void, Never>?
+        /// It takes several replies.
+        var isStream = false
+        /// It was read, and its client wants a reply.
+        var isAwaited = false
+    }
+
+    var call: Call?
+    var isStreaming: Bool { call?.isStream ?? false }
     /// Ended when the connection is.
     var disconnection: AsyncStream<Never>.Continuation?
     /// When the message that has begun must have ended.
@@ -28,6 +35,8 @@ final class VarlinkConnection {
     var drainDeadline: ContinuousClock.Instant?
     /// Until when its next call waits because its user calls too often.
     var heldUntil: ContinuousClock.Instant?
+    /// When to look whether a client that sends no more still waits for a reply.
+    var hangUpCheck: ContinuousClock.Instant?
     /// Whether its user has paid for the connection itself.
     var isAdmitted = false
     /// Handlers that wait until the client has read everything.

@@ -34,7 +34,7 @@ extension VarlinkError {
     package static var permissionDenied: VarlinkError { service("PermissionDenied", [:]) }
     package static var expectedMore: VarlinkError { service("ExpectedMore", [:]) }
 
-    private static func service(_ name: String, _ parameters: [String: JSONValue]) -> VarlinkError {
+    private static func service(_ name: String, _ parameters: JSONObject) -> VarlinkError {
         VarlinkError(
             name: "\(VarlinkInterface.serviceName).\(name)", parameters: .object(parameters))
     }

@@ -7,8 +7,8 @@ package struct VarlinkInterface: Sendable {
     /// and told to the client as `InternalError` of this interface, which the description should
     /// declare.
     ///
-    /// Runs on Swift's cooperative pool, several at once for several clients, and goes on when its
-    /// client disconnects.
+    /// Runs beside others, several at once for several clients; it is cancelled when the client that
+    /// waits for its reply has gone.
     package typealias Handler = @Sendable (VarlinkCall) async throws -> JSONValue
 
     static let serviceName = "org.varlink.service"

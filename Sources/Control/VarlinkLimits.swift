@@ -16,6 +16,9 @@ package struct VarlinkLimits: Hashable, Sendable {
     /// Bytes of replies to one call that wait for the client to read them. A client that lets
     /// another reply make them more is disconnected; a single one may be longer.
     package var outgoing = 4 << 20
+    /// Bytes of replies that wait for clients of all users other than root: beyond, their further
+    /// calls wait.
+    package var outgoingOfUsers = 16 << 20
     /// Calls of one user other than root, all connections together. Further ones are not refused:
     /// they wait, and nothing more is read from that user's connection until it is their turn.
     package var calls = Rate(burst: 50, perSecond: 20)

@@ -2,7 +2,7 @@ internal import JSONValue
 
 /// A call as it travels.
 struct VarlinkRequest: Equatable {
-    let method: String
+    let method: VarlinkMethod
     var parameters: JSONValue = .object([:])
     /// The client takes several replies.
     var more = false
@@ -27,8 +27,11 @@ struct VarlinkViolation: Error, CustomStringConvertible {
 extension VarlinkRequest {
     init(parsing message: [UInt8]) throws(VarlinkViolation) {
         let members = try Members(parsing: message)
-        guard let method = members["method"]?.string else {
+        guard let name = members["method"]?.string else {
             throw VarlinkViolation(description: "no method")
+        }
+        guard let method = VarlinkMethod(name) else {
+            throw VarlinkViolation(description: "method is no method's name")
         }
         self.method = method
         parameters = try members.parameters()
@@ -41,7 +44,9 @@ extension VarlinkRequest {
     }
 
     var serialized: [UInt8] {
-        var members: [String: JSONValue] = ["method": .string(method), "parameters": parameters]
+        var members: JSONObject = [
+            "method": .string(method.description), "parameters": parameters,
+        ]
         if more { members["more"] = .bool(true) }
         if oneway { members["oneway"] = .bool(true) }
         if upgrade { members["upgrade"] = .bool(true) }
@@ -67,7 +72,7 @@ extension VarlinkReply {
     }
 
     var serialized: [UInt8] {
-        var members: [String: JSONValue] = ["parameters": parameters]
+        var members: JSONObject = ["parameters": parameters]
         if continues { members["continues"] = .bool(true) }
         if let error { members["error"] = .string(error) }
         return JSONValue.object(members).serialized
@@ -76,7 +81,7 @@ extension VarlinkReply {
 
 /// The members of a message. Unknown ones are left alone; null is as good as absent.
 private struct Members {
-    private let members: [String: JSONValue]
+    private let members: JSONObject
 
     init(parsing message: [UInt8]) throws(VarlinkViolation) {
         let value: JSONValue

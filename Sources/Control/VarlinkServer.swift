@@ -6,9 +6,10 @@ internal import SystemPackage
 
 /// A Varlink service on a Unix socket, for any number of interfaces.
 ///
-/// All connections share one queue and no threads; their handlers share two more. Calls of one
-/// connection are answered in order, one after the other. What a client does wrong costs its own
-/// connection and nothing else (``VarlinkLimits``).
+/// All connections share one queue and no threads; their handlers share two more, and those of root
+/// have two of their own. Calls of one connection are answered in order, one after the other. What a
+/// client does wrong costs its own connection and nothing else (``VarlinkLimits``); a call ends when
+/// the client that waits for its reply has gone.
 package actor VarlinkServer {
     private let executor: QueueExecutor
     package nonisolated var unownedExecutor: UnownedSerialExecutor {
@@ -17,6 +18,8 @@ package actor VarlinkServer {
 
     /// Two at once, so that a long answer does not keep the others waiting.
     private let handling = QueueTaskExecutor(label: "varlink-calls", width: 2)
+    /// Whatever others ask for, root's calls are answered.
+    private let handlingOfRoot = QueueTaskExecutor(label: "varlink-calls-of-root", width: 2)
     private let service: VarlinkService
     private let limits: VarlinkLimits
     private let logger: Logger
@@ -151,6 +154,7 @@ package actor VarlinkServer {
         _ connection: VarlinkConnection, because reason: String?, level: Logger.Level = .debug
     ) {
         guard connections.removeValue(forKey: connection.id) != nil else { return }
+        if connection.call?.isAwaited == true { connection.call?.task?.cancel() }
         connection.reading.cancel()
         connection.writing.cancel()
         connection.disconnection?.finish()
@@ -174,6 +178,8 @@ package actor VarlinkServer {
         } else if let deadline = connection.heldUntil, deadline <= now {
             connection.heldUntil = nil
             proceed(connection)
+        } else if let deadline = connection.hangUpCheck, deadline <= now {
+            lookForClient(of: connection)
         } else {
             setTimer(of: connection)
         }
@@ -182,6 +188,7 @@ package actor VarlinkServer {
     private func setTimer(of connection: VarlinkConnection) {
         let deadlines = [
             connection.messageDeadline, connection.drainDeadline, connection.heldUntil,
+            connection.hangUpCheck,
         ].compactMap { $0 }
         connection.timer.set(deadlines.min())
     }
@@ -195,11 +202,30 @@ package actor VarlinkServer {
         } catch {
             return close(connection, because: "\(error)")
         }
+        lookForClient(of: connection)
+        if connections[id] != nil { proceed(connection) }
+    }
+
+    /// How often is looked whether a client that sends no more still waits for its reply, which no
+    /// event tells.
+    private static let hangUpInterval = Duration.milliseconds(500)
+
+    /// Ends the call that is being answered where nobody waits for its reply any more.
+    private func lookForClient(of connection: VarlinkConnection) {
+        connection.hangUpCheck = nil
+        guard connection.inputEnded, let call = connection.call, call.isAwaited else { return }
         // Nobody waits for events any more; a plain call's reply may still be read.
-        if connection.inputEnded && connection.callIsStream {
-            return close(connection, because: nil)
+        if call.isStream { return close(connection, because: nil) }
+        do throws(SystemError) {
+            if try connection.socket.isHungUp() {
+                call.task?.cancel()
+            } else {
+                connection.hangUpCheck = .now + Self.hangUpInterval
+                setTimer(of: connection)
+            }
+        } catch {
+            close(connection, because: "\(error)")
         }
-        proceed(connection)
     }
 
     /// Reads what there is, up to what may wait: of a client that has gone the source tells no second
@@ -271,7 +297,9 @@ package actor VarlinkServer {
             if connection.isAdmitted, connection.call == nil, connection.output.isEmpty,
                 connection.input.hasMessage
             {
-                connection.heldUntil = rates.call(of: user, now: .now)
+                connection.heldUntil =
+                    hasRoom(for: user)
+                    ? rates.call(of: user, now: .now) : .now + Self.roomInterval
             }
         }
         if connection.heldUntil == nil { return false }
@@ -281,6 +309,16 @@ package actor VarlinkServer {
         connection.reading.pause()
         setTimer(of: connection)
         return true
+    }
+
+    /// How often is looked for room.
+    private static let roomInterval = Duration.milliseconds(50)
+
+    /// Whether a reply more for a user may wait in memory.
+    private func hasRoom(for user: UInt32) -> Bool {
+        user == 0
+            || connections.values.lazy.filter { $0.credentials.uid != 0 }
+                .reduce(0) { $0 + $1.output.count } <= limits.outgoingOfUsers
     }
 
     private func refuse(_ connection: VarlinkConnection) {
@@ -293,17 +331,18 @@ package actor VarlinkServer {
         let id = connection.id
         let credentials = connection.credentials
         let (disconnection, continuation) = AsyncStream.makeStream(of: Never.self)
-        connection.call = number
+        connection.call = VarlinkConnection.Call(number: number)
         connection.disconnection = continuation
-        // Not a child of anything: a client that goes away stops no call.
-        Task(executorPreference: handling) { @concurrent [self, service] in
+        let executor = credentials.uid == 0 ? handlingOfRoot : handling
+        connection.call?.task = Task(executorPreference: executor) {
+            @concurrent [self, service] in
             let request: VarlinkRequest
             do throws(VarlinkViolation) {
                 request = try VarlinkRequest(parsing: message)
             } catch {
                 return await violated(id, error)
             }
-            if request.more { await setStreaming(id) }
+            guard await began(number, on: id, request) else { return }
             let call = VarlinkCall(
                 method: request.method, parameters: request.parameters, credentials: credentials,
                 wantsMore: request.more, disconnection: disconnection,
@@ -321,18 +360,23 @@ package actor VarlinkServer {
         if let connection = connections[id] { close(connection, because: violation.description) }
     }
 
-    private func setStreaming(_ id: Int) {
-        guard let connection = connections[id] else { return }
-        connection.callIsStream = true
-        if connection.inputEnded { close(connection, because: nil) }
+    /// False where nobody waits for the reply that the client wanted.
+    private func began(_ number: Int, on id: Int, _ request: VarlinkRequest) -> Bool {
+        guard let connection = connections[id], connection.call?.number == number else {
+            return request.oneway
+        }
+        connection.call?.isStream = request.more
+        connection.call?.isAwaited = !request.oneway
+        lookForClient(of: connection)
+        return true
     }
 
     private func finish(_ number: Int, on id: Int, reply: [UInt8]?) {
         if let reply { deliver(reply, of: number, to: id) }
-        guard let connection = connections[id], connection.call == number else { return }
+        guard let connection = connections[id], connection.call?.number == number else { return }
         let wasStreaming = connection.isStreaming
         connection.call = nil
-        connection.callIsStream = false
+        connection.hangUpCheck = nil
         connection.disconnection = nil
         if wasStreaming { streamEnded() }
         proceed(connection)
@@ -344,7 +388,9 @@ package actor VarlinkServer {
     @discardableResult
     private func deliver(_ reply: [UInt8], of call: Int, to id: Int) -> Bool {
         // A handler may have kept its call beyond its end: nothing is sent in another call's name.
-        guard let connection = connections[id], connection.call == call else { return false }
+        guard let connection = connections[id], connection.call?.number == call else {
+            return false
+        }
         let waited = !connection.output.isEmpty
         connection.output += reply
         connection.output.append(0)

@@ -44,7 +44,7 @@ struct VarlinkService: Sendable {
     func reply(to call: VarlinkCall, upgrade: Bool) async -> VarlinkReply {
         do throws(VarlinkError) {
             let interface = try interface(of: call.method)
-            guard authorize(call.method, call.credentials) else {
+            guard authorize(call.method.description, call.credentials) else {
                 throw .permissionDenied
             }
             // There is no other protocol to change to.
@@ -75,14 +75,12 @@ struct VarlinkService: Sendable {
         }
     }
 
-    private func interface(of method: String) throws(VarlinkError) -> VarlinkInterface {
-        guard let dot = method.lastIndex(of: ".") else { throw .interfaceNotFound(method) }
-        let name = method[..<dot]
-        guard let interface = interfaces.first(where: { $0.name == name }) else {
-            throw .interfaceNotFound(String(name))
+    private func interface(of method: VarlinkMethod) throws(VarlinkError) -> VarlinkInterface {
+        guard let interface = interfaces.first(where: { $0.name == method.interface }) else {
+            throw .interfaceNotFound(method.interface)
         }
-        guard interface.methods.contains(String(method[method.index(after: dot)...])) else {
-            throw .methodNotFound(method)
+        guard interface.methods.contains(method.name) else {
+            throw .methodNotFound(method.description)
         }
         return interface
     }
@@ -106,14 +104,13 @@ extension VarlinkInterface {
                     "interfaces": .array(names.map { .string($0) }),
                 ])
             case "GetInterfaceDescription":
-                guard let name = call.parameters["interface"]?.string else {
-                    throw VarlinkError.invalidParameter("interface")
-                }
-                guard let description = described[name] else {
-                    throw VarlinkError.interfaceNotFound(name)
+                guard let name = call.parameters["interface"]?.string.flatMap(VarlinkMethod.init)
+                else { throw VarlinkError.invalidParameter("interface") }
+                guard let description = described[name.description] else {
+                    throw VarlinkError.interfaceNotFound(name.description)
                 }
                 return .object(["description": .string(description)])
-            default: throw VarlinkError.methodNotImplemented(call.method)
+            default: throw VarlinkError.methodNotImplemented(call.method.description)
             }
         }
     }

@@ -4,6 +4,10 @@ struct TextProblem: Error {
     let column: Int
     let message: String
 
+    /// As many marks may stand on one character as in the Stream-Safe Text Format (UAX #15): to compare
+    /// and to hash a text takes the square of how many there are.
+    private static let marksInARow = 30
+
     /// Reads a file that may begin with a byte order mark.
     ///
     /// - Returns: the position after the last character.
@@ -13,6 +17,7 @@ struct TextProblem: Error {
         var iterator = bytes.makeIterator()
         var position = TextPosition()
         var offset = 0
+        var marks = 0
         while true {
             switch decoder.decode(&iterator) {
             case .emptyInput: return position
@@ -33,6 +38,14 @@ struct TextProblem: Error {
                         line: position.line, column: position.column,
                         message:
                             "\(what) at offset \(offset) has no place in a text file: remove it")
+                }
+                marks = scalar.isMark ? marks + 1 : 0
+                if marks > Self.marksInARow {
+                    throw TextProblem(
+                        line: position.line, column: position.column,
+                        message:
+                            "more than \(Self.marksInARow) combining marks stand on one character: remove them"
+                    )
                 }
                 if scalar != "\u{feff}" { position.advance(over: scalar) }
                 offset += UTF8.width(scalar)
@@ -63,6 +76,11 @@ struct TextPosition {
 }
 
 extension Unicode.Scalar {
+    /// Whether it combines with what stands before it, and may have to be put in another order.
+    fileprivate var isMark: Bool {
+        !isASCII && properties.canonicalCombiningClass != .notReordered
+    }
+
     /// Control characters but for tab and line breaks, and characters that make a text read
     /// differently from what it is: line breaks that editors do not show, direction marks.
     var isUnsuitableInText: Bool {

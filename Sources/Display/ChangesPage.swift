@@ -10,7 +10,10 @@ extension ApplyReport {
         var order: [Section] = []
         var members: [Section: [String]] = [:]
         var rows: [String: [RowLine]] = [:]
-        for change in changes { rows[change.node, default: []].append(RowLine(change)) }
+        for change in changes {
+            let line = RowLine(change)
+            for node in change.nodes { rows[node, default: []].append(line) }
+        }
         for name in Set(rows.keys).union(nodeChanges.keys).sorted() {
             let change = nodeChanges[name]
             let section = Section(kind: change?.kind, role: change?.role, rows: rows[name] ?? [])
@@ -77,7 +80,7 @@ private struct RowLine: Hashable {
 
     init(_ change: RowChange) {
         self.change = change
-        self.change.node = ""
+        self.change.nodes = []
     }
 
     func add(to page: inout Page) {
@@ -143,7 +146,7 @@ extension ApplyReport {
             (RowChange.Kind.opened, ("opens", "open")), (.closed, ("closes", "close")),
             (.changed, ("changes", "change")),
         ] {
-            let count = changes.count { $0.kind == kind }
+            let count = changes.reduce(0) { $0 + ($1.kind == kind ? $1.nodes.count : 0) }
             if count > 0 {
                 parts.append("\(count.counted("row")) \(count == 1 ? verbs.0 : verbs.1)")
             }

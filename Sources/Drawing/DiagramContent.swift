@@ -1,6 +1,7 @@
 package import Deployment
 internal import Policy
 internal import PortModel
+package import Ruleset
 
 extension Deployment {
     /// The diagrams of the nodes, inbound before outbound: two for each group that is configured
@@ -115,9 +116,9 @@ private struct DiagramContent {
     }
 
     private func peers(_ line: PortTable.Line) -> [String] {
-        if line.peers == ["any"] { return ["any address"] }
-        let more = line.peers.count - Self.shownPeers
-        return ["only these:"] + line.peers.prefix(Self.shownPeers)
+        guard case .only(let addresses)? = line.peers else { return ["any address"] }
+        let more = addresses.elementCount - Self.shownPeers
+        return ["only these:"] + addresses.firstElements(Self.shownPeers)
             + (more > 0 ? ["and \(more) more"] : [])
     }
 
@@ -139,20 +140,16 @@ private struct DiagramContent {
     /// Why a line permits nothing; nil where it permits something.
     private func ineffective(_ line: PortTable.Line) -> String? {
         if let inactive = line.inactive { return inactive }
-        if line.peers == ["any"] { return nil }
-        var peers = line.peers
+        guard case .only(let addresses)? = line.peers else { return nil }
+        var families = addresses.families
         if case .nodes(let roles)? = rows[line.id]?.peer {
             // On a gateway a node is among its own peers, but its packets to itself never come by.
-            peers = others(roles).flatMap(\.addresses).map(\.description)
-            if peers.isEmpty { return "there is no such node" }
+            families = Set(others(roles).lazy.flatMap(\.addresses).map(\.family))
+            if families.isEmpty { return "there is no such node" }
         }
         // No fault of the configuration; no rule can come of it.
-        return Self.families(peers).isDisjoint(with: Self.families(line.nodeAddresses))
+        return families.isDisjoint(with: line.nodeAddresses.map(\.family))
             ? "its peers and the node have no address family in common" : nil
-    }
-
-    private static func families(_ addresses: [String]) -> Set<AddressFamily> {
-        Set(addresses.map { $0.utf8.contains(UInt8(ascii: ":")) ? .ipv6 : .ipv4 })
     }
 
     /// The deployment's nodes of these roles but the one that is drawn.
@@ -165,7 +162,7 @@ private struct DiagramContent {
     /// Rows with these in common share a frame.
     private struct DeviceKey: Hashable {
         let device: String
-        let peers: [String]
+        let peers: Peers?
         let rule: String?
 
         init(_ line: PortTable.Line) {
@@ -206,11 +203,9 @@ private struct DiagramContent {
         let node = group.representative
         guard !node.secondaryAddresses.isEmpty else { return nil }
         let bound = Set(line.nodeAddresses)
-        if bound == Set(node.allAddresses.map(\.description)) { return nil }
-        if bound == Set(node.addresses.map(\.description)) { return "primary address" }
-        if bound == Set(node.secondaryAddresses.map(\.description)) {
-            return "secondary address"
-        }
+        if bound == Set(node.allAddresses) { return nil }
+        if bound == Set(node.addresses) { return "primary address" }
+        if bound == Set(node.secondaryAddresses) { return "secondary address" }
         let family = node.secondaryAddresses[0].family == .ipv4 ? "IPv4" : "IPv6"
         let other = node.secondaryAddresses[0].family == .ipv4 ? "IPv6" : "IPv4"
         return "secondary \(family), primary \(other)"

@@ -33,18 +33,19 @@ extension Reconciler {
     package func apply(
         _ compilation: Compilation, _ request: ApplyRequest = ApplyRequest(),
         noticed: Duration? = nil
-    ) async -> ApplyReport {
+    ) async -> Conclusion {
         let noticed = noticed ?? clock.sinceBoot
-        begin()
+        await begin()
         defer { end() }
         let before = current?.nodeRules
-        var report = await takeUp(compilation, origin: .command, noticed: noticed, request)
-        // After everything that must not wait.
-        if let target = compilation.target, report.outcome != .refused {
-            report.describe(
-                from: before, to: target.nodeRules, withTables: request.wantsTables)
+        let report = await takeUp(compilation, origin: .command, noticed: noticed, request)
+        guard let target = compilation.target, report.outcome != .refused else {
+            return Conclusion(report)
         }
-        return report
+        let isInForce = report.outcome == .applied || report.outcome == .unchanged
+        return Conclusion(
+            report, change: (before, target.nodeRules, request.wantsTables),
+            isInForce ? revocation : nil)
     }
 
     /// Takes up a configuration that may have changed: what `rollback` or `flush` holds stays as it
@@ -55,11 +56,11 @@ extension Reconciler {
         _ compilation: Compilation, origin: Generation.Origin, noticed: Duration? = nil
     ) async {
         let noticed = noticed ?? clock.sinceBoot
-        begin()
+        await begin()
         defer { end() }
         if isHeld(against: compilation) {
             record(compilation)
-            failedApply = nil
+            overview.failedApply = nil
         } else {
             _ = await takeUp(compilation, origin: origin, noticed: noticed)
         }
@@ -70,7 +71,7 @@ extension Reconciler {
         _ request: ApplyRequest = ApplyRequest()
     ) async -> ApplyReport {
         let report = await takeUp(compilation, origin: origin, request)
-        measurements.tookUp(report.outcome, in: verified - noticed, at: clock.now)
+        overview.measurements.tookUp(report.outcome, in: verified - noticed, at: clock.now)
         return report
     }
 
@@ -80,10 +81,10 @@ extension Reconciler {
         record(compilation)
         // What failed before is told until it is known how this ends.
         guard let target = compilation.target else {
-            failedApply = nil
+            overview.failedApply = nil
             return rejected(compilation)
         }
-        if origin == .command, let refusal = refusal(of: target, request) {
+        if origin == .command, let refusal = target.refusal(of: request) {
             tell(.refused, .error, "apply refused: \(refusal)")
             return report(.refused, [], compilation, problem: refusal)
         }
@@ -95,15 +96,6 @@ extension Reconciler {
             }
         if origin != .start, report.outcome != .failed { ledger.forgetHealedProblem() }
         return report
-    }
-
-    func refusal(
-        of target: Compilation.Target, _ request: ApplyRequest
-    ) -> String? {
-        if request.isForced { return nil }
-        let cuts = target.cuts(request.session)
-        if cuts.isEmpty { return nil }
-        return "\(cuts.joined(separator: "; ")): say --force where this is meant"
     }
 
     /// What has to be confirmed after an apply, and until when.
@@ -127,7 +119,7 @@ extension Reconciler {
     }
 
     func record(_ compilation: Compilation) {
-        configuration = Configuration(
+        overview.configuration = Overview.Configuration(
             diagnostics: compilation.diagnostics, digest: compilation.configurationDigest,
             isEmpty: compilation.isEmpty)
     }
@@ -159,18 +151,20 @@ extension Reconciler {
                 } else {
                     try confirm(generation)
                 }
-            } else if standing?.hold != nil || ledger.problem?.isHealed == false {
+            } else if standing?.hold != nil || ledger.record.problem?.isHealed == false {
                 try ledger.record(generation.number, pending: standing?.pending)
             }
         } catch {
-            failedApply = error.description
+            overview.failedApply = error.description
             return report(.failed, [], compilation, problem: error.description)
         }
-        failedApply = nil
+        overview.failedApply = nil
         ledger.secure(generation)
         await restore(generation, because: "apply")
-        guard let kernelProblem else { return report(.unchanged, [], compilation, revocation) }
-        return report(.failed, [], compilation, problem: kernelProblem)
+        guard let problem = overview.kernelProblem else {
+            return report(.unchanged, [], compilation)
+        }
+        return report(.failed, [], compilation, problem: problem)
     }
 
     /// Where this version refuses the files of a generation, others that mean the same rules take
@@ -179,18 +173,18 @@ extension Reconciler {
         of compilation: Compilation, for generation: Generation
     ) throws(StoreError) {
         guard generation.configurationDigest != compilation.configurationDigest,
-            case .failure = generation.deployment
+            case .failure = overview.deployment.value
         else { return }
         var renewed = generation
         renewed.configuration = compilation.files
         renewed.configurationDigest = compilation.configurationDigest
         try ledger.rewrite(renewed)
-        current = renewed
+        hold(renewed, from: compilation.target?.deployment)
     }
 
     func confirm(_ generation: Generation) throws(StoreError) {
         try ledger.confirm(generation)
-        current?.isProvisional = false
+        overview.confirm()
         tell(.confirmed, .notice, "confirmed: generation \(generation.number)")
     }
 
@@ -206,7 +200,8 @@ extension Reconciler {
         do throws(ApplyFailure) {
             var generation: Generation
             do throws(StoreError) {
-                generation = try nextGeneration(target, compilation, origin)
+                generation = Generation(
+                    number: try ledger.nextNumber(), target, compilation, origin, after: current)
                 generation.isProvisional = pending != nil
                 try ledger.store(generation)
             } catch {
@@ -214,7 +209,9 @@ extension Reconciler {
             }
             do throws(ApplyFailure) {
                 let number = generation.number
-                try await putInForce(generation, probes: probes) { ledger throws(StoreError) in
+                try await putInForce(
+                    generation, from: target.deployment, probes: probes
+                ) { ledger throws(StoreError) in
                     try ledger.record(number, pending: pending)
                 }
             } catch {
@@ -227,17 +224,19 @@ extension Reconciler {
             let changes =
                 isNew && origin != .command ? [] : target.nodeRules.changes(from: before)
             let what =
-                isNew ? target.nodes.count.counted("node") : changes.count.counted("change")
+                isNew
+                ? target.nodes.count.counted("node")
+                : changes.reduce(0) { $0 + $1.nodes.count }.counted("change")
             tell(
                 .applied, .notice, "applied: \(what)",
                 metadata: ["origin": "\(origin.rawValue)"])
             if let pending {
                 tell(.pending, .notice, "to be confirmed until \(pending.deadline.time)")
             }
-            return report(.applied, changes, compilation, revocation)
+            return report(.applied, changes, compilation)
         } catch {
             if error.isHeld {
-                measurements.wentBack(because: .probe)
+                overview.measurements.wentBack(because: .probe)
                 // To try again and again would cut and open traffic each time.
                 ledger.recordTakenBack(
                     to: current?.number,
@@ -245,33 +244,12 @@ extension Reconciler {
                         .probe, against: compilation.configurationDigest,
                         explanation: error.description), pending: ledger.standing?.pending)
             } else {
-                failedApply = error.description
+                overview.failedApply = error.description
             }
             tell(error.isHeld ? .probeFailed : .failed, .error, "apply failed: \(error)")
             return report(
                 .failed, target.nodeRules.changes(from: before), compilation,
                 problem: error.description)
-        }
-    }
-
-    func nextGeneration(
-        _ target: Compilation.Target, _ compilation: Compilation, _ origin: Generation.Origin
-    ) throws(StoreError) -> Generation {
-        let files = compilation.files
-        return Generation(
-            number: try ledger.nextNumber(), created: .now, origin: origin,
-            configurationDigest: compilation.configurationDigest, configuration: files,
-            changedFiles: current.map { files.changes(from: $0.configuration) }, mode: target.mode,
-            revokesEstablished: target.revokesEstablished,
-            nodes: target.nodes, ruleset: target.ruleset)
-    }
-}
-
-extension Compilation {
-    /// The configuration's files as a generation keeps them.
-    fileprivate var files: [ConfigurationText] {
-        sources.map {
-            ConfigurationText(path: $0.path, text: String(decoding: $0.bytes, as: UTF8.self))
         }
     }
 }

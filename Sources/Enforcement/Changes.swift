@@ -19,23 +19,6 @@ package struct NodeChange: Hashable, Sendable, Codable {
     package var addressesBefore: [IPAddress]?
 }
 
-/// Addresses that may be very many: the first of them, as they are written, and how many there are.
-package struct PeerList: Hashable, Sendable, Codable {
-    private static let shownPeers = 4
-
-    package var first: [String]
-    package var count: Int
-    /// It is everybody but these.
-    package var isComplement = false
-
-    init(_ addresses: AddressSet, isComplement: Bool = false) {
-        self.isComplement = isComplement
-        let elements = addresses.elements
-        first = Array(elements.prefix(Self.shownPeers))
-        count = elements.count
-    }
-}
-
 /// A table's text before and afterwards; nil where there is none.
 package struct TableChange: Hashable, Sendable, Codable {
     package var name: String
@@ -53,7 +36,9 @@ extension ApplyReport {
         nodes = new.nodeChanges(from: old)
         let (before, after) = (RowTerms.byNode(old), RowTerms.byNode(new))
         for index in changes.indices {
-            let (node, row) = (changes[index].node, changes[index].row)
+            // All of them share their rules.
+            guard let node = changes[index].nodes.first else { continue }
+            let row = changes[index].row
             changes[index].describe(
                 before: before[node]?.rows[row], after: after[node]?.rows[row])
         }

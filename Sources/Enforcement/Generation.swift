@@ -68,6 +68,11 @@ extension [ConfigurationText] {
 package struct RefusedFiles: Error, Hashable, Sendable, CustomStringConvertible {
     package let description: String
 
+    /// There is no generation.
+    static let none = RefusedFiles(description: "nothing is in force")
+
+    private init(description: String) { self.description = description }
+
     init(of generation: Int, _ diagnostics: [Diagnostic]) {
         let first = diagnostics.first { $0.severity == .error }
         let reason = first.map { diagnostic in
@@ -90,6 +95,25 @@ extension Generation {
         let loaded = loaded
         return loaded.deployment.map { .success($0) }
             ?? .failure(RefusedFiles(of: number, loaded.diagnostics))
+    }
+
+    /// Whether flows are ended that it does not permit.
+    var endsFlows: Bool { revokesEstablished && mode == .enforce }
+
+    /// What a configuration becomes when it is put in force.
+    ///
+    /// - Parameter previous: in force before.
+    init(
+        number: Int, _ target: Compilation.Target, _ compilation: Compilation, _ origin: Origin,
+        after previous: Generation?
+    ) {
+        let files = compilation.files
+        self.init(
+            number: number, created: .now, origin: origin,
+            configurationDigest: compilation.configurationDigest, configuration: files,
+            changedFiles: previous.map { files.changes(from: $0.configuration) },
+            mode: target.mode, revokesEstablished: target.revokesEstablished,
+            nodes: target.nodes, ruleset: target.ruleset)
     }
 }
 
@@ -116,5 +140,14 @@ package struct EnforcedNode: Hashable, Sendable, Codable {
         self.table = table
         self.policyClass = policyClass
         self.rows = rows
+    }
+}
+
+extension Compilation {
+    /// The configuration's files as a generation keeps them.
+    var files: [ConfigurationText] {
+        sources.map {
+            ConfigurationText(path: $0.path, text: String(decoding: $0.bytes, as: UTF8.self))
+        }
     }
 }

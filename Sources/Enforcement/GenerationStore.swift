@@ -142,6 +142,22 @@ package struct GenerationStore: Sendable {
         return generation
     }
 
+    /// What a list tells of a generation, without reading all of it, which may be much.
+    ///
+    /// - Throws: as ``generation(_:)``.
+    package func summary(_ number: Int) throws(StoreError) -> GenerationSummary {
+        do throws(StoreError) {
+            if let summary = try read(GenerationSummary.self, from: summaryPath(number)),
+                summary.number == number
+            {
+                return summary
+            }
+        } catch {
+            // It is not flushed, and repeats what the generation's own file says.
+        }
+        return GenerationSummary(try generation(number))
+    }
+
     package func write(_ generation: Generation) throws(StoreError) {
         try write(generation, to: path(generation.number))
     }
@@ -152,6 +168,8 @@ package struct GenerationStore: Sendable {
     /// wait for a disk.
     package func stage(_ generation: Generation) throws(StoreError) {
         try write(generation, to: path(generation.number), flushing: false)
+        try write(
+            GenerationSummary(generation), to: summaryPath(generation.number), flushing: false)
     }
 
     /// Makes a staged generation outlast a power cut.
@@ -164,9 +182,8 @@ package struct GenerationStore: Sendable {
     }
 
     package func remove(_ number: Int) throws(StoreError) {
-        if unlink(path(number)) != 0, errno != ENOENT {
-            throw StoreError(
-                "can't remove \(path(number)): \(String(cString: strerror(errno)))")
+        for path in [path(number), summaryPath(number)] where unlink(path) != 0 && errno != ENOENT {
+            throw StoreError("can't remove \(path): \(String(cString: strerror(errno)))")
         }
     }
 
@@ -197,6 +214,9 @@ package struct GenerationStore: Sendable {
     // MARK: Files
 
     private func path(_ number: Int) -> String { "\(generations)/\(number).json" }
+    private func summaryPath(_ number: Int) -> String {
+        "\(generations)/\(number).summary.json"
+    }
 
     private func names(in path: String) throws(StoreError) -> [String] {
         guard let directory = opendir(path) else {

@@ -5,17 +5,24 @@ internal import Logging
 struct Ledger: Sendable {
     private let store: GenerationStore
     private let log: Logger
-    /// nil before the first generation.
-    private(set) var standing: Standing?
-    /// The highest number that was ever in force; nil while that can't be read.
-    private var newest: Int?
-    private(set) var problem: Problem?
-    /// What is to be in force is not what the state directory says.
-    private(set) var isUnrecorded = false
-    /// Why the state directory can't be written; nil while it can, as far as is known.
-    private(set) var obstacle: String?
+    private(set) var record = Record()
     /// The generation that is stored but may not outlast a power cut, until it is recorded.
     private var staged: Int?
+
+    /// What is known of the record.
+    struct Record: Hashable, Sendable {
+        /// nil before the first generation.
+        fileprivate(set) var standing: Standing?
+        /// The highest number that was ever in force; nil while that can't be read.
+        fileprivate(set) var newest: Int?
+        fileprivate(set) var problem: Problem?
+        /// What is to be in force is not what the state directory says.
+        fileprivate(set) var isUnrecorded = false
+        /// Why the state directory can't be written; nil while it can, as far as is known.
+        fileprivate(set) var obstacle: String?
+    }
+
+    var standing: Standing? { record.standing }
 
     /// Damage that was found.
     struct Problem: Hashable, Sendable {
@@ -43,11 +50,11 @@ struct Ledger: Sendable {
             let stored = try store.numbers()
             guard let recorded = try recordedStanding(stored) else {
                 // What can't be written may be missing altogether, and come back with all it held.
-                if obstacle == nil { newest = 0 }
+                if record.obstacle == nil { record.newest = 0 }
                 return nil
             }
-            newest = max(recorded.newest, recorded.generation ?? 0)
-            standing = recorded
+            record.newest = max(recorded.newest, recorded.generation ?? 0)
+            record.standing = recorded
             guard let number = recorded.generation else { return nil }
             var candidates = [number]
             if let pending = recorded.pending {
@@ -61,20 +68,20 @@ struct Ledger: Sendable {
                     let generation = try store.generation(candidate)
                     if candidate != number {
                         if generation.isProvisional { continue }
-                        standing?.generation = candidate
+                        record.standing?.generation = candidate
                         // What was pending can't come back, nor be confirmed.
-                        standing?.endPending()
+                        record.standing?.endPending()
                     }
                     return generation
                 } catch {
                     isDamaged(error)
                 }
             }
-            standing = nil
+            record.standing = nil
             if isLost {
-                standing = recorded
-                standing?.generation = nil
-                standing?.endPending()
+                record.standing = recorded
+                record.standing?.generation = nil
+                record.standing?.endPending()
             }
         } catch {
             isDamaged(error)
@@ -110,8 +117,8 @@ struct Ledger: Sendable {
 
     private mutating func isDamaged(_ error: StoreError) {
         log.error("the stored state is damaged: \(error)")
-        let earlier = problem.map { "\($0.text); " } ?? ""
-        problem = Problem(text: earlier + error.description)
+        let earlier = record.problem.map { "\($0.text); " } ?? ""
+        record.problem = Problem(text: earlier + error.description)
     }
 
     /// All generations that were in force, ascending, readable or not: what a killed or failed
@@ -122,25 +129,12 @@ struct Ledger: Sendable {
     }
 
     private mutating func newestNumber() throws(StoreError) -> Int {
-        if let newest { return newest }
+        if let newest = record.newest { return newest }
         // What was not there at the start may have been mounted since.
         try store.prepare()
         let number = try store.numbers().last ?? 0
-        newest = number
+        record.newest = number
         return number
-    }
-
-    /// The generations that were in force, ascending; those that can't be read are left out.
-    mutating func generations() throws(StoreError) -> [Generation] {
-        var found: [Generation] = []
-        for number in try numbers() {
-            do throws(StoreError) {
-                found.append(try store.generation(number))
-            } catch {
-                log.warning("left out: \(error)")
-            }
-        }
-        return found
     }
 
     /// A generation that was in force.
@@ -232,17 +226,17 @@ struct Ledger: Sendable {
         do throws(StoreError) {
             try record(number, hold: hold, pending: pending)
         } catch {
-            standing = Standing(
-                generation: number, newest: newest ?? standing?.newest ?? number ?? 0, hold: hold,
-                pending: pending)
-            isUnrecorded = true
+            record.standing = Standing(
+                generation: number, newest: record.newest ?? standing?.newest ?? number ?? 0,
+                hold: hold, pending: pending)
+            record.isUnrecorded = true
             isDamaged(error)
         }
     }
 
     /// Writes what could not be written before; does nothing otherwise.
     mutating func recordAgain() {
-        guard isUnrecorded, let standing else { return }
+        guard record.isUnrecorded, let standing else { return }
         do throws(StoreError) {
             try write(standing)
             forgetHealedProblem()
@@ -284,11 +278,11 @@ struct Ledger: Sendable {
             cannotWrite(error)
             throw error
         }
-        obstacle = nil
-        standing = new
-        newest = new.newest
-        isUnrecorded = false
-        problem?.isHealed = true
+        record.obstacle = nil
+        record.standing = new
+        record.newest = new.newest
+        record.isUnrecorded = false
+        record.problem?.isHealed = true
     }
 
     /// Removes old generations, but none that is in force or that may come back.
@@ -305,24 +299,26 @@ struct Ledger: Sendable {
     mutating func prepare() {
         do throws(StoreError) {
             try store.prepare()
-            obstacle = nil
+            record.obstacle = nil
         } catch {
             cannotWrite(error)
         }
     }
 
     private mutating func cannotWrite(_ error: StoreError) {
-        if obstacle == nil { log.error("\(error)") }
-        obstacle = error.description
+        if record.obstacle == nil { log.error("\(error)") }
+        record.obstacle = error.description
     }
 
     /// Makes sure that the next start will find what is in force, whatever became of the state
     /// directory meanwhile.
     mutating func secure(_ current: Generation?) {
         // What is damaged is not written over before something takes its place.
-        let wasBlocked = obstacle != nil
+        let wasBlocked = record.obstacle != nil
         prepare()
-        guard obstacle == nil, let standing, problem?.isHealed != false else { return }
+        guard record.obstacle == nil, let standing, record.problem?.isHealed != false else {
+            return
+        }
         do throws(StoreError) {
             if let current, !store.isWhole(current.number) {
                 try store.write(current)
@@ -351,12 +347,12 @@ struct Ledger: Sendable {
     private mutating func wasRewritten(_ what: String) {
         let text = "\(what) was gone from \(store.directory), or damaged: it was written anew"
         log.error("\(text)")
-        let earlier = problem.map { "\($0.text); " } ?? ""
-        problem = Problem(text: earlier + text, isHealed: true)
+        let earlier = record.problem.map { "\($0.text); " } ?? ""
+        record.problem = Problem(text: earlier + text, isHealed: true)
     }
 
     /// Damage that is healed was told long enough.
     mutating func forgetHealedProblem() {
-        if problem?.isHealed == true { problem = nil }
+        if record.problem?.isHealed == true { record.problem = nil }
     }
 }

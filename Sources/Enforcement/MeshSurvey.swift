@@ -35,6 +35,8 @@ package typealias RouteFinder = (IPAddress) throws -> String?
 /// What the mesh's state is read from, as it was at one moment.
 package struct MeshFacts: Sendable {
     let generation: Generation
+    /// What it was compiled from, where this version can read it.
+    let deployment: Result<Deployment, RefusedFiles>
     let tables: [ObservedTable]
     let notedSince: Timestamp?
     let now: Timestamp
@@ -46,26 +48,23 @@ package struct MeshSurvey {
     /// each other.
     static let lull = 600
 
-    private let deployment: Deployment
-    private let enforced: Set<String>
+    private let isGateway: Bool
+    private let census: MeshCensus
     private let notes: Notes
     private let now: Timestamp
     private let notedSince: Timestamp?
-    private let nodes: [String: Node]
-    private let owners: [IPAddress: String]
     private let routes: [IPAddress: MeshReport.Route]
+    /// The pairs of which packets tell something: as many as the sets that packets fill hold.
+    private var seen: [MeshCensus.PairKey: MeshReport.Pair] = [:]
     /// Newest first.
     private let strangers: [MeshReport.Stranger]
-    /// The newest of them that is not older than ``lull``, by the node's address: what the node
-    /// sent, and what came to it.
-    private let sentAstray: [IPAddress: MeshReport.Stranger]
-    private let receivedAstray: [IPAddress: MeshReport.Stranger]
+    private let astray: Astray
 
     package init(_ facts: MeshFacts, route: RouteFinder) throws(MeshProblem) {
         let (generation, now) = (facts.generation, facts.now)
         let deployment: Deployment
         do throws(RefusedFiles) {
-            deployment = try generation.deployment.get()
+            deployment = try facts.deployment.get()
         } catch {
             throw MeshProblem(description: error.description)
         }
@@ -75,116 +74,141 @@ package struct MeshSurvey {
                     "the rules in force note no packets between nodes: they are for a single node, or an earlier version made them; for that, say pexip-fwctl apply"
             )
         }
-        self.deployment = deployment
+        isGateway = deployment.placement == .gateway
         self.notes = notes
         self.now = now
         notedSince = facts.notedSince
-        enforced = Set(generation.nodes.map(\.name))
-        nodes = Dictionary(
-            deployment.nodes.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
-        owners = Dictionary(
+        let enforced = Set(generation.nodes.map(\.name))
+        let owners = Dictionary(
             deployment.nodes.flatMap { node in node.allAddresses.map { ($0, node.name) } },
             uniquingKeysWith: { first, _ in first })
-        routes = try Self.routes(deployment, enforced, route)
+        let routes = try Self.routes(deployment, enforced, route)
+        self.routes = routes
+        census = MeshCensus(
+            deployment.nodes.map { node in
+                MeshCensus.Member(
+                    node: node, isEnforced: enforced.contains(node.name),
+                    reach: Dictionary(
+                        node.addresses.map { address in
+                            let reach = routes[address].map { route in
+                                route.interface.map { MeshCensus.Reach.via($0) } ?? .noRoute
+                            }
+                            return (address.family, reach ?? .here)
+                        }, uniquingKeysWith: { first, _ in first }))
+            }, of: deployment)
         strangers = Self.strangers(notes, owners, enforced, now)
-        let fresh = strangers.filter { now.seconds - $0.seen.seconds <= Int64(Self.lull) }
-        sentAstray = Dictionary(fresh.map { ($0.from, $0) }, uniquingKeysWith: { one, _ in one })
-        receivedAstray = Dictionary(fresh.map { ($0.to, $0) }, uniquingKeysWith: { one, _ in one })
+        astray = Astray(strangers, now)
+        for addresses in notes.pairs {
+            guard let one = owners[addresses.source].flatMap({ census.places[$0] }),
+                let other = owners[addresses.destination].flatMap({ census.places[$0] }),
+                let key = census.pair(one, other), seen[key] == nil
+            else { continue }
+            seen[key] = assess(key)
+        }
     }
 
-    private var isGateway: Bool { deployment.placement == .gateway }
-
     package func report(_ query: MeshQuery) throws(MeshProblem) -> MeshReport {
-        if let name = query.node, nodes[name] == nil {
-            throw MeshProblem(description: "\(name) is no node of the deployment")
-        }
         let limit = query.all ? MeshQuery.mostPairs : MeshQuery.shownPairs
-        var tally = Tally(limit: limit)
-        var suspects = Suspects()
-        // Whoever a stranger may be besides is a node too, asked for or not.
-        forEachPair(with: mayBeAstray ? nil : query.node) { first, second in
-            // Of a large mesh most pairs are only counted.
-            if let state = unnoted(first, second), tally.isFull(of: state) {
-                tally.count(state)
-                return
+        let suspects = suspects()
+        var counts: [MeshReport.State: Int]
+        var found: [MeshCensus.PairKey]
+        if let name = query.node {
+            guard let member = census.places[name] else {
+                throw MeshProblem(description: "\(name) is no node of the deployment")
             }
-            let pair = assess(first.node, second.node)
-            let names = [first.node.name, second.node.name]
-            let isWanted = query.node.map(names.contains) ?? true
-            if isWanted { tally.add(pair) }
-            suspects.add(pair, isWanted: isWanted)
+            found = Array(census.partners(of: member))
+            counts = [:]
+            for key in found { counts[state(of: key, suspects), default: 0] += 1 }
+        } else {
+            counts = census.unseenCounts()
+            let unseen = counts
+            found = Array(seen.keys) + suspects.filter { seen[$0] == nil }
+            for key in found {
+                counts[census.unseenState(of: key), default: 0] -= 1
+                counts[state(of: key, suspects), default: 0] += 1
+            }
+            for state in MeshReport.State.allCases where unseen[state] != nil {
+                let known = found.count { self.state(of: $0, suspects) == state }
+                found += census.unseenPairs(
+                    in: state, atMost: min(limit, (counts[state] ?? 0) - known)
+                ) { seen[$0] != nil || suspects.contains($0) }
+            }
         }
-        for pair in suspects.only { tally.change(pair, to: .natSuspected) }
-        let (counts, found) = (tally.counts, tally.pairs)
+        counts = counts.filter { $0.value > 0 }
         let total = counts.values.reduce(0, +)
         let showsAll = query.all || total <= MeshQuery.fewPairs
-        let shown = MeshReport.State.allCases.filter { state in
-            showsAll || state.isBroken || state == .idle
-        }.flatMap { found[$0] ?? [] }.prefix(limit)
+        let shown = found.map { (key: $0, state: state(of: $0, suspects)) }
+            .filter { showsAll || $0.state.isBroken || $0.state == .idle }
+            .sorted { ($0.state.rank, $0.key) < ($1.state.rank, $1.key) }
+            .prefix(limit)
         return MeshReport(
-            notedSince: notedSince, counts: counts, pairs: Array(shown),
+            notedSince: notedSince,
+            counts: Dictionary(uniqueKeysWithValues: counts.map { ($0.rawValue, $1) }),
+            pairs: shown.map { key, state in
+                var pair = seen[key] ?? assess(key)
+                pair.state = state
+                return pair
+            },
             omitted: total - shown.count,
             strangers: Array(strangers.prefix(MeshQuery.shownStrangers)), isFull: notes.isFull)
     }
 
     // MARK: Pairs
 
-    /// What is known of a node before its pairs are looked at.
-    private struct Member {
-        let node: Node
-        let families: [AddressFamily]
-        let isEnforced: Bool
-        /// Whether pairs with it are asked for.
-        let isWanted: Bool
-        /// Whether anything is noted of packets from or to it.
-        let isNoted: Bool
+    private func state(
+        of key: MeshCensus.PairKey, _ suspects: Set<MeshCensus.PairKey>
+    ) -> MeshReport.State {
+        if suspects.contains(key) { return .natSuspected }
+        return seen[key]?.state ?? census.unseenState(of: key)
     }
 
-    /// Every two nodes that inter-node rows lead between, one of them enforced, in the deployment's
-    /// order, but an enforced one first.
-    private func forEachPair(with name: String?, _ body: (Member, Member) -> Void) {
-        var peers: [NodeRole: Set<NodeRole>] = [:]
-        for row in deployment.profile.rows {
-            if case .nodes(let roles) = row.peer { peers[row.role, default: []].formUnion(roles) }
+    /// Pairs of which one side is silent towards the other, while refused IPsec between that one and
+    /// an address of no node says that somebody is there, who can be nobody else.
+    private func suspects() -> Set<MeshCensus.PairKey> {
+        var suspects: Set<MeshCensus.PairKey> = []
+        var partners: [Int: [MeshCensus.PairKey]] = [:]
+        for key in seen.keys {
+            partners[key.first, default: []].append(key)
+            partners[key.second, default: []].append(key)
         }
-        let all = deployment.nodes.map { node in
-            Member(
-                node: node, families: node.addresses.map(\.family),
-                isEnforced: enforced.contains(node.name),
-                isWanted: name == nil || name == node.name,
-                isNoted: node.allAddresses.contains(where: notes.mentions))
+        for (member, isSender) in astrayMembers {
+            let seenPartners = partners[member] ?? []
+            let silent = seenPartners.filter { key in
+                guard let pair = seen[key], pair.state == .silent || pair.state == .ikeOneWay else {
+                    return false
+                }
+                // Refused IPsec that the member sent: it is silent towards the one that it may be for.
+                let isForth = (key.first == member) == isSender
+                let sightings =
+                    isForth ? [pair.ike.forth, pair.esp.forth] : [pair.ike.back, pair.esp.back]
+                return !sightings.contains(where: isFresh)
+            }
+            let unseen =
+                census.silentPartners(of: member)
+                - seenPartners.count { census.unseenState(of: $0) == .silent }
+            guard silent.count + unseen == 1 else { continue }
+            if let only = silent.first {
+                suspects.insert(only)
+            } else if let only = census.partners(of: member).first(where: {
+                seen[$0] == nil && census.unseenState(of: $0) == .silent
+            }) {
+                suspects.insert(only)
+            }
         }
-        for (index, first) in all.enumerated() {
-            let role = first.node.role
-            let partners = NodeRole.allCases.filter {
-                peers[role]?.contains($0) == true && peers[$0]?.contains(role) == true
-            }
-            for second in all[(index + 1)...]
-            where (first.isEnforced || second.isEnforced) && (first.isWanted || second.isWanted)
-                && partners.contains(second.node.role)
-                && first.families.contains(where: second.families.contains)
-            {
-                if first.isEnforced { body(first, second) } else { body(second, first) }
-            }
+        return suspects
+    }
+
+    /// The members that lately had IPsec refused with an address of no node, once for each direction.
+    private var astrayMembers: [(member: Int, isSender: Bool)] {
+        census.members.enumerated().flatMap { index, member in
+            [true, false].filter { isSender in
+                member.node.addresses.contains { astray.newest(at: $0, isSender: isSender) != nil }
+            }.map { (index, $0) }
         }
     }
 
-    /// The state of a pair of which no packet says anything; nil where one may.
-    private func unnoted(_ first: Member, _ second: Member) -> MeshReport.State? {
-        if mayBeAstray || first.isNoted && second.isNoted { return nil }
-        let states = first.node.addresses.compactMap { one in
-            second.node.addresses.first { $0.family == one.family }.map { other in
-                unseen((isGateway ? [one, other] : [other]).compactMap { routes[$0] })
-            }
-        }
-        return states.max { $0.rank < $1.rank }
-    }
-
-    private func unseen(_ routes: [MeshReport.Route]) -> MeshReport.State {
-        if routes.contains(where: { $0.interface == nil }) { return .noRoute }
-        let isOneSided =
-            isGateway && routes.count == 2 && routes[0].interface == routes[1].interface
-        return isOneSided ? .elsewhere : .silent
+    private func assess(_ key: MeshCensus.PairKey) -> MeshReport.Pair {
+        assess(census.members[key.first].node, census.members[key.second].node)
     }
 
     /// The pair by the family of which most was seen.
@@ -228,8 +252,6 @@ package struct MeshSurvey {
         }
     }
 
-    private var mayBeAstray: Bool { !sentAstray.isEmpty || !receivedAstray.isEmpty }
-
     private func isFresh(_ time: Timestamp?) -> Bool {
         time.map { now.seconds - $0.seconds <= Int64(Self.lull) } ?? false
     }
@@ -261,7 +283,11 @@ package struct MeshSurvey {
         case (_, 2): return .espMissing
         case (_, 1): return .ikeOneWay
         default:
-            return unseen(pair.routes)
+            if pair.routes.contains(where: { $0.interface == nil }) { return .noRoute }
+            let isOneSided =
+                isGateway && pair.routes.count == 2
+                && pair.routes[0].interface == pair.routes[1].interface
+            return isOneSided ? .elsewhere : .silent
         }
     }
 
@@ -299,13 +325,16 @@ package struct MeshSurvey {
     private func suspect(
         _ one: IPAddress, _ other: IPAddress, _ pair: MeshReport.Pair
     ) -> MeshReport.Evidence? {
-        if !mayBeAstray { return nil }
         var strangers: [MeshReport.Stranger?] = []
         if !isFresh(pair.ike.forth), !isFresh(pair.esp.forth) {
-            strangers += [receivedAstray[other], sentAstray[one]]
+            strangers += [
+                astray.newest(at: other, isSender: false), astray.newest(at: one, isSender: true),
+            ]
         }
         if !isFresh(pair.ike.back), !isFresh(pair.esp.back) {
-            strangers += [receivedAstray[one], sentAstray[other]]
+            strangers += [
+                astray.newest(at: one, isSender: false), astray.newest(at: other, isSender: true),
+            ]
         }
         return strangers.compactMap { $0 }.max { $0.seen < $1.seen }.map {
             MeshReport.Evidence(kind: .stranger, from: $0.from, to: $0.to, seen: $0.seen)
@@ -355,62 +384,28 @@ package struct MeshSurvey {
     }
 }
 
-extension MeshReport.State {
-    /// The higher, the better.
-    fileprivate var rank: Int { Self.allCases.firstIndex(of: self) ?? 0 }
+extension MeshCensus.PairKey: Comparable {
+    /// In the deployment's order, whichever of the two is enforced.
+    static func < (a: Self, b: Self) -> Bool { a.order < b.order }
+
+    private var order: (Int, Int) { (min(first, second), max(first, second)) }
 }
 
-/// Pairs by their state.
-private struct Tally {
-    /// Of pairs of one state that are kept; the others are counted.
-    let limit: Int
-    private(set) var counts: [String: Int] = [:]
-    private(set) var pairs: [MeshReport.State: [MeshReport.Pair]] = [:]
+/// The newest stranger at each address of a node that was seen lately.
+private struct Astray {
+    private let senders: [IPAddress: MeshReport.Stranger]
+    private let receivers: [IPAddress: MeshReport.Stranger]
 
-    init(limit: Int) { self.limit = limit }
-
-    func isFull(of state: MeshReport.State) -> Bool { pairs[state]?.count ?? 0 >= limit }
-
-    mutating func count(_ state: MeshReport.State) { counts[state.rawValue, default: 0] += 1 }
-
-    mutating func add(_ pair: MeshReport.Pair) {
-        count(pair.state)
-        if !isFull(of: pair.state) { pairs[pair.state, default: []].append(pair) }
+    /// - Parameter strangers: newest first.
+    init(_ strangers: [MeshReport.Stranger], _ now: Timestamp) {
+        let fresh = strangers.filter { now.seconds - $0.seen.seconds <= Int64(MeshSurvey.lull) }
+        senders = Dictionary(fresh.map { ($0.from, $0) }, uniquingKeysWith: { one, _ in one })
+        receivers = Dictionary(fresh.map { ($0.to, $0) }, uniquingKeysWith: { one, _ in one })
     }
 
-    mutating func change(_ pair: MeshReport.Pair, to state: MeshReport.State) {
-        let count = counts[pair.state.rawValue, default: 0] - 1
-        counts[pair.state.rawValue] = count > 0 ? count : nil
-        pairs[pair.state]?.removeAll { $0 == pair }
-        var changed = pair
-        changed.state = state
-        add(changed)
-    }
-}
-
-/// Who a stranger may be: of which pairs one side is silent towards the other, while refused IPsec
-/// between that one and the stranger says that somebody is there.
-private struct Suspects {
-    private struct Suspect {
-        var pair: MeshReport.Pair
-        var isWanted: Bool
-        var others = 0
-    }
-
-    private var suspects: [AddressPair: Suspect] = [:]
-
-    mutating func add(_ pair: MeshReport.Pair, isWanted: Bool) {
-        guard pair.state == .ikeOneWay || pair.state == .silent,
-            let stranger = pair.evidence.first(where: { $0.kind == .stranger })
-        else { return }
-        let addresses = AddressPair(from: stranger.from, to: stranger.to)
-        suspects[addresses, default: Suspect(pair: pair, isWanted: isWanted, others: -1)]
-            .others += 1
-    }
-
-    /// Those beside which there is no other.
-    var only: [MeshReport.Pair] {
-        suspects.values.filter { $0.others == 0 && $0.isWanted }.map(\.pair)
+    /// - Parameter isSender: whether the node sent what was refused, or it came to the node.
+    func newest(at address: IPAddress, isSender: Bool) -> MeshReport.Stranger? {
+        isSender ? senders[address] : receivers[address]
     }
 }
 
@@ -419,7 +414,6 @@ private struct Notes {
     private var ages: [NoteSet: [AddressPair: Int]] = [:]
     /// Pairs of which anything is noted, in both orders.
     private var mentioned: Set<AddressPair> = []
-    private var mentionedAddresses: Set<IPAddress> = []
     private(set) var isFull = false
 
     /// nil where no table has a set of pairs.
@@ -440,13 +434,12 @@ private struct Notes {
         if ages.isEmpty { return nil }
         for pair in ages.values.lazy.flatMap(\.keys) {
             mentioned.insert(pair)
-            mentionedAddresses.formUnion([pair.source, pair.destination])
             mentioned.insert(AddressPair(from: pair.destination, to: pair.source))
         }
     }
 
-    /// Whether anything is noted of packets from or to it.
-    func mentions(_ address: IPAddress) -> Bool { mentionedAddresses.contains(address) }
+    /// The pairs of which anything is noted, in both orders.
+    var pairs: some Sequence<AddressPair> { mentioned }
 
     /// Whether anything is noted of packets between the two.
     func mentions(_ one: IPAddress, _ other: IPAddress) -> Bool {

@@ -8,6 +8,9 @@ package struct PacketQuery: Hashable, Sendable, Codable {
     /// The source port where none is named: one that clients commonly use.
     package static let commonSourcePort: UInt16 = 55000
 
+    /// Bytes of a protocol or of an end of the packet, which are far shorter.
+    private static let longest = 64
+
     package var `protocol`: String
     package var source: String
     package var destination: String
@@ -31,6 +34,14 @@ package struct PacketQuery: Hashable, Sendable, Codable {
     package func packet(
         for nodes: [EnforcedNode], isGateway: Bool
     ) throws(Problem) -> Packet {
+        for (text, what) in [
+            (`protocol`, "the protocol"), (source, "the source"), (destination, "the destination"),
+        ] where text.utf8.count > Self.longest {
+            throw Problem(
+                description:
+                    "\(what) has more than \(Self.longest) characters: write tcp, udp, esp, icmp or a number, and ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT"
+            )
+        }
         let from = try Self.endpoint(source)
         let to = try Self.endpoint(destination)
         guard from.address.family == to.address.family else {
@@ -113,8 +124,8 @@ package struct PacketQuery: Hashable, Sendable, Codable {
         _ text: String
     ) throws(Problem) -> (address: IPAddress, port: UInt16?) {
         if let address = IPAddress(text) { return (try unmapped(address, text), nil) }
-        guard let colon = text.lastIndex(of: ":"),
-            let port = UInt16(text[text.index(after: colon)...])
+        guard let colon = text.utf8.lastIndex(of: UInt8(ascii: ":")),
+            let port = UInt16(text[text.utf8.index(after: colon)...])
         else {
             throw Problem(
                 description:

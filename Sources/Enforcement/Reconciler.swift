@@ -7,67 +7,44 @@ internal import Ruleset
 /// Brings the kernel to the generation that is to be in force, and keeps it there.
 ///
 /// Every operation leaves the kernel at the generation that was in force before or at the new one,
-/// and says which. Operations must not overlap: the agent's loop enters one after another. Only
-/// what changes nothing may come at any time.
+/// and says which. Operations wait for each other. Whoever only asks reads what the last one
+/// published (``inspector``), and waits for nobody.
 package actor Reconciler {
     let kernel: VerifiedKernel
-    let revoker: Revoker
+    nonisolated let revoker: Revoker
     let journal: Journal
     var log: Logger { journal.log }
-    let identity: StatusReport.AgentIdentity
     let executor = QueueExecutor(label: "reconciler")
     /// The store's system calls block.
     package nonisolated var unownedExecutor: UnownedSerialExecutor {
         executor.asUnownedSerialExecutor()
     }
 
+    /// Answers questions about all this.
+    package nonisolated let inspector: Inspector
+    private let published: Published
+
+    /// What is told, once the operation has ended that changes it.
+    var overview: Overview
     /// The generation that the kernel is to hold; nil before the first and after a flush.
-    var current: Generation? {
-        didSet { stamped = nil }
-    }
-    /// Its tables as they are to stand in the kernel, once they were needed.
-    var stamped: Ruleset?
+    var current: Generation? { overview.generation }
     var ledger: Ledger
-    /// The configuration as it was read last, whether it was applied or not.
-    var configuration = Configuration()
-    var drift = DriftLog()
-    var measurements = Measurements()
     /// When the kernel was last read and held what was wanted, since the host was started.
     var verified = Duration.zero
-    var failedApply: String?
-    /// Set while the kernel is not known to hold `current`.
-    var kernelProblem: String?
-    /// When our tables were made, or made anew; nil where that was before the start.
-    var tablesMade: Timestamp?
-    /// When our tables began to note packets between nodes; nil where that was before the start.
-    var pairsNoted: Timestamp?
-    /// Of the flows that `current` does not permit, the last time that they were looked for.
-    var revocation = Revocation()
     var repairs = RepairPace()
     /// The last repair failed, so that to do the same again may fail again.
     var mustRebuild = false
     /// How many repairs in a row were not what was read back.
     var interferences = 0
-    /// At all hooks of other tables, whatever is in force.
-    var foreignShadows: [Shadow] = []
-    var shadowProblem: String?
-    /// Why samples of refusals are not heard.
-    var samplingProblem: String?
-    /// Files of the configuration that are not taken up yet, each with the reason.
-    var awaitedFiles: [String] = []
-    /// Why the file for monitoring can't be written.
-    var metricsProblem: String?
     var told = Told()
     let clock: any HostClock
     let prober: any Prober
-    var isBusy = false
+    /// Of the flows that ``current`` does not permit; nil where none was looked for since the start.
+    package private(set) var revocation: Task<Revocation, Never>?
+    private let turns = Turns()
+    private var isBusy = false
+    /// Whether ``resume()`` has done its work.
     private var isResumed = false
-
-    struct Configuration {
-        var diagnostics: [Diagnostic] = []
-        var digest = ""
-        var isEmpty = false
-    }
 
     /// What watchers know.
     struct Told {
@@ -88,20 +65,53 @@ package actor Reconciler {
         ledger = Ledger(store, log: journal.log)
         self.clock = clock
         self.prober = prober
-        self.identity = identity
         self.journal = journal
+        overview = Overview(identity: identity)
+        published = Published(overview)
+        inspector = Inspector(
+            published, kernel: kernel, store: store, clock: clock, hostAddresses: hostAddresses,
+            log: journal.log)
     }
 
-    /// An actor lets others in wherever it waits; an operation that came in between would see, and
-    /// leave, half a change.
-    func begin() {
-        precondition(!isBusy, "operations of the reconciler overlap")
+    // MARK: Operations
+
+    /// Waits until no other operation is under way: an actor lets others in wherever it waits, and one
+    /// that came in between would see, and leave, half a change.
+    func begin() async {
+        await turns.take()
         isBusy = true
     }
 
     func end() {
-        isBusy = false
+        overview.record = ledger.record
         tellStateAndShadows()
+        published.publish(overview)
+        isBusy = false
+        turns.give()
+    }
+
+    /// Changes what is told, at any time; it is told when no operation is under way.
+    func note(_ change: (inout Overview) -> Void) {
+        change(&overview)
+        guard !isBusy else { return }
+        tellStateAndShadows()
+        published.publish(overview)
+    }
+
+    /// Lets the kernel's tables be those of a generation, or of none.
+    func hold(_ generation: Generation?, from deployment: Deployment? = nil) {
+        overview.hold(generation, from: deployment)
+    }
+
+    /// Ends the flows that the generation in force does not permit, beside everything else. Where that
+    /// fails, ``Overview/isOutOfSync`` tells when it has ended.
+    func endRefusedFlows() async {
+        revocation = await revoker.begin(current) { [weak self] result in
+            await self?.note { overview in
+                overview.measurements.ended(result.ended ?? 0)
+                if !result.isSuperseded { overview.revocation = result }
+            }
+        }
     }
 
     // MARK: Start
@@ -109,7 +119,8 @@ package actor Reconciler {
     /// Adopts what the kernel holds, or restores what it should hold, whatever the configuration says:
     /// for a start that has to wait for that.
     package func resume() async {
-        begin()
+        if isResumed { return }
+        await begin()
         defer { end() }
         await resumeOnce()
     }
@@ -118,7 +129,7 @@ package actor Reconciler {
         if isResumed { return }
         isResumed = true
         ledger.prepare()
-        current = ledger.load()
+        hold(ledger.load())
         if current == nil, ledger.standing == nil { await adopt() }
         if isOverdue {
             await takeBack()
@@ -132,7 +143,7 @@ package actor Reconciler {
     /// - Parameter noticed: when it began, since the host was started; nil for now.
     package func start(_ compilation: Compilation, noticed: Duration? = nil) async {
         let noticed = noticed ?? clock.sinceBoot
-        begin()
+        await begin()
         defer { end() }
         await resumeOnce()
         if isHeld(against: compilation) {
@@ -141,20 +152,20 @@ package actor Reconciler {
         } else {
             _ = await takeUp(compilation, origin: .start, noticed: noticed)
         }
-        if current == nil, failedApply == nil { await lookForUnknownTables() }
+        if current == nil, overview.failedApply == nil { await lookForUnknownTables() }
         ledger.secure(current)
     }
 
     /// Makes sure that the next start will find what is in force. To be called now and then, and
     /// sooner while ``isUnstored``.
-    package func secure() {
-        begin()
+    package func secure() async {
+        await begin()
         defer { end() }
         ledger.secure(current)
     }
 
     /// Whether the state directory can't be written.
-    package var isUnstored: Bool { ledger.obstacle != nil }
+    package var isUnstored: Bool { ledger.record.obstacle != nil }
 
     /// Whether something else is in force than what is configured, and the configuration is still
     /// the same.
@@ -172,7 +183,7 @@ package actor Reconciler {
                 observed.differences(from: generation.stamped).isEmpty
             else { return }
             try ledger.record(number)
-            current = generation
+            hold(generation)
             log.notice("adopted what the kernel holds", metadata: generationMetadata)
         } catch {
             log.error("can't adopt what the kernel holds: \(error)")
@@ -184,11 +195,11 @@ package actor Reconciler {
         do throws(ApplyFailure) {
             let names = try await kernel.tables(knownFrom: []).map(\.name)
             if names.isEmpty { return }
-            kernelProblem =
+            overview.kernelProblem =
                 "the kernel holds tables of ours that the state directory does not know (\(names.joined(separator: ", "))): they stay in force until a configuration is applied or flush is said"
         } catch {
-            kernelProblem = error.description
+            overview.kernelProblem = error.description
         }
-        log.error("\(kernelProblem ?? "")")
+        log.error("\(overview.kernelProblem ?? "")")
     }
 }

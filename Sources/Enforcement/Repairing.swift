@@ -13,18 +13,20 @@ extension Reconciler {
     ) async throws(ApplyFailure) {
         let isNoting = observed.contains(where: \.notesPairs)
         if try await kernel.put(wanted, from: observed, manner) {
-            tablesMade = clock.now
-            pairsNoted = clock.now
+            overview.tablesMade = clock.now
+            overview.pairsNoted = clock.now
         } else if !isNoting {
-            pairsNoted = clock.now
+            overview.pairsNoted = clock.now
         }
         verified = clock.sinceBoot
     }
 
     /// Commits a generation, or none, verifies it, and records it. Where any of that fails, what was
     /// in force before is in force again, and the error says so.
+    ///
+    /// - Parameter deployment: what the generation was compiled from, where that is known.
     func putInForce(
-        _ generation: Generation?, probes: [Probe] = [],
+        _ generation: Generation?, from deployment: Deployment? = nil, probes: [Probe] = [],
         recording: @Sendable (inout Ledger) throws(StoreError) -> Void
     ) async throws(ApplyFailure) {
         let wanted = generation?.stamped ?? Ruleset(tables: [])
@@ -34,6 +36,7 @@ extension Reconciler {
         } catch {
             throw ApplyFailure("\(error); the kernel was not touched")
         }
+        await revoker.supersede()
         do throws(ApplyFailure) {
             try await put(wanted, from: before)
             let silent = await prober.failures(of: probes)
@@ -50,10 +53,10 @@ extension Reconciler {
             let now = await goBack(to: before, from: wanted)
             throw ApplyFailure("\(error); \(now)", isHeld: error.isHeld)
         }
-        current = generation
-        stamped = wanted
+        hold(generation, from: deployment)
+        overview.stamped = wanted
         isInSync()
-        failedApply = nil
+        overview.failedApply = nil
         await endRefusedFlows()
     }
 
@@ -106,23 +109,16 @@ extension Reconciler {
         }
     }
 
-    /// Ends the flows that the generation in force does not permit, or leaves word of it for the
-    /// next check.
-    func endRefusedFlows() async {
-        revocation = await revoker.carryOut(current)
-        measurements.ended(revocation.ended ?? 0)
-    }
-
     func isInSync() {
-        kernelProblem = nil
+        overview.kernelProblem = nil
         mustRebuild = false
         interferences = 0
-        drift.isInSync()
+        overview.drift.isInSync()
     }
 
     func fellOutOfSync(_ problem: String) {
-        kernelProblem = problem
-        drift.ownTransactionFailed()
+        overview.kernelProblem = problem
+        overview.drift.ownTransactionFailed()
     }
 
     // MARK: Drift
@@ -139,30 +135,31 @@ extension Reconciler {
     ///   the same change again and again.
     package func repair(after writer: Writer?, noticed: Duration? = nil) async -> Duration? {
         let noticed = noticed ?? clock.sinceBoot
-        begin()
+        await begin()
         defer { end() }
         // What is to be taken back is not repaired first.
         guard let current, !isOverdue else { return nil }
-        let wanted = stamped ?? current.stamped
-        stamped = wanted
+        let wanted = overview.stamped ?? current.stamped
+        overview.stamped = wanted
         do throws(ApplyFailure) {
             let observed = try await kernel.tables(knownFrom: [wanted])
             let differences = observed.differences(from: wanted)
             guard let first = differences.first else {
-                let wasLost = kernelProblem != nil
+                let wasLost = overview.kernelProblem != nil
                 isInSync()
                 if wasLost { tell(.inSync, .notice, "in sync again") }
-                if wasLost || revocation.problem != nil { await endRefusedFlows() }
-                return nextCheck()
+                if wasLost || overview.revocation.problem != nil { await endRefusedFlows() }
+                repairs.succeeded()
+                return nil
             }
-            drift.found(differences, by: writer)
-            let who = writer?.process ?? drift.report.last?.process ?? "somebody"
+            overview.drift.found(differences, by: writer)
+            let who = writer?.process ?? overview.drift.report.last?.process ?? "somebody"
             if let delay = repairs.delayBeforeRepair(
                 of: differences, now: clock.sinceBoot)
             {
-                kernelProblem =
+                overview.kernelProblem =
                     "\(who) keeps changing our tables; the next repair is in \(delay.components.seconds) s"
-                measurements.found(.postponed)
+                overview.measurements.found(.postponed)
                 tell(
                     .fight, .error, "fight: \(who) keeps changing our tables", process: who,
                     pid: writer?.pid)
@@ -183,31 +180,25 @@ extension Reconciler {
                     throw error
                 }
                 interferences += 1
-                kernelProblem = error.description
+                overview.kernelProblem = error.description
                 tellRepaired()
                 return .seconds(1)
             }
-            measurements.repaired(in: verified - noticed)
+            overview.measurements.repaired(in: verified - noticed)
             isInSync()
             await endRefusedFlows()
             tellRepaired()
-            return nextCheck()
+            repairs.succeeded()
+            return nil
         } catch {
-            kernelProblem = error.description
+            overview.kernelProblem = error.description
             mustRebuild = true
-            measurements.found(.failed)
+            overview.measurements.found(.failed)
             tell(
                 .outOfSync, .error, "can't repair: \(error)", process: writer?.process,
                 pid: writer?.pid)
             return repairs.delayAfterFailure()
         }
-    }
-
-    /// When to look again after a check that left the kernel as it should be.
-    func nextCheck() -> Duration? {
-        if revocation.problem != nil { return repairs.delayAfterFailure() }
-        repairs.succeeded()
-        return nil
     }
 
     /// Who made a change.

@@ -1,5 +1,4 @@
 package import Deployment
-package import Policy
 package import Ruleset
 
 /// What the agent says of itself: the answer of the control protocol's `Status`, and with it the
@@ -192,41 +191,49 @@ package struct RulesReport: Hashable, Sendable, Codable {
     package struct TableText: Hashable, Sendable, Codable {
         package var name: String
         package var text: String
+
+        package init(name: String, text: String) {
+            self.name = name
+            self.text = text
+        }
     }
 
     package init(_ tables: [Table]) {
         self.tables = tables.map { TableText(name: $0.name, text: $0.text) }
     }
-}
 
-/// Nodes' tables as the documentation prints them: the answer of the control protocol's `Ports`.
-package struct PortsReport: Hashable, Sendable, Codable {
-    package var tables: [PortTable]
-
-    /// - Parameter nodes: names of nodes of the deployment.
-    package init(_ deployment: Deployment, nodes: [String]) {
-        tables = nodes.compactMap(deployment.node(named:)).flatMap {
-            $0.portTables(in: deployment)
+    /// Puts the parts of each table together, which follow each other.
+    package init(joining parts: [TableText]) {
+        tables = []
+        for part in parts {
+            if tables.last?.name == part.name {
+                tables[tables.count - 1].text += part.text
+            } else {
+                tables.append(part)
+            }
         }
     }
 }
 
 /// What is stored: the answer of the control protocol's `Generations`.
 package struct GenerationsReport: Hashable, Sendable, Codable {
-    package var generations: [Summary]
+    package var generations: [GenerationSummary]
 
-    package struct Summary: Hashable, Sendable, Codable {
-        package var number: Int
-        package var created: Timestamp
-        package var origin: Generation.Origin
-        package var nodes: [String]
-    }
+    package init(_ generations: [GenerationSummary]) { self.generations = generations }
+}
 
-    package init(_ generations: [Generation]) {
-        self.generations = generations.map {
-            Summary(
-                number: $0.number, created: $0.created, origin: $0.origin,
-                nodes: $0.nodes.map(\.name))
-        }
+/// What a list tells of a generation.
+package struct GenerationSummary: Hashable, Sendable, Codable {
+    package var number: Int
+    package var created: Timestamp
+    package var origin: Generation.Origin
+    /// The names of the nodes that it enforces.
+    package var nodes: [String]
+
+    init(_ generation: Generation) {
+        number = generation.number
+        created = generation.created
+        origin = generation.origin
+        nodes = generation.nodes.map(\.name)
     }
 }

@@ -32,7 +32,7 @@ package struct Restoration: Sendable {
             recorded = try ledger.fallback(of: pending)
         }
         guard let generation = recorded else {
-            if let problem = ledger.problem { throw ApplyFailure(problem.text) }
+            if let problem = ledger.record.problem { throw ApplyFailure(problem.text) }
             log.notice("nothing to restore")
             return nil
         }

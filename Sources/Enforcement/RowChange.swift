@@ -1,7 +1,7 @@
 package import PortModel
 internal import Ruleset
 
-/// How one row of one node differs between two generations.
+/// How one row of nodes differs between two generations, alike for all of them.
 package struct RowChange: Hashable, Sendable, Codable {
     package enum Kind: String, Hashable, Sendable, Codable {
         /// The row was not enforced before: its packets pass now.
@@ -13,8 +13,8 @@ package struct RowChange: Hashable, Sendable, Codable {
     }
 
     package var kind: Kind
-    /// The node's name.
-    package var node: String
+    /// The nodes' names, sorted; never empty.
+    package var nodes: [String]
     /// The row's or the site rule's id, a `host.` key, or a counter of refusals.
     package var row: String
     /// Whether it is about packets to or from the node.
@@ -49,14 +49,17 @@ extension Compilation.Target {
 }
 
 extension NodeRules {
-    /// What changes for the nodes' packets from `old` to these rules, sorted by node and row. A
-    /// node that joins has its rows opened, one that leaves has them closed.
+    /// What changes for the nodes' packets from `old` to these rules, sorted by node and row; nodes
+    /// that share their rules are told together. A node that joins has its rows opened, one that
+    /// leaves has them closed.
     func changes(from old: NodeRules?) -> [RowChange] {
         var texts = TextNumbers()
         let before = NodeMeanings(old ?? NodeRules(nodes: [], ruleset: Ruleset(tables: [])), &texts)
         let after = NodeMeanings(self, &texts)
         var changes: [RowChange] = []
+        var places: [ChangedRow: Int] = [:]
         for node in Set(before.nodes.keys).union(after.nodes.keys).sorted() {
+            let groups = [before.group(of: node), after.group(of: node)]
             let before = before.rows(of: node)
             let after = after.rows(of: node)
             for row in Set(before.keys).union(after.keys).sorted() where before[row] != after[row] {
@@ -64,11 +67,25 @@ extension NodeRules {
                     before[row] == nil ? .opened : after[row] == nil ? .closed : .changed
                 // Refusals come and go with their node; a change is one of the mode.
                 if row.hasPrefix(DropCounter.prefix), kind != .changed { continue }
-                changes.append(RowChange(kind: kind, node: node, row: row))
+                let changed = ChangedRow(groups: groups, row: row, kind: kind)
+                if let place = places[changed] {
+                    changes[place].nodes.append(node)
+                } else {
+                    places[changed] = changes.count
+                    changes.append(RowChange(kind: kind, nodes: [node], row: row))
+                }
             }
         }
         return changes
     }
+}
+
+/// What is told once for all nodes for which it is the same.
+private struct ChangedRow: Hashable {
+    /// Before and afterwards.
+    let groups: [NodeMeanings.Group?]
+    let row: String
+    let kind: RowChange.Kind
 }
 
 /// Numbers for texts, so that what a thousand nodes share is compared as a whole once.
@@ -121,7 +138,7 @@ private struct RulePart: Hashable {
 /// What each node's rows mean in one generation.
 private struct NodeMeanings {
     /// A node's table, and its class where it has one.
-    private struct Group: Hashable {
+    struct Group: Hashable {
         let table: String
         let policyClass: String?
     }
@@ -142,10 +159,14 @@ private struct NodeMeanings {
         }
     }
 
+    /// nil where the node is not enforced.
+    func group(of name: String) -> Group? {
+        nodes[name].map { Group(table: $0.table, policyClass: $0.policyClass) }
+    }
+
     /// By row, the rules that concern a node; empty where the node is not enforced.
     func rows(of name: String) -> [String: Set<RulePart>] {
-        guard let node = nodes[name],
-            let rows = groups[Group(table: node.table, policyClass: node.policyClass)]
+        guard let node = nodes[name], let group = group(of: name), let rows = groups[group]
         else { return [:] }
         let addresses = node.addresses.sorted()
         return rows.compactMapValues { rules in

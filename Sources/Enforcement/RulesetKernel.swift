@@ -3,11 +3,12 @@ package import Ruleset
 
 /// The kernel's nf_tables and connection tracking as the reconciler needs them.
 package protocol RulesetKernel: Sendable {
-    /// Every table whose name could be one of ours, as one consistent state.
-    func observe() async throws -> [ObservedTable]
-    /// The same, where counters' values do not matter: what nobody has changed since it was last
-    /// read is not read again.
+    /// Every table whose name could be one of ours, as one consistent state, without what is counted:
+    /// what nobody has changed since it was last read is not read again.
     func observeStructure() async throws -> [ObservedTable]
+    /// What packets counted in tables of ours, and noted where that is wanted, without anything else
+    /// that these hold. What is missing is left out.
+    func counts(of tables: [Table], withNotes: Bool) async throws -> [ObservedTable]
     /// Commits a transaction whole or not at all. An error does not prove that nothing was applied.
     func commit(_ transaction: Transaction) async throws
     /// Asks whether the transaction would be taken; changes nothing.

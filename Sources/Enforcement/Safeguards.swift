@@ -10,9 +10,13 @@ package struct OperatorSession: Hashable, Sendable {
     package var server: IPAddress
     package var serverPort: UInt16
 
+    /// In bytes: two addresses with their zones, and two ports.
+    private static let longest = 160
+
     /// - Parameter text: client address and port, server address and port, separated by spaces; nil
     ///   where it is anything else.
     package init?(sshConnection text: String) {
+        guard text.utf8.count <= Self.longest else { return nil }
         let words = text.split(separator: " ")
         guard words.count == 4, let client = Self.address(words[0]),
             let clientPort = UInt16(words[1]), let server = Self.address(words[2]),
@@ -36,6 +40,14 @@ package struct OperatorSession: Hashable, Sendable {
 }
 
 extension Compilation.Target {
+    /// Why an apply is refused that was said so; nil where it is not.
+    func refusal(of request: Reconciler.ApplyRequest) -> String? {
+        if request.isForced { return nil }
+        let cuts = cuts(request.session)
+        if cuts.isEmpty { return nil }
+        return "\(cuts.joined(separator: "; ")): say --force where this is meant"
+    }
+
     /// What an operator needs and the rules would refuse, in words: the SSH session that the command
     /// was typed in, and the probes' connections, whose failure would only take the rules back.
     ///

@@ -10,34 +10,33 @@ extension Reconciler {
     ///
     /// - Parameter number: the generation; nil for the one that comes back where nobody confirms, or
     ///   else the newest one below that in force.
-    package func rollback(to number: Int?) async -> ApplyReport {
-        begin()
+    package func rollback(to number: Int?) async -> Conclusion {
+        await begin()
         defer { end() }
         do throws(ApplyFailure) {
             let before = current?.nodeRules
             let generation = try rollbackTarget(number)
             let changes =
                 generation?.nodeRules.changes(from: current?.nodeRules) ?? []
-            let digest = configuration.digest
+            let digest = overview.configuration.digest
             try await putInForce(generation) { ledger throws(StoreError) in
                 try ledger.record(
                     generation?.number, hold: Hold(.rollback, against: digest))
             }
             ledger.forgetHealedProblem()
-            measurements.wentBack(because: .rollback)
+            overview.measurements.wentBack(because: .rollback)
             tell(
                 .rolledBack, .notice,
                 "rolled back: \(generation.map { "generation \($0.number) is in force" } ?? "nothing is enforced")"
             )
-            var report = ApplyReport(
-                outcome: .applied, generation: generation?.number, changes: changes,
-                endedFlows: revocation.ended, problem: revocation.problem)
-            report.describe(from: before, to: generation?.nodeRules, withTables: false)
-            return report
+            return Conclusion(
+                ApplyReport(outcome: .applied, generation: generation?.number, changes: changes),
+                change: (before, generation?.nodeRules, false), revocation)
         } catch {
             tell(.failed, .error, "rollback failed: \(error)")
-            return ApplyReport(
-                outcome: .failed, generation: current?.number, problem: error.description)
+            return Conclusion(
+                ApplyReport(
+                    outcome: .failed, generation: current?.number, problem: error.description))
         }
     }
 
@@ -63,48 +62,51 @@ extension Reconciler {
 
     /// Deletes our tables, so that nothing is enforced until the configuration changes or `apply`
     /// or `rollback` is said.
-    package func flush() async -> ApplyReport {
-        begin()
+    package func flush() async -> Conclusion {
+        await begin()
         defer { end() }
-        let digest = configuration.digest
+        let digest = overview.configuration.digest
         do throws(ApplyFailure) {
             try await putInForce(nil) { ledger throws(StoreError) in
                 try ledger.record(nil, hold: Hold(.flush, against: digest))
             }
             ledger.forgetHealedProblem()
-            measurements.wentBack(because: .flush)
+            overview.measurements.wentBack(because: .flush)
             tell(.flushed, .warning, "flushed: nothing is enforced")
-            return ApplyReport(outcome: .applied, generation: nil)
+            return Conclusion(ApplyReport(outcome: .applied, generation: nil))
         } catch {
             tell(.failed, .error, "flush failed: \(error)")
-            return ApplyReport(
-                outcome: .failed, generation: current?.number, problem: error.description)
+            return Conclusion(
+                ApplyReport(
+                    outcome: .failed, generation: current?.number, problem: error.description))
         }
     }
 
     // MARK: Confirmation
 
     /// Keeps the generation that waits for confirmation.
-    package func confirm() async -> ApplyReport {
-        begin()
+    package func confirm() async -> Conclusion {
+        await begin()
         defer { end() }
         guard let current, ledger.standing?.pending != nil else {
-            return ApplyReport(outcome: .unchanged, generation: current?.number)
+            return Conclusion(
+                ApplyReport(outcome: .unchanged, generation: current?.number))
         }
         do throws(StoreError) {
             try confirm(current)
             ledger.prune()
-            return ApplyReport(outcome: .applied, generation: current.number)
+            return Conclusion(ApplyReport(outcome: .applied, generation: current.number))
         } catch {
             tell(.failed, .error, "can't confirm: \(error)")
-            return ApplyReport(
-                outcome: .failed, generation: current.number, problem: error.description)
+            return Conclusion(
+                ApplyReport(
+                    outcome: .failed, generation: current.number, problem: error.description))
         }
     }
 
     /// How long nothing is to be done by ``keepDeadlines()``; nil where nothing is to be done at all.
     package var timeToNextDeadline: Duration? {
-        ledger.isUnrecorded ? .zero : timeToConfirm
+        ledger.record.isUnrecorded ? .zero : timeToConfirm
     }
 
     /// What is left of the time to confirm in; nil where nothing waits for confirmation.
@@ -117,7 +119,7 @@ extension Reconciler {
     /// Takes back what was not confirmed in time, and writes what could not be recorded before. To
     /// be called when ``timeToNextDeadline`` has passed.
     package func keepDeadlines() async {
-        begin()
+        await begin()
         defer { end() }
         if isOverdue { await takeBack() }
         ledger.recordAgain()
@@ -132,8 +134,9 @@ extension Reconciler {
             let fallback = try ledger.fallback(of: pending)
             let wanted = fallback?.stamped ?? Ruleset(tables: [])
             let observed = try await kernel.tables(knownFrom: [current?.ruleset, wanted])
+            await revoker.supersede()
             try await put(wanted, from: observed)
-            current = fallback
+            hold(fallback)
             let now = fallback.map { "generation \($0.number) is in force again" }
             let explanation =
                 "\(unconfirmed) was not confirmed in time: \(now ?? "nothing is enforced, as before")"
@@ -142,13 +145,13 @@ extension Reconciler {
                 hold: Hold(
                     .unconfirmed, against: pending.configurationDigest, explanation: explanation))
             isInSync()
-            measurements.wentBack(because: .unconfirmed)
+            overview.measurements.wentBack(because: .unconfirmed)
             await endRefusedFlows()
             tell(.reverted, .error, explanation)
         } catch {
             fellOutOfSync(
                 "\(unconfirmed) was not confirmed in time and can't be taken back: \(error)")
-            tell(.outOfSync, .error, kernelProblem ?? "")
+            tell(.outOfSync, .error, overview.kernelProblem ?? "")
         }
     }
 }

@@ -4,142 +4,48 @@ internal import Ruleset
 
 /// Says what is known, to whoever asks or watches.
 extension Reconciler {
-    // MARK: What is known
-
-    /// All generations that were in force and are stored, ascending; those that can't be read are
-    /// left out.
-    package func generations() throws(StoreError) -> [Generation] { try ledger.generations() }
-
     /// The generation in force.
     package var generationInForce: Generation? { current }
 
-    /// Whether the kernel is not known to hold what is to be in force, or flows may go on that it
-    /// does not permit, so that it should be checked again soon.
-    package var isOutOfSync: Bool { kernelProblem != nil || revocation.problem != nil }
+    /// Whether the kernel is not known to hold what is to be in force, so that it should be checked
+    /// again soon.
+    package var isOutOfSync: Bool { overview.kernelProblem != nil }
 
     /// Whether a configuration that is correct could not be put in force, so that it should be tried
     /// again.
-    package var hasFailedApply: Bool { failedApply != nil }
-
-    /// The counters of our tables; empty where they can't be read.
-    package func counters() async -> [String: StatusReport.CounterReport] {
-        do {
-            return Traffic(try await kernel.kernel.observe()).counters
-        } catch {
-            log.warning("can't read the counters: \(error)")
-            return [:]
-        }
-    }
-
-    /// One line for the service manager and the log, without a look at the kernel.
-    package var summary: String {
-        var line = state().rawValue
-        if let current {
-            line += ", generation \(current.number)"
-            let names = current.nodes.map(\.name)
-            line +=
-                names.count > Self.namesInSummary
-                ? ", \(names.count.counted("node"))" : names.map { ", \($0)" }.joined()
-        }
-        if let problem = problem() { line += ": \(problem)" }
-        return line
-    }
-
-    private static let namesInSummary = 5
-
-    /// All that keeps the state from being as it should be, in words.
-    private func problem(unreadable: String? = nil) -> String? {
-        let obstacle = failedApply == nil ? ledger.obstacle : nil
-        // What keeps the kernel from being read has often made the others fail: once is enough.
-        let problems = [failedApply, kernelProblem, revocation.problem, unreadable, obstacle]
-            .compactMap { $0 }
-            .reduce(into: [String]()) { told, problem in
-                if !told.contains(where: { $0.contains(problem) }) { told.append(problem) }
-            }
-        return problems.isEmpty ? ledger.problem?.text : problems.joined(separator: "; ")
-    }
-
-    package func status() async -> StatusReport { report(on: await observation()) }
-
-    /// Our tables as the kernel holds them, or why they can't be read.
-    func observation() async -> Result<[ObservedTable], any Error> {
-        do {
-            return .success(try await kernel.kernel.observe())
-        } catch {
-            return .failure(error)
-        }
-    }
-
-    /// Waits for nothing, so that what is told belongs together.
-    func report(on observation: Result<[ObservedTable], any Error>) -> StatusReport {
-        var traffic = Traffic([])
-        var unreadable: String?
-        switch observation {
-        case .success(let tables): traffic = Traffic(tables)
-        case .failure(let error): unreadable = "\(error)"
-        }
-        let standing = ledger.standing
-        let shadows = foreignShadows.concerning(current)
-        return StatusReport(
-            state: state(isReadable: unreadable == nil), generation: current?.number,
-            confirmedGeneration: current == nil
-                ? nil : standing.map(\.confirmed) ?? current?.number,
-            pending: standing?.pending.map {
-                StatusReport.PendingReport(
-                    deadline: $0.deadline.time,
-                    secondsLeft: max(0, Int($0.deadline.left(by: clock).components.seconds)),
-                    fallback: $0.fallback)
-            }, hold: standing?.hold.map(StatusReport.HoldReport.init),
-            generationCreated: current?.created,
-            generationOrigin: current?.origin, changedFiles: current?.changedFiles,
-            mode: current?.mode,
-            nodes: (current?.nodes ?? []).map {
-                StatusReport.NodeStatus(node: $0, dropped: traffic.dropped($0))
-            },
-            counters: traffic.counters, countersSince: current == nil ? nil : tablesMade,
-            warnings: traffic.warnings + shadows.warnings
-                + (shadowProblem.map { ["other tables can't be read: \($0)"] } ?? [])
-                + (samplingProblem.map { ["refusals are not sampled: \($0)"] } ?? [])
-                + awaitedFiles + [metricsProblem].compactMap { $0 },
-            shadows: shadows, diagnostics: configuration.diagnostics,
-            problem: problem(unreadable: unreadable), drift: drift.report, agent: identity)
-    }
-
-    func state(isReadable: Bool = true) -> StatusReport.State {
-        StatusReport.State(
-            StatusReport.State.Facts(
-                hasGeneration: current != nil,
-                hasProblem: failedApply != nil || kernelProblem != nil
-                    || revocation.problem != nil || !isReadable
-                    || ledger.problem?.isHealed == false || ledger.isUnrecorded
-                    || ledger.obstacle != nil,
-                isPending: ledger.standing?.pending != nil, hold: ledger.standing?.hold?.reason,
-                isWrong: configuration.diagnostics.contains { $0.severity == .error },
-                isEmpty: configuration.isEmpty))
-    }
+    package var hasFailedApply: Bool { overview.failedApply != nil }
 
     // MARK: Shadows
 
     /// Looks at other programs' tables. May be called at any time: it changes nothing.
     package func lookForShadows() async {
         do {
-            foreignShadows = try await kernel.kernel.shadows()
-            shadowProblem = nil
+            let found = try await kernel.kernel.shadows()
+            note {
+                $0.foreignShadows = found
+                $0.shadowProblem = nil
+            }
         } catch {
             // Once, however often it is tried again; what was seen last is told until then.
-            if shadowProblem != "\(error)" { log.warning("can't read other tables: \(error)") }
-            shadowProblem = "\(error)"
+            if overview.shadowProblem != "\(error)" {
+                log.warning("can't read other tables: \(error)")
+            }
+            note { $0.shadowProblem = "\(error)" }
         }
-        if !isBusy { tellStateAndShadows() }
     }
 
     /// Takes note of why samples of refusals are not heard; nil where they are, or none are wanted.
     /// May be called at any time.
-    package func noteSampling(problem: String?) { samplingProblem = problem }
+    package func noteSampling(problem: String?) { note { $0.samplingProblem = problem } }
+
+    /// - Parameter problem: why the file for monitoring can't be written; nil where it can.
+    package func noteMetricsFile(problem: String?) { note { $0.metricsProblem = problem } }
 
     /// Takes note of files of the configuration that are not taken up yet, each with the reason. May be
     /// called at any time.
-    package func note(waitingFor files: [String]) { awaitedFiles = files }
+    package func note(waitingFor files: [String]) {
+        if overview.awaitedFiles != files { note { $0.awaitedFiles = files } }
+    }
 
     // MARK: Telling
 
@@ -161,19 +67,19 @@ extension Reconciler {
         shadow: Shadow? = nil
     ) -> Event {
         Event(
-            kind, message: message, state: state(), generation: current?.number,
+            kind, message: message, state: state, generation: current?.number,
             process: process, pid: pid, shadow: shadow)
     }
 
     /// Says what differs from what was said last. The state is no line of the log: what changed it
     /// is one.
     func tellStateAndShadows() {
-        let state = state()
+        let state = state
         if let last = told.state, last != state {
             journal.publish(event(.state, "\(last.rawValue) became \(state.rawValue)"))
         }
         told.state = state
-        let shadows = foreignShadows.concerning(current)
+        let shadows = overview.shadows
         for found in shadows where !told.shadows.contains(where: found.isSame) {
             tell(.shadowFound, .warning, found.warning, shadow: found)
         }
@@ -189,12 +95,13 @@ extension Reconciler {
     /// What happens from now on, after an event that says how it stands.
     package func events() -> (present: Event, following: Journal.Events) {
         let following = journal.events()
-        return (event(.present, presentWords), following)
+        return (event(.present, overview.presentWords), following)
     }
 
-    var presentWords: String {
-        [failedApply, kernelProblem].compactMap { $0 }.first
-            ?? current.map { "generation \($0.number) is in force" } ?? "nothing is enforced"
+    /// As it stands at this moment of an operation.
+    private var state: StatusReport.State {
+        overview.record = ledger.record
+        return overview.state()
     }
 
     var generationMetadata: Logger.Metadata {
@@ -203,11 +110,10 @@ extension Reconciler {
 
     func report(
         _ outcome: ApplyReport.Outcome, _ changes: [RowChange], _ compilation: Compilation,
-        _ revocation: Revocation? = nil, problem: String? = nil
+        problem: String? = nil
     ) -> ApplyReport {
         ApplyReport(
             outcome: outcome, generation: current?.number, changes: changes,
-            diagnostics: compilation.diagnostics, endedFlows: revocation?.ended,
-            problem: problem ?? revocation?.problem)
+            diagnostics: compilation.diagnostics, problem: problem)
     }
 }

@@ -63,7 +63,7 @@ private struct ValueDecoder: Decoder {
         keyedBy type: Key.Type
     ) throws -> KeyedDecodingContainer<Key> {
         guard let members = value.object else {
-            throw mismatch([String: JSONValue].self, "an object")
+            throw mismatch(JSONObject.self, "an object")
         }
         return KeyedDecodingContainer(KeyedValues(members: members, path: path))
     }
@@ -180,10 +180,10 @@ private struct UnkeyedValues: UnkeyedDecodingContainer {
 }
 
 private struct KeyedValues<Key: CodingKey>: KeyedDecodingContainerProtocol {
-    let members: [String: JSONValue]
+    let members: JSONObject
     let path: Path
     var codingPath: [any CodingKey] { path.keys }
-    var allKeys: [Key] { members.keys.compactMap { Key(stringValue: $0) } }
+    var allKeys: [Key] { members.compactMap { Key(stringValue: $0.key) } }
 
     func contains(_ key: Key) -> Bool { members[key.stringValue] != nil }
 

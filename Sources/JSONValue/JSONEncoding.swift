@@ -14,17 +14,34 @@ extension JSONValue {
 
 extension JSONValue: Encodable {
     package func encode(to encoder: any Encoder) throws {
-        var container = encoder.singleValueContainer()
+        func encode(_ value: some Encodable) throws {
+            var container = encoder.singleValueContainer()
+            try container.encode(value)
+        }
         switch self {
-        case .null: try container.encodeNil()
-        case .bool(let value): try container.encode(value)
-        case .integer(let value): try container.encode(value)
-        case .number(let value): try container.encode(value)
-        case .string(let value): try container.encode(value)
-        case .array(let items): try container.encode(items)
-        case .object(let members): try container.encode(members)
+        case .null:
+            var container = encoder.singleValueContainer()
+            try container.encodeNil()
+        case .bool(let value): try encode(value)
+        case .integer(let value): try encode(value)
+        case .number(let value): try encode(value)
+        case .string(let value): try encode(value)
+        case .array(let items): try encode(items)
+        case .object(let object):
+            var members = encoder.container(keyedBy: MemberKey.self)
+            for (key, value) in object { try members.encode(value, forKey: MemberKey(key)) }
         }
     }
+}
+
+/// A member of an object, whatever its name.
+private struct MemberKey: CodingKey {
+    let stringValue: String
+    var intValue: Int? { nil }
+
+    init(_ name: String) { stringValue = name }
+    init?(stringValue: String) { self.init(stringValue) }
+    init?(intValue: Int) { nil }
 }
 
 /// A value while it is encoded. Containers refer to it, and may add to it later.
@@ -65,9 +82,7 @@ private final class EncodedPart {
         case .value(let value): value
         case .array(let children): .array(children.map(\.value))
         case .object(let members):
-            .object(
-                Dictionary(
-                    members.lazy.map { ($0.key, $0.child.value) }, uniquingKeysWith: { $1 }))
+            .object(JSONObject(members.lazy.map { (key: $0.key, value: $0.child.value) }))
         }
     }
 

@@ -6,6 +6,6 @@ extension JSONValue: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral,
     package init(booleanLiteral value: Bool) { self = .bool(value) }
     package init(arrayLiteral items: JSONValue...) { self = .array(items) }
     package init(dictionaryLiteral members: (String, JSONValue)...) {
-        self = .object(Dictionary(uniqueKeysWithValues: members))
+        self = .object(JSONObject(members.lazy.map { (key: $0.0, value: $0.1) }))
     }
 }

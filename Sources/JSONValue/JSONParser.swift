@@ -91,9 +91,9 @@ private struct JSONParser {
 
     private mutating func object(depth: Int) throws(JSONSyntaxError) -> JSONValue {
         offset += 1
-        var members: [String: JSONValue] = [:]
+        var members: [JSONObject.Member] = []
         skipSpace()
-        if take("}") { return .object(members) }
+        if take("}") { return .object([:]) }
         repeat {
             skipSpace()
             guard next == UInt8(ascii: "\"") else { throw error("no key") }
@@ -101,13 +101,14 @@ private struct JSONParser {
             skipSpace()
             guard take(":") else { throw error("no :") }
             let value = try value(depth: depth)
-            guard members.updateValue(value, forKey: key) == nil else {
-                throw error("key \(key) twice")
-            }
+            members.append(JSONObject.Member(key: key, value: value))
             skipSpace()
         } while take(",")
         guard take("}") else { throw error("neither , nor }") }
-        return .object(members)
+        var repeated: String?
+        let object = JSONObject(ordering: members) { repeated = $0 }
+        if let repeated { throw error("key \(repeated) twice") }
+        return .object(object)
     }
 
     private mutating func number() throws(JSONSyntaxError) -> JSONValue {

@@ -7,14 +7,14 @@ package enum JSONValue: Hashable, Sendable {
     case number(Double)
     case string(String)
     case array([JSONValue])
-    case object([String: JSONValue])
+    case object(JSONObject)
 }
 
 extension JSONValue {
     /// The member of an object; nil where this is no object or has no such member.
     package subscript(_ key: String) -> JSONValue? { object?[key] }
 
-    package var object: [String: JSONValue]? {
+    package var object: JSONObject? {
         if case .object(let members) = self { members } else { nil }
     }
     package var array: [JSONValue]? { if case .array(let items) = self { items } else { nil } }

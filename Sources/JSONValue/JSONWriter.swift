@@ -35,7 +35,7 @@ private struct JSONWriter {
         case .array(let items):
             enclose(items, "[", "]") { writer, item in writer.append(item) }
         case .object(let members):
-            enclose(members.sorted { $0.key < $1.key }, "{", "}") { writer, member in
+            enclose(members, "{", "}") { writer, member in
                 writer.append(member.key)
                 writer.text += (writer.indents ? ": " : ":").utf8
                 writer.append(member.value)
@@ -43,9 +43,9 @@ private struct JSONWriter {
         }
     }
 
-    private mutating func enclose<Item>(
-        _ items: [Item], _ start: Unicode.Scalar, _ end: Unicode.Scalar,
-        _ append: (inout JSONWriter, Item) -> Void
+    private mutating func enclose<Items: Collection>(
+        _ items: Items, _ start: Unicode.Scalar, _ end: Unicode.Scalar,
+        _ append: (inout JSONWriter, Items.Element) -> Void
     ) {
         text.append(UInt8(ascii: start))
         depth += 1

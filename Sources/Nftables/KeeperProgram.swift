@@ -6,7 +6,7 @@ internal import SystemPackage
 /// agent's request. It does nothing else, so that nothing can end it.
 package enum KeeperProgram {
     /// At once.
-    private static let mostWorkers = 4
+    private static let mostWorkers = 8
 
     /// A message in either direction.
     struct Message: WireValue {

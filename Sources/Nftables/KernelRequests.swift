@@ -15,6 +15,7 @@ enum Operation: UInt8, Hashable, Sendable {
     case endFlows
     case readShadows
     case readTrackingUse
+    case readCounts
 }
 
 extension Operation {
@@ -22,7 +23,8 @@ extension Operation {
     var subject: String {
         switch self {
         case .snapshot, .commit, .check: "libnftables"
-        case .introduce, .readGeneration, .readFlows, .endFlows, .readShadows, .readTrackingUse:
+        case .introduce, .readGeneration, .readFlows, .endFlows, .readShadows, .readTrackingUse,
+            .readCounts:
             "the worker"
         }
     }
@@ -185,6 +187,36 @@ struct TrackingUseRequest: KernelRequest {
     let doing = "read how full connection tracking is"
 
     typealias Reply = TrackingUse
+}
+
+/// What packets counted and noted in tables of ours.
+struct CountsRequest: KernelRequest {
+    static let operation = Operation.readCounts
+    let doing = "read counters"
+    var tables: [CountedTable]
+
+    struct CountedTable: WireValue {
+        var name: String
+        /// Those of its sets in which packets count and note.
+        var sets: [String]
+    }
+
+    struct Reply: WireValue {
+        /// Without what is missing.
+        var tables: [Counts]
+    }
+
+    struct Counts: WireValue {
+        var table: String
+        var counters: [NamedCounterValue]
+        var elements: [ListedElements]
+    }
+}
+
+/// A named counter's value.
+struct NamedCounterValue: WireValue {
+    var name: String
+    var value: CounterValue
 }
 
 // MARK: As bytes
@@ -360,6 +392,57 @@ extension ShadowsRequest.Reply {
 extension TrackingUseRequest {
     init(from reader: inout WireReader) throws(WireError) {}
     func write(to writer: inout WireWriter) {}
+}
+
+extension CountsRequest {
+    init(from reader: inout WireReader) throws(WireError) { tables = try reader.values() }
+    func write(to writer: inout WireWriter) { writer.put(tables) }
+}
+
+extension CountsRequest.CountedTable {
+    init(from reader: inout WireReader) throws(WireError) {
+        name = try reader.text()
+        sets = []
+        for _ in 0..<(try reader.number()) { sets.append(try reader.text()) }
+    }
+
+    func write(to writer: inout WireWriter) {
+        writer.put(name)
+        writer.put(UInt32(sets.count))
+        for set in sets { writer.put(set) }
+    }
+}
+
+extension CountsRequest.Reply {
+    init(from reader: inout WireReader) throws(WireError) { tables = try reader.values() }
+    func write(to writer: inout WireWriter) { writer.put(tables) }
+}
+
+extension CountsRequest.Counts {
+    init(from reader: inout WireReader) throws(WireError) {
+        table = try reader.text()
+        counters = try reader.values()
+        elements = try reader.values()
+    }
+
+    func write(to writer: inout WireWriter) {
+        writer.put(table)
+        writer.put(counters)
+        writer.put(elements)
+    }
+}
+
+extension NamedCounterValue {
+    init(from reader: inout WireReader) throws(WireError) {
+        name = try reader.text()
+        value = CounterValue(packets: try reader.long(), bytes: try reader.long())
+    }
+
+    func write(to writer: inout WireWriter) {
+        writer.put(name)
+        writer.put(value.packets)
+        writer.put(value.bytes)
+    }
 }
 
 extension TrackingUse: WireValue {

@@ -23,7 +23,7 @@ struct KernelWorker {
 
     private let channel: FrameChannel
     private let netlink: NetlinkSocket
-    private let context: NftablesContext
+    private let libnftables = Libnftables()
 
     /// Serves until the other end is closed.
     ///
@@ -32,8 +32,7 @@ struct KernelWorker {
         let channel = FrameChannel(socket)
         let worker: KernelWorker
         do throws(NftablesError) {
-            worker = KernelWorker(
-                channel: channel, netlink: try NetlinkSocket(), context: try NftablesContext())
+            worker = KernelWorker(channel: channel, netlink: try NetlinkSocket())
         } catch {
             return refuse(error, on: channel)
         }
@@ -91,7 +90,7 @@ struct KernelWorker {
     /// that is done while nobody waits.
     private func forget() throws(FrameChannel.Failure) {
         try setAlarm(Self.longestDeadline)
-        context.forget()
+        libnftables.forget()
         try setAlarm(0)
     }
 
@@ -123,7 +122,7 @@ struct KernelWorker {
             }
         case .commit:
             answer(&reader) { (request: CommitRequest) throws(NftablesError) in
-                context.reply(to: request.text)
+                try libnftables.context().reply(to: request.text)
             }
         case .check:
             answer(&reader) { (request: CheckRequest) throws(NftablesError) in
@@ -147,6 +146,13 @@ struct KernelWorker {
         case .readTrackingUse:
             answer(&reader) { (_: TrackingUseRequest) throws(NftablesError) in
                 try FlowTracking.use()
+            }
+        case .readCounts:
+            answer(&reader) { (request: CountsRequest) throws(NftablesError) in
+                CountsRequest.Reply(
+                    tables: try request.tables.map { (table) throws(NftablesError) in
+                        try netlink.counts(of: table)
+                    })
             }
         }
     }
@@ -213,6 +219,7 @@ struct KernelWorker {
         // To list a table nftables 1.0.6 reads its sets' elements, even where it leaves them out; to
         // list the ruleset it does not.
         let isRuleset = isAlone && tables.count == 1
+        let context = try libnftables.context()
         for index in tables.indices where tables[index].flags == 0 {
             let name = tables[index].name
             try tell("listed table \(name)")
@@ -261,17 +268,7 @@ struct KernelWorker {
             if flags & ignored == 0 { found.append(ListedElements(set: name, attributes: [])) }
         }
         for index in found.indices {
-            try netlink.request(
-                NFT_MSG_GETSETELEM, flags: NLM_F_DUMP,
-                names: [
-                    (NFTA_SET_ELEM_LIST_TABLE.rawValue, table),
-                    (NFTA_SET_ELEM_LIST_SET.rawValue, found[index].set),
-                ]
-            ) { message in
-                if let elements = message.attributes[NFTA_SET_ELEM_LIST_ELEMENTS] {
-                    found[index].attributes += elements.bytes
-                }
-            }
+            found[index].attributes = try netlink.elements(of: found[index].set, in: table)
         }
         return found
     }
@@ -312,6 +309,20 @@ extension KernelWorker {
         try send()
         return Done()
     }
+}
+
+/// A worker's context, made where it is needed: half of the workers only ask by netlink.
+private final class Libnftables {
+    private var made: NftablesContext?
+
+    func context() throws(NftablesError) -> NftablesContext {
+        if let made { return made }
+        let context = try NftablesContext()
+        made = context
+        return context
+    }
+
+    func forget() { made?.forget() }
 }
 
 extension NftablesContext {

@@ -17,9 +17,18 @@ package actor NftablesKernel {
     private let keeper: KernelKeeper
     private let listener: RulesetListener?
     private let report: @Sendable (String) -> Void
+    /// Reads our tables and commits: what keeps the kernel as it should be waits for nothing else.
     private let supervisor: WorkerSupervisor
-    private let others: ForeignKernel
+    /// Each in a worker of its own: others' tables and tracked flows may be many, and no repair is to
+    /// wait for whoever asks what is counted, or plans.
+    private let others: KernelLane
+    let readers: KernelLane
+    private let plans: KernelLane
+    private let tracking: KernelLane
     private let ends = WorkerEnds()
+
+    /// How long workers wait for further questions.
+    private static let rest = Duration.seconds(5)
 
     /// - Parameters:
     ///   - keeper: lends its privilege to the workers.
@@ -37,13 +46,19 @@ package actor NftablesKernel {
             ends.add()
             report(words)
         }
-        supervisor = WorkerSupervisor(keeper, deadline: deadline, report: counting)
-        others = ForeignKernel(WorkerSupervisor(keeper, deadline: deadline, report: counting))
+        func another() -> WorkerSupervisor {
+            WorkerSupervisor(keeper, deadline: deadline, report: counting)
+        }
+        supervisor = another()
+        others = KernelLane("nftables.others", another(), endsAfter: .zero)
+        readers = KernelLane("nftables.readers", another(), endsAfter: Self.rest)
+        plans = KernelLane("nftables.plans", another(), endsAfter: Self.rest)
+        tracking = KernelLane("nftables.tracking", another(), endsAfter: Self.rest)
     }
 
     /// Lets the workers and the keeper end, and waits for them.
     package func stop() async throws {
-        try await others.stop()
+        for lane in [others, readers, plans, tracking] { try await lane.stop() }
         try supervisor.stop()
         try keeper.stop()
     }
@@ -156,49 +171,50 @@ package actor NftablesKernel {
     }
 
     /// Asks the kernel whether it would take a transaction, and changes nothing.
-    package func check(_ transaction: Transaction) throws(NftablesError) {
+    package nonisolated func check(_ transaction: Transaction) async throws(NftablesError) {
         if transaction.isEmpty { return }
-        let reply = try supervisor.perform(CheckRequest(text: transaction.text))
+        let reply = try await plans.perform(CheckRequest(text: transaction.text))
         if let complaint = reply.complaint { throw .refused(transaction, complaint) }
     }
 
     /// Tracked flows whose first packet is from or to one of the addresses, once destination NAT is
     /// done, and that `isWanted` takes; at most `limit` of them.
-    package func flows(
-        touching addresses: Set<IPAddress>, atMost limit: Int, where isWanted: (Flow) -> Bool
-    ) throws(NftablesError) -> [Flow] {
-        var found: [Flow] = []
-        _ = try supervisor.perform(FlowsRequest(addresses: Array(addresses))) {
+    package nonisolated func flows(
+        touching addresses: Set<IPAddress>, atMost limit: Int,
+        where isWanted: @escaping @Sendable (Flow) -> Bool
+    ) async throws(NftablesError) -> [Flow] {
+        let found = Mutex<[Flow]>([])
+        _ = try await tracking.perform(FlowsRequest(addresses: Array(addresses))) {
             (reader) throws(WireError) in
-            for flow in try FlowsPart(from: &reader).flows
-            where found.count < limit && isWanted(flow) {
-                found.append(flow)
+            let part = try FlowsPart(from: &reader)
+            found.withLock { found in
+                for flow in part.flows where found.count < limit && isWanted(flow) {
+                    found.append(flow)
+                }
             }
         }
-        return found
+        return found.withLock { $0 }
     }
 
     /// Takes the flows' entries away, as far as they are still there.
-    package func end(_ flows: [Flow]) throws(NftablesError) -> EndedFlows {
+    package nonisolated func end(_ flows: [Flow]) async throws(NftablesError) -> EndedFlows {
         if flows.isEmpty { return EndedFlows() }
-        return try supervisor.perform(EndFlowsRequest(flows: flows))
+        return try await tracking.perform(EndFlowsRequest(flows: flows))
     }
 
     /// How full connection tracking is.
-    package func trackingUse() throws(NftablesError) -> TrackingUse {
-        try supervisor.perform(TrackingUseRequest())
+    package nonisolated func trackingUse() async throws(NftablesError) -> TrackingUse {
+        try await readers.perform(TrackingUseRequest())
     }
 
     /// How many workers ended by themselves, or had to be ended.
     package nonisolated var workerEnds: Int { ends.count }
 
     /// What shadows our tables, among those whose names do not begin so.
-    ///
-    /// In a worker of its own: others' tables may be large, and no repair is to wait for them.
     package nonisolated func shadows(
         exceptPrefix prefix: String
     ) async throws(NftablesError) -> [Shadow] {
-        try await others.shadows(exceptPrefix: prefix)
+        try await others.perform(ShadowsRequest(ownPrefix: prefix)).shadows
     }
 
     /// Lets ``structure(withPrefix:)`` read the tables next time, whatever was heard.
@@ -223,27 +239,6 @@ private final class WorkerEnds: Sendable {
     var count: Int { ends.load(ordering: .relaxed) }
 
     func add() { ends.add(1, ordering: .relaxed) }
-}
-
-/// What is asked beside everything else.
-private actor ForeignKernel {
-    private let executor = QueueExecutor(label: "nftables.others")
-    nonisolated var unownedExecutor: UnownedSerialExecutor {
-        executor.asUnownedSerialExecutor()
-    }
-
-    private let supervisor: WorkerSupervisor
-
-    init(_ supervisor: sending WorkerSupervisor) { self.supervisor = supervisor }
-
-    func stop() throws { try supervisor.stop() }
-
-    func shadows(exceptPrefix prefix: String) throws(NftablesError) -> [Shadow] {
-        let reply = try supervisor.perform(ShadowsRequest(ownPrefix: prefix))
-        // Asked so seldom that a process that waits for it would be a waste.
-        try supervisor.stop()
-        return reply.shadows
-    }
 }
 
 /// Our tables at one ruleset generation.

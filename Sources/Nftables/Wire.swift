@@ -27,6 +27,10 @@ struct WireWriter {
         withUnsafeBytes(of: number.bigEndian) { bytes.append(contentsOf: $0) }
     }
 
+    mutating func put(_ number: UInt64) {
+        withUnsafeBytes(of: number.bigEndian) { bytes.append(contentsOf: $0) }
+    }
+
     /// At most 4 GiB.
     mutating func put(_ data: [UInt8]) {
         put(UInt32(data.count))
@@ -80,6 +84,10 @@ struct WireReader {
 
     mutating func number() throws(WireError) -> UInt32 {
         try take(4).reduce(0) { $0 << 8 | UInt32($1) }
+    }
+
+    mutating func long() throws(WireError) -> UInt64 {
+        try take(8).reduce(0) { $0 << 8 | UInt64($1) }
     }
 
     mutating func data() throws(WireError) -> [UInt8] { Array(try take(Int(try number()))) }

@@ -56,6 +56,15 @@ final class WorkerSupervisor {
         try letGo(of: current.worker)
     }
 
+    /// Lets the worker end for as long as nothing is asked of it.
+    func rest() {
+        do throws(NftablesError) {
+            try stop()
+        } catch {
+            report("a worker that has nothing to do can't be ended: \(error)")
+        }
+    }
+
     // MARK: Workers
 
     private func readyWorker() throws(NftablesError) -> Current {
@@ -126,7 +135,7 @@ final class WorkerSupervisor {
                 case .commit: "the kernel took all of it or nothing"
                 case .endFlows: "some of them may go on"
                 case .introduce, .readGeneration, .snapshot, .check, .readFlows, .readShadows,
-                    .readTrackingUse:
+                    .readTrackingUse, .readCounts:
                     "the rules in force stay"
                 }
             let crash = NftablesError(.crashed, "\(words): \(consequence)")

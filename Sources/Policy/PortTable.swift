@@ -2,14 +2,14 @@ package import Deployment
 package import PortModel
 
 /// One of a node's tables as the documentation prints them, with the site's values.
-package struct PortTable: Hashable, Sendable, Codable {
+package struct PortTable: Hashable, Sendable {
     package var node: String
     package var role: NodeRole
     package var direction: Direction
     package var lines: [Line]
 
     /// A row of the documentation, or a rule of the site's own.
-    package struct Line: Hashable, Sendable, Codable {
+    package struct Line: Hashable, Sendable {
         /// The row's or the site rule's id.
         package var id: String
         package var `protocol`: String
@@ -17,10 +17,12 @@ package struct PortTable: Hashable, Sendable, Codable {
         package var destinationPort: String
         package var description: String
         package var device: String
-        /// The node's addresses that the row binds to.
-        package var nodeAddresses: [String]
-        /// The peers that are permitted; `any` stands alone.
-        package var peers: [String]
+        /// Which of the node's addresses the row binds to.
+        package var plane: Plane
+        /// Those addresses.
+        package var nodeAddresses: [IPAddress]
+        /// Who is permitted at the other end; nil where the row does not apply.
+        package var peers: Peers?
         /// The footnotes' marks that the line refers to.
         package var footnotes: [String]
         /// Why the line is not enforced; nil where it is.
@@ -60,8 +62,8 @@ extension Node {
                 + (row.isTLS ? " (TLS)" : ""),
             sourcePort: text(row.source), destinationPort: text(row.destination),
             description: row.description, device: row.device,
-            nodeAddresses: addresses(of: row.plane).map(\.description),
-            peers: permit?.peers.texts ?? [], footnotes: row.footnotes.map(\.rawValue),
+            plane: row.plane, nodeAddresses: addresses(of: row.plane), peers: permit?.peers,
+            footnotes: row.footnotes.map(\.rawValue),
             inactive: inactive)
     }
 
@@ -71,7 +73,7 @@ extension Node {
             sourcePort: permit.sourcePorts.text(permit.protocol),
             destinationPort: permit.destinationPorts.text(permit.protocol),
             description: "site rule", device: "",
-            nodeAddresses: permit.nodeAddresses.map(\.description), peers: permit.peers.texts,
+            plane: permit.plane, nodeAddresses: permit.nodeAddresses, peers: permit.peers,
             footnotes: [], inactive: nil)
     }
 
@@ -87,15 +89,6 @@ extension Node {
             guard let bounds = range.map({ ports[$0] }) else { return constants }
             let text = "\(bounds.lowerBound)–\(bounds.upperBound)"
             return constants.isEmpty ? text : "\(constants), \(text)"
-        }
-    }
-}
-
-extension Peers {
-    fileprivate var texts: [String] {
-        switch self {
-        case .any: ["any"]
-        case .only(let addresses): addresses.elements
         }
     }
 }

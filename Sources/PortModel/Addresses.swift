@@ -137,6 +137,11 @@ package struct AddressSet: Hashable, Sendable {
 
     package var isEmpty: Bool { ipv4.isEmpty && ipv6.isEmpty }
 
+    /// The families of which there are members.
+    package var families: Set<AddressFamily> {
+        Set(AddressFamily.allCases.filter { $0 == .ipv4 ? !ipv4.isEmpty : !ipv6.isEmpty })
+    }
+
     package func contains(_ address: IPAddress) -> Bool {
         switch address.family {
         case .ipv4: ipv4.contains(UInt32(address.value))
@@ -186,6 +191,17 @@ package struct AddressSet: Hashable, Sendable {
     /// The members as nftables and people write them: `10.0.0.1`, `10.0.0.0/8` or
     /// `10.0.0.5-10.0.0.9`, sorted, IPv4 first.
     package var elements: [String] { ranges.map(Self.text(of:)) }
+
+    /// How many ``elements`` there are.
+    package var elementCount: Int { ipv4.intervals.count + ipv6.intervals.count }
+
+    /// The first of the ``elements``, without a look at the others.
+    package func firstElements(_ count: Int) -> [String] {
+        var first = AddressSet()
+        first.ipv4 = ipv4.first(count)
+        first.ipv6 = ipv6.first(count - first.ipv4.intervals.count)
+        return first.elements
+    }
 
     fileprivate static func text(of range: ClosedRange<IPAddress>) -> String {
         let low = range.lowerBound

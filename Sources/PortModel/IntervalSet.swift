@@ -44,6 +44,13 @@ package struct IntervalSet<Bound: FixedWidthInteger & UnsignedInteger & Sendable
         return low < intervals.count && intervals[low].lowerBound <= value
     }
 
+    /// The set of the first intervals.
+    func first(_ count: Int) -> Self {
+        var first = Self()
+        first.intervals = Array(intervals.prefix(count))
+        return first
+    }
+
     package func union(_ other: Self) -> Self { Self(intervals + other.intervals) }
 
     package func intersection(_ other: Self) -> Self {

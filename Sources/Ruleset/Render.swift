@@ -6,6 +6,25 @@ internal import PortModel
 extension Table {
     /// The table as `nft list table` would show a fresh one, for people and golden files.
     package var text: String {
+        var text = ""
+        for part in textParts { text += part }
+        return text
+    }
+
+    /// The ``text`` in parts, each made when it is asked for: what stands before the chains, each
+    /// chain, and the end.
+    package var textParts: some Sequence<String> {
+        (0...chains.count + 1).lazy.map { index in
+            switch index {
+            case 0: head
+            case chains.count + 1: "}\n"
+            default: chains[index - 1].text
+            }
+        }
+    }
+
+    /// What stands before the chains.
+    private var head: String {
         var text = "table inet \(name) {\n"
         for counter in counters { text += "    counter \(counter) { }\n" }
         for set in sets {
@@ -16,17 +35,20 @@ extension Table {
             }
             text += "    }\n"
         }
-        for chain in chains {
-            text += "    chain \(chain.name) {\n"
-            if let hook = chain.hook { text += "        \(hook.text)\n" }
-            for rule in chain.rules {
-                text += "        "
-                rule.write(to: &text)
-                text += "\n"
-            }
-            text += "    }\n"
+        return text
+    }
+}
+
+extension Chain {
+    fileprivate var text: String {
+        var text = "    chain \(name) {\n"
+        if let hook { text += "        \(hook.text)\n" }
+        for rule in rules {
+            text += "        "
+            rule.write(to: &text)
+            text += "\n"
         }
-        return text + "}\n"
+        return text + "    }\n"
     }
 }
 

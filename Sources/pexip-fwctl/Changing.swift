@@ -31,7 +31,7 @@ struct Apply: ParsableCommand {
             if dryRun {
                 return try connection.plan(force: force, withTables: nft).concludePlan()
             }
-            var parameters: [String: JSONValue] = ["force": .bool(force), "tables": .bool(nft)]
+            var parameters: JSONObject = ["force": .bool(force), "tables": .bool(nft)]
             if let confirm { parameters["confirmSeconds"] = .integer(Int64(confirm.seconds)) }
             if let session = OperatorSession.current {
                 parameters["session"] = .string(session.sshConnection)
@@ -94,7 +94,8 @@ struct Rollback: ParsableCommand {
 
     func run() throws {
         try Terminal.reporting {
-            let parameters = generation.map { ["generation": JSONValue.integer(Int64($0))] } ?? [:]
+            var parameters: JSONObject = [:]
+            if let generation { parameters["generation"] = .integer(Int64(generation)) }
             try connection.call(
                 "Rollback", parameters, member: "report", as: ApplyReport.self
             ).conclude()

@@ -22,8 +22,8 @@ enum Completion {
     /// Numbers of stored generations, the newest first.
     static let generations = CompletionKind.custom { words, _, _ in
         ask("Generations", words, member: nil, as: GenerationsReport.self) {
-            $0.generations.map { "\($0.number)" }.reversed()
-        } ?? []
+            $0.generations.map { "\($0.number)" }
+        }?.reversed() ?? []
     }
 
     private static func nodes(in directory: String) -> [String] {
@@ -37,9 +37,15 @@ enum Completion {
     ) -> [String]? {
         let socket = value(of: "socket", in: words) ?? PexipFirewallInterface.defaultSocketPath
         do {
-            let answer = try VarlinkClient(path: socket, timeout: patience)
-                .call("\(PexipFirewallInterface.name).\(method)")
-            return names(try (member.map { answer[$0] ?? .null } ?? answer).decoded(as: type))
+            var found: [String] = []
+            try VarlinkClient(path: socket, timeout: patience).callMore(
+                "\(PexipFirewallInterface.name).\(method)", replyTimeout: patience
+            ) { answer in
+                found += names(
+                    try (member.map { answer[$0] ?? .null } ?? answer).decoded(as: type))
+                return true
+            }
+            return found
         } catch {
             return nil
         }

@@ -13,7 +13,7 @@ struct ConnectionOptions: ParsableArguments {
     /// - Parameter isQuiet: nothing is said of how long it takes.
     /// - Throws: ``Failure`` in words for people.
     func call<Result: Decodable>(
-        _ method: String, _ parameters: [String: JSONValue] = [:], member: String? = nil,
+        _ method: String, _ parameters: JSONObject = [:], member: String? = nil,
         isQuiet: Bool = false, as type: Result.Type
     ) throws -> Result {
         try inWords {
@@ -30,15 +30,38 @@ struct ConnectionOptions: ParsableArguments {
     /// false.
     ///
     /// - Throws: ``Failure`` in words for people, and what `body` throws.
+    ///
+    /// - Parameters:
+    ///   - member: the member of each answer that holds the result; nil for the whole answer.
+    ///   - timeout: how long each answer may take; nil for ever.
     func follow<Result: Decodable>(
-        _ method: String, member: String, as type: Result.Type, _ body: (Result) throws -> Bool
+        _ method: String, _ parameters: JSONObject = [:], member: String? = nil,
+        within timeout: Duration? = nil, as type: Result.Type, _ body: (Result) throws -> Bool
     ) throws {
         try inWords {
             let client = try VarlinkClient(path: socket)
-            try client.callMore("\(PexipFirewallInterface.name).\(method)") { answer in
-                try body((answer[member] ?? .null).decoded(as: type))
+            try client.callMore(
+                "\(PexipFirewallInterface.name).\(method)", .object(parameters),
+                replyTimeout: timeout
+            ) { answer in
+                try body((member.map { answer[$0] ?? .null } ?? answer).decoded(as: type))
             }
         }
+    }
+
+    /// Calls a method that answers with a list, in as many parts as it takes.
+    func collect<Part: Decodable, Item>(
+        _ method: String, _ parameters: JSONObject = [:], as type: Part.Type,
+        _ items: (Part) -> [Item]
+    ) throws -> [Item] {
+        let progress = Progress("waiting for the agent")
+        defer { progress.end() }
+        var found: [Item] = []
+        try follow(method, parameters, within: .seconds(30), as: type) { part in
+            found += items(part)
+            return true
+        }
+        return found
     }
 
     private func inWords<Result>(_ body: () throws -> Result) throws -> Result {

@@ -27,7 +27,7 @@ struct MeshState: ParsableCommand {
 
     func run() throws {
         try Terminal.reporting {
-            var parameters: [String: JSONValue] = ["all": .bool(all)]
+            var parameters: JSONObject = ["all": .bool(all)]
             if let node { parameters["node"] = .string(node) }
             let report = try connection.call(
                 "Mesh", parameters, member: "report", as: MeshReport.self)

@@ -80,7 +80,7 @@ struct Plan: ParsableCommand {
 extension ConnectionOptions {
     /// The agent's plan: what `plan` and `apply --dry-run` show.
     func plan(force: Bool = false, withTables: Bool) throws -> ApplyReport {
-        var parameters: [String: JSONValue] = ["force": .bool(force), "tables": .bool(withTables)]
+        var parameters: JSONObject = ["force": .bool(force), "tables": .bool(withTables)]
         if let session = OperatorSession.current {
             parameters["session"] = .string(session.sshConnection)
         }

@@ -142,7 +142,7 @@ struct Report: ParsableCommand {
         }
         let tables: Result<[RulesReport.TableText], AuditSubject.AgentSilence>
         do {
-            tables = .success(try connection.call("Rules", as: RulesReport.self).tables)
+            tables = .success(try connection.rules().tables)
         } catch let failure as Failure {
             tables = .failure(
                 AuditSubject.AgentSilence("the rules in force: \(failure.description)"))

@@ -45,9 +45,16 @@ struct ShowRules: ParsableCommand {
     }
 
     private func inForce() throws -> RulesReport {
-        let report = try connection.call("Rules", as: RulesReport.self)
+        let report = try connection.rules()
         if report.tables.isEmpty { Terminal.complain("pexip-fwctl: nothing is enforced") }
         return report
+    }
+}
+
+extension ConnectionOptions {
+    /// The tables in force.
+    func rules() throws -> RulesReport {
+        RulesReport(joining: try collect("Rules", as: RulesReport.self, \.tables))
     }
 }
 
@@ -82,8 +89,10 @@ struct ShowPorts: ParsableCommand {
     }
 
     private func inForce() throws -> PortsReport {
-        try connection.call(
-            "Ports", node.map { ["node": .string($0)] } ?? [:], as: PortsReport.self)
+        var parameters: JSONObject = [:]
+        if let node { parameters["node"] = .string(node) }
+        return PortsReport(
+            try connection.collect("Ports", parameters, as: PortsReport.self, \.tables))
     }
 
     private func documented(_ directory: String) throws -> PortsReport {
@@ -97,11 +106,15 @@ struct ShowPorts: ParsableCommand {
             throw Failure(
                 .failure, "there is no node \(node): known are \(nodes.joined(separator: ", "))")
         }
-        return PortsReport(deployment, nodes: node.map { [$0] } ?? nodes)
+        return PortsReport(
+            of: deployment.groups(named: node.map { [$0] } ?? nodes), in: deployment)
     }
 }
 
-extension PortTable {
+extension PortsReport.Table {
+    /// How many nodes a table's heading names.
+    private static let namedNodes = 4
+
     /// The table for people: a line a row, then what the documentation does not say of it.
     var text: String {
         let header = ["Protocol", "Source-Port", "Dest-Port", "Description", "Peers"]
@@ -109,9 +122,7 @@ extension PortTable {
             [
                 line.protocol, line.sourcePort, line.destinationPort,
                 ([line.description] + line.footnotes).joined(separator: " "),
-                line.inactive.map { "not enforced: \($0)" }
-                    ?? line.peers.prefix(3).joined(separator: ", ")
-                    + (line.peers.count > 3 ? " … \(line.peers.count) in all" : ""),
+                line.inactive.map { "not enforced: \($0)" } ?? line.peers?.text ?? "any",
             ]
         }
         let widths = header.indices.map { column in
@@ -122,8 +133,24 @@ extension PortTable {
             for (cell, width) in zip(row, widths) { line += cell.padded(to: width + 2) }
             return "  " + line.trimmed
         }
-        return (["\(node) (\(role.rawValue)), \(direction.rawValue)"] + rows)
+        return (["\(heading) (\(role.rawValue)), \(direction.rawValue)"] + rows)
             .joined(separator: "\n")
+    }
+
+    private var heading: String {
+        let more = nodes.count - Self.namedNodes
+        return nodes.prefix(Self.namedNodes).joined(separator: ", ")
+            + (more > 0 ? " and \(more) more" : "")
+    }
+}
+
+extension PeerList {
+    /// How many a line names.
+    private static let named = 3
+
+    fileprivate var text: String {
+        first.prefix(Self.named).joined(separator: ", ")
+            + (count > Self.named ? " … \(count) in all" : "")
     }
 }
 
@@ -137,8 +164,9 @@ struct ShowGenerations: ParsableCommand {
 
     func run() throws {
         try Terminal.reporting {
-            let report = try connection.call("Generations", as: GenerationsReport.self)
-            for generation in report.generations {
+            let generations = try connection.collect(
+                "Generations", as: GenerationsReport.self, \.generations)
+            for generation in generations {
                 let nodes = generation.nodes.joined(separator: ", ")
                 print(
                     "\(generation.number)\t\(generation.created)\t\(generation.origin.rawValue)\t\(nodes)"

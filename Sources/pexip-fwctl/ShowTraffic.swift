@@ -89,7 +89,7 @@ struct ShowDrops: ParsableCommand {
 
     func run() throws {
         try Terminal.reporting {
-            var parameters: [String: JSONValue] = ["limit": .integer(Int64(limit))]
+            var parameters: JSONObject = ["limit": .integer(Int64(limit))]
             if let node { parameters["node"] = .string(node) }
             let report = try connection.call(
                 "Drops", parameters, member: "report", as: DropsReport.self)

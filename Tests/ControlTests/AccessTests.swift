@@ -67,7 +67,7 @@ struct AccessTests {
     }
 
     @Test("the server asks about every call, introspection too")
-    func asked() async {
+    func asked() async throws {
         let service = VarlinkService(
             identity: VarlinkIdentity(vendor: "", product: "", version: "", url: ""),
             interfaces: [
@@ -77,7 +77,8 @@ struct AccessTests {
                 ) { _ in .null }
             ], authorize: { _, _ in false }, logger: Logger(label: "test"))
         for method in Self.served {
-            let call = VarlinkCall(method: method, credentials: Self.root)
+            let call = VarlinkCall(
+                method: try #require(VarlinkMethod(method)), credentials: Self.root)
             let reply = await service.reply(to: call, upgrade: false)
             #expect(reply.error == "org.varlink.service.PermissionDenied", "\(method)")
         }

@@ -33,6 +33,28 @@ import Testing
         try await service.answers()
     }
 
+    /// Texts that take `String` the square of their length to walk backwards, to hash and to compare.
+    @Test(arguments: ["\u{1f1e6}", "a\u{0301}\u{0316}"])
+    func hostileTextCostsNothing(character: String) async throws {
+        let service = try await TestService()
+        let text = String(repeating: character, count: 1_000_000 / character.utf8.count)
+        let marks = "a" + String(repeating: "\u{0301}\u{0316}", count: 120_000)
+        for message in [
+            #"{"method":"\#(text)"}"#, #"{"method":"a.\#(text)"}"#,
+            #"{"method":"a.b","\#(text)":1}"#,
+            #"{"\#(marks)":1,"method":"a.b","\#(marks)":1}"#,
+            #"{"method":"org.varlink.service.GetInterfaceDescription","parameters":{"interface":"\#(marks)"}}"#,
+        ] {
+            // Both handlers have something to do.
+            for _ in 0..<2 {
+                let client = try await service.connect()
+                try await client.send(message + "\0")
+                _ = consume client
+            }
+            try await service.answers()
+        }
+    }
+
     @Test func hugeMessagesAreCutOff() async throws {
         let service = try await TestService()
         let client = try await service.connect()
@@ -227,6 +249,31 @@ import Testing
             try await Task.sleep(for: .milliseconds(50))
             #expect(try await client.message()?.utf8.count == 4_200_026)
         }
+    }
+
+    /// However fast clients come and go, nobody is left with what was theirs. (libdispatch frees what
+    /// it still looks at where a descriptor hangs up.)
+    @Test func clientsThatComeAndGo() async throws {
+        var limits = TestService.patient
+        limits.connections = .init(burst: 1_000_000, perSecond: 1_000_000)
+        limits.connectionsOfRoot = limits.connections
+        let service = try await TestService(limits: limits)
+        let path = service.path
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<4 {
+                group.addTask {
+                    try await blocking {
+                        for _ in 0..<2_000 {
+                            let socket = try UnixSocket.connect(to: path, timeout: .seconds(600))
+                            _ = try socket.send(Array(#"{"method":"a.B"}"#.utf8)[...])
+                            _ = consume socket
+                        }
+                    }
+                }
+            }
+            try await group.waitForAll()
+        }
+        try await service.answers()
     }
 
     @Test func anythingMayBeSent() async throws {

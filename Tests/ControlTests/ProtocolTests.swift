@@ -191,12 +191,49 @@ import Testing
         #expect(try await client.message() == nil)
     }
 
-    @Test func aCallGoesOnWithoutItsClient() async throws {
+    private static let slow =
+        #"{"method":"org.example.test.Slow","parameters":{"milliseconds":600000}}"# + "\0"
+
+    @Test func aCallEndsWithItsClient() async throws {
+        let service = try await TestService()
+        do {
+            let client = try await service.connect()
+            try await client.send(Self.slow)
+        }
+        var deeds = service.deeds.makeAsyncIterator()
+        #expect(await deeds.next(isolation: nil) == "given up")
+        try await service.answers()
+    }
+
+    @Test func aClientThatSendsNoMoreGetsItsReply() async throws {
+        let service = try await TestService()
+        let client = try await service.connect()
+        try await client.send(
+            #"{"method":"org.example.test.Slow","parameters":{"milliseconds":1500}}"# + "\0")
+        try client.endSending()
+        #expect(try await client.message() == #"{"parameters":{}}"#)
+        #expect(try await client.message() == nil)
+    }
+
+    @Test func aCallEndsWithAClientThatSentNoMoreBefore() async throws {
+        let service = try await TestService()
+        do {
+            let client = try await service.connect()
+            try await client.send(Self.slow)
+            try client.endSending()
+            try await Task.sleep(for: .milliseconds(100))
+        }
+        var deeds = service.deeds.makeAsyncIterator()
+        #expect(await deeds.next(isolation: nil) == "given up")
+    }
+
+    @Test func whatWantsNoReplyGoesOnWithoutItsClient() async throws {
         let service = try await TestService()
         do {
             let client = try await service.connect()
             try await client.send(
-                #"{"method":"org.example.test.Slow","parameters":{"milliseconds":200}}"# + "\0")
+                #"{"method":"org.example.test.Slow","parameters":{"milliseconds":200},"oneway":true}"#
+                    + "\0")
         }
         var deeds = service.deeds.makeAsyncIterator()
         #expect(await deeds.next(isolation: nil) == "slow")

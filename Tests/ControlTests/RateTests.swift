@@ -205,6 +205,35 @@ struct RateTests {
         #expect(replies == "5\n")
     }
 
+    @Test("whatever handlers of other users do, root's calls are answered")
+    func rootHasItsOwn() async throws {
+        try #require(getuid() == 0, "another user's process is started: this needs root")
+        let service = try await TestService(mode: [.ownerReadWrite, .otherReadWrite])
+        let blocker = Process()
+        blocker.executableURL = URL(fileURLWithPath: "/usr/bin/setpriv")
+        blocker.arguments = [
+            "--reuid=65534", "--regid=65534", "--clear-groups", "/usr/bin/python3", "-c",
+            """
+            import socket, sys, time
+            held = []
+            for _ in range(4):
+                s = socket.socket(socket.AF_UNIX)
+                s.connect(sys.argv[1])
+                s.sendall(b'{"method":"org.example.test.Block"}\\0')
+                held.append(s)
+            sys.stdin.read()
+            """, service.path,
+        ]
+        let input = Pipe()
+        blocker.standardInput = input
+        try blocker.run()
+        defer { blocker.terminate() }
+        var deeds = service.deeds.makeAsyncIterator()
+        for _ in 0..<2 { #expect(await deeds.next(isolation: nil) == "blocked") }
+        try await service.answers()
+        for _ in 0..<4 { service.gate.signal() }
+    }
+
     @Test(
         "a stream that waits for its reader holds one reply, and ends with a reader that never reads"
     )

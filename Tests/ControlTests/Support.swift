@@ -40,7 +40,8 @@ final class TestService: Sendable {
             interfaces: [.test(done, gate)], limits: limits,
             logger: Logger(label: "test") { _ in log }
         ) { method, credentials in
-            method != "org.example.test.Secret" && credentials.uid == getuid()
+            method != "org.example.test.Secret"
+                && (credentials.uid == getuid() || method == "org.example.test.Block")
         }
         try await server.start(UnixListener(path: path, mode: mode))
     }
@@ -111,8 +112,13 @@ extension VarlinkInterface {
                 let count = call.parameters["bytes"]?.integer ?? 0
                 return ["text": .string(String(repeating: "x", count: Int(count)))]
             case "Slow":
-                try await Task.sleep(
-                    for: .milliseconds(call.parameters["milliseconds"]?.integer ?? 0))
+                do {
+                    try await Task.sleep(
+                        for: .milliseconds(call.parameters["milliseconds"]?.integer ?? 0))
+                } catch {
+                    done.yield("given up")
+                    throw error
+                }
                 done.yield("slow")
                 return .null
             case "Block":
@@ -143,7 +149,7 @@ extension VarlinkInterface {
                     name: "org.example.test.Refused", parameters: ["reason": "because"])
             case "Crash": throw Crash()
             case "Secret": return ["secret": "42"]
-            default: throw VarlinkError.methodNotImplemented(call.method)
+            default: throw VarlinkError.methodNotImplemented(call.method.description)
             }
         }
     }
@@ -198,6 +204,12 @@ final class RawClient: Sendable {
                 rest.removeFirst(count)
             }
         }
+    }
+
+    /// Sends no more, and goes on reading.
+    func endSending() throws {
+        let raw = socket.shared.descriptor.rawValue
+        guard shutdown(raw, Int32(SHUT_WR)) == 0 else { throw Errno(rawValue: errno) }
     }
 
     /// The next message; nil where the server has closed the connection.

@@ -36,6 +36,17 @@ import Testing
         #expect(loaded.diagnostics.map(\.description) == ["a.yaml:" + expected])
     }
 
+    /// Texts that `String` takes hours to compare.
+    @Test(.timeLimit(.minutes(1)), arguments: [31, 100_000])
+    func marksInARow(count: Int) {
+        let marks = String(repeating: "\u{0316}", count: count)
+        let loaded = load("a\u{0301}: 1\na\(marks): 1\nnodes: {}\n")
+        #expect(
+            loaded.diagnostics.map(\.description) == [
+                "a.yaml:2:32: error: more than 30 combining marks stand on one character: remove them"
+            ])
+    }
+
     /// Each is small and means a lot, or costs a naive reader a lot.
     @Test(
         .timeLimit(.minutes(10)),

@@ -170,8 +170,8 @@ import Testing
 
     /// Defaults are those of the parser: a file that spells them out means the same.
     @Test func defaultsAreTheParsers() throws {
-        func defaults(_ schema: JSONValue) -> [String: JSONValue] {
-            var result: [String: JSONValue] = [:]
+        func defaults(_ schema: JSONValue) -> JSONObject {
+            var result: JSONObject = [:]
             for (key, value) in schema["properties"]?.object ?? [:] {
                 if let value = value["default"] { result[key] = value }
                 let below = defaults(value)

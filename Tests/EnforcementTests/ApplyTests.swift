@@ -1,6 +1,7 @@
 import Deployment
 import KernelFake
 import Ruleset
+import Synchronization
 import Testing
 
 @testable import Enforcement
@@ -10,7 +11,7 @@ import Testing
 
     @Test func anUnchangedConfigurationCommitsNothing() async throws {
         let bench = try await Bench.holding(1)
-        let report = await bench.reconciler.apply(configuration(1))
+        let report = await bench.reconciler.applied(configuration(1))
         #expect(report.outcome == .unchanged)
         #expect(report.generation == 1)
         #expect(report.changes == [])
@@ -24,15 +25,15 @@ import Testing
             $0.tables[Self.table]?.counters["conferencing.in.ssh"] = CounterValue(
                 packets: 7, bytes: 900)
         }
-        let report = await bench.reconciler.apply(configuration(2))
+        let report = await bench.reconciler.applied(configuration(2))
         #expect(report.outcome == .applied)
         #expect(report.generation == 2)
         #expect(report.changes.map(\.kind) == [.changed])
-        #expect(report.changes.map(\.node) == ["conf"])
+        #expect(report.changes.map(\.nodes) == [["conf"]])
         #expect(report.changes.map(\.row) == ["conferencing.in.ssh"])
         #expect(await bench.kernel.commits.count == 1)
         try await bench.expectInForce(2, 2)
-        let status = await bench.reconciler.status()
+        let status = await bench.reconciler.inspector.status()
         #expect(status.counters["conferencing.in.ssh"]?.packets == 7)
         #expect(status.generationOrigin == .command)
         #expect(try bench.storedNumbers() == [1, 2])
@@ -60,9 +61,9 @@ import Testing
         let bench = try Bench()
         await bench.reconciler.start(try Self.twoNodes(1, 2))
         await bench.kernel.forgetCommits()
-        let report = await bench.reconciler.apply(try Self.twoNodes(1, 3))
+        let report = await bench.reconciler.applied(try Self.twoNodes(1, 3))
         #expect(report.changes.map(\.kind) == [.changed])
-        #expect(report.changes.map(\.node) == ["conf-1"])
+        #expect(report.changes.map(\.nodes) == [["conf-1"]])
         #expect(report.changes.map(\.row) == ["conferencing.in.ssh"])
         let statements = await bench.kernel.commits.flatMap(\.statements).map(\.text)
         #expect(
@@ -76,14 +77,14 @@ import Testing
         let bench = try await Bench.holding(1)
         let before = await bench.kernel.state
         let record = try bench.directory.bytes(of: "standing.json")
-        let report = await bench.reconciler.apply(wrongConfiguration)
+        let report = await bench.reconciler.applied(wrongConfiguration)
         #expect(report.outcome == .rejected)
         #expect(report.generation == 1)
         #expect(await bench.kernel.state == before)
         #expect(await bench.kernel.commits == [])
         #expect(try bench.storedNumbers() == [1])
         #expect(try bench.directory.bytes(of: "standing.json") == record)
-        let status = await bench.reconciler.status()
+        let status = await bench.reconciler.inspector.status()
         #expect(status.state == .rejected)
         let place = status.diagnostics.first?.location
         #expect(place.map { "\($0.file):\($0.line):\($0.column)" } == "a.yaml:1:22")
@@ -110,17 +111,17 @@ import Testing
     ) async throws {
         let bench = try await Bench.holding(1)
         await bench.kernel.failCommits(fault)
-        let report = await bench.reconciler.apply(configuration(2))
+        let report = await bench.reconciler.applied(configuration(2))
         #expect(report.outcome == .failed)
         #expect(report.generation == 1)
         #expect(report.problem?.hasSuffix("; generation 1 is in force") == true)
         try await bench.expectInForce(1, 1, .degraded)
-        #expect(await bench.reconciler.status().problem == report.problem)
+        #expect(await bench.reconciler.inspector.status().problem == report.problem)
         #expect(try bench.storedNumbers() == [1])
         // The next good one heals.
         await bench.apply(2)
         try await bench.expectInForce(2, 2)
-        #expect(await bench.reconciler.status().problem == nil)
+        #expect(await bench.reconciler.inspector.status().problem == nil)
     }
 
     @Test(arguments: failures)
@@ -130,7 +131,7 @@ import Testing
         let bench = try Bench()
         await bench.kernel.failCommits(fault)
         await bench.reconciler.start(configuration(1))
-        let status = await bench.reconciler.status()
+        let status = await bench.reconciler.inspector.status()
         #expect(status.state == .degraded)
         #expect(status.generation == nil)
         #expect(status.problem?.hasSuffix("; nothing is enforced, as before") == true)
@@ -151,7 +152,7 @@ import Testing
     @Test func aVerificationThatFindsSomethingElseSaysWhat() async throws {
         let bench = try await Bench.holding(1)
         await bench.kernel.failCommits(.tamper { $0.tables[Self.table]?.sets = [:] })
-        let report = await bench.reconciler.apply(configuration(2))
+        let report = await bench.reconciler.applied(configuration(2))
         #expect(report.problem?.contains("verification failed") == true)
         #expect(report.problem?.contains("set peers.ssh_clients.v4 is missing") == true)
     }
@@ -168,7 +169,7 @@ import Testing
     ) async throws {
         let bench = try await Bench.holding(1)
         await bench.kernel.failObservations(faults)
-        let report = await bench.reconciler.apply(configuration(2))
+        let report = await bench.reconciler.applied(configuration(2))
         #expect(report.outcome == .failed)
         #expect(report.problem?.contains(words) == true)
         await bench.expectKernel(try generation(kernelVariant, kernelVariant).stamped)
@@ -176,7 +177,7 @@ import Testing
         // The next look brings it back, and nobody else is blamed.
         #expect(await bench.reconciler.repair(after: nil) == nil)
         try await bench.expectInForce(1, 1, .degraded)
-        #expect(await bench.reconciler.status().drift.count == 0)
+        #expect(await bench.reconciler.inspector.status().drift.count == 0)
         await bench.apply(2)
         try await bench.expectInForce(2, 2)
     }
@@ -184,7 +185,7 @@ import Testing
     @Test func whereGoingBackFailsTooTheNextCheckRepairs() async throws {
         let bench = try await Bench.holding(1)
         await bench.kernel.failCommits(.tamper { $0 = NfTables() }, .refuse, .refuse)
-        let report = await bench.reconciler.apply(configuration(2))
+        let report = await bench.reconciler.applied(configuration(2))
         #expect(report.problem?.contains("the previous state can't be restored") == true)
         #expect(await bench.state() == .degraded)
         #expect(await bench.reconciler.repair(after: nil) == .seconds(1))
@@ -198,13 +199,13 @@ import Testing
         let small = try SmallFileSystem(kibibytes: 512)
         let bench = try await Bench.holding(1, in: small.directory)
         try small.fill()
-        let report = await bench.reconciler.apply(configuration(2))
+        let report = await bench.reconciler.applied(configuration(2))
         #expect(report.outcome == .failed)
         #expect(report.problem?.contains("No space left on device") == true)
         #expect(report.problem?.hasSuffix("the kernel was not touched") == true)
         #expect(await bench.kernel.commits == [])
         try await bench.expectInForce(1, 1, .degraded)
-        #expect(try bench.directory.names("generations") == ["1.json"])
+        #expect(try bench.storedNumbers() == [1])
         try bench.directory.remove("filler")
         await bench.apply(2)
         try await bench.expectInForce(2, 2)
@@ -216,7 +217,7 @@ import Testing
         await bench.kernel.onCommit { moment in
             if case .before = moment { try small.fill() }
         }
-        let report = await bench.reconciler.apply(configuration(2))
+        let report = await bench.reconciler.applied(configuration(2))
         #expect(report.outcome == .failed)
         #expect(report.problem?.contains("No space left on device") == true)
         #expect(await bench.kernel.commits.count == 2)
@@ -233,12 +234,12 @@ import Testing
         let bench = try await Bench.holding(1, in: small.directory)
         await bench.kernel.failCommits(.refuse)
         await bench.kernel.onCommit { _ in try small.setReadOnly(true) }
-        _ = await bench.reconciler.apply(configuration(2))
+        _ = await bench.reconciler.applied(configuration(2))
         try small.setReadOnly(false)
         await bench.kernel.onCommit { _ in }
         #expect(try bench.storedNumbers() == [1, 2])
-        #expect(try await bench.reconciler.generations().map(\.number) == [1])
-        #expect(await bench.reconciler.rollback(to: 2).outcome == .failed)
+        #expect(try bench.reconciler.inspector.generations().map(\.number) == [1])
+        #expect(await bench.reconciler.rolledBack(to: 2).outcome == .failed)
         try await bench.expectInForce(1, 1, .degraded)
         await bench.apply(3)
         try await bench.expectInForce(2, 3)
@@ -255,19 +256,19 @@ import Testing
     @Test func aDryRunChangesNothing() async throws {
         let bench = try await Bench.holding(1)
         let before = await bench.kernel.state
-        let status = await bench.reconciler.status()
-        let report = await bench.reconciler.plan(configuration(2))
+        let status = await bench.reconciler.inspector.status()
+        let report = try await bench.reconciler.inspector.plan(configuration(2))
         #expect(report.outcome == .wouldApply)
         #expect(report.changes.map(\.kind) == [.changed])
         #expect(report.generation == 1)
-        #expect(await bench.reconciler.plan(configuration(1)).outcome == .unchanged)
-        #expect(await bench.reconciler.plan(wrongConfiguration).outcome == .rejected)
+        #expect(try await bench.reconciler.inspector.plan(configuration(1)).outcome == .unchanged)
+        #expect(try await bench.reconciler.inspector.plan(wrongConfiguration).outcome == .rejected)
         await bench.kernel.failObservations([true])
-        #expect(await bench.reconciler.plan(configuration(2)).outcome == .failed)
+        #expect(try await bench.reconciler.inspector.plan(configuration(2)).outcome == .failed)
         #expect(await bench.kernel.state == before)
         #expect(await bench.kernel.commits == [])
         #expect(await bench.kernel.checks.count == 2)
-        #expect(await bench.reconciler.status() == status)
+        #expect(await bench.reconciler.inspector.status() == status)
         #expect(try bench.storedNumbers() == [1])
         try await bench.expectInForce(1, 1)
     }
@@ -275,24 +276,29 @@ import Testing
     @Test func aKernelThatCannotBeReadIsADegradedStatus() async throws {
         let bench = try await Bench.holding(1)
         await bench.kernel.failObservations([true])
-        let status = await bench.reconciler.status()
+        let status = await bench.reconciler.inspector.status()
         #expect(status.state == .degraded)
         #expect(status.problem == "the listing fails as scripted")
         try await bench.expectInForce(1, 1)
     }
 
-    @Test func operationsMustNotOverlap() async throws {
-        let directory = try TemporaryDirectory()
-        let path = directory.path
-        await #expect(processExitsWith: .failure) { [path = path as String] in
-            let bench = try await Bench.holding(1, in: TemporaryDirectory(adopting: path))
-            await bench.kernel.onObserve { _ = await bench.reconciler.flush() }
-            _ = await bench.reconciler.apply(configuration(2))
+    /// One that is asked for while another is under way begins when that one has ended.
+    @Test func operationsWaitForEachOther() async throws {
+        let bench = try await Bench.holding(1)
+        let (began, beginning) = AsyncStream.makeStream(of: Void.self)
+        let flush = Mutex<Task<ApplyReport, Never>?>(nil)
+        await bench.kernel.onCommit { moment in
+            guard case .before = moment, flush.withLock({ $0 == nil }) else { return }
+            let task = Task { await bench.reconciler.flushed() }
+            flush.withLock { $0 = task }
+            beginning.yield()
         }
-        await #expect(processExitsWith: .success) {
-            let bench = try await Bench.holding(1)
-            _ = await bench.reconciler.flush()
-            _ = await bench.reconciler.apply(configuration(2))
-        }
+        let applied = await bench.reconciler.applied(configuration(2))
+        #expect(applied.outcome == .applied)
+        #expect(applied.generation == 2)
+        for await _ in began.prefix(1) {}
+        #expect(await flush.withLock { $0 }?.value.outcome == .applied)
+        #expect(await bench.state() == .flushed)
+        await bench.expectKernel(Ruleset(tables: []))
     }
 }

@@ -32,7 +32,7 @@ import Testing
         for features in [", features: {ssh: true}", ""] {
             let before = await bench.kernel.commits.count
             let old = await bench.kernel.state
-            let report = await bench.reconciler.apply(
+            let report = await bench.reconciler.applied(
                 Self.configuration(features))
             #expect(report.outcome == .applied)
             let commits = await bench.kernel.commits.dropFirst(before)
@@ -58,7 +58,7 @@ import Testing
             """)
         for configuration in [joined, Self.configuration("")] {
             let before = await bench.kernel.commits.count
-            _ = await bench.reconciler.apply(configuration)
+            _ = await bench.reconciler.applied(configuration)
             #expect(await bench.kernel.commits.count == before + 1)
         }
     }

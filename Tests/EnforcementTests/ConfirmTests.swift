@@ -15,7 +15,7 @@ import Testing
     /// Generation 1 for good, generation 2 for a minute.
     static func pending(_ directory: TemporaryDirectory? = nil) async throws -> Bench {
         let bench = try await Bench.holding(1, in: directory)
-        let report = await bench.reconciler.apply(configuration(2), minute)
+        let report = await bench.reconciler.applied(configuration(2), minute)
         #expect(report.outcome == .applied)
         return bench
     }
@@ -24,7 +24,7 @@ import Testing
         _ bench: Bench, _ number: Int, _ variant: Int, fallback: Int?, seconds: Int
     ) async throws {
         try await bench.expectInForce(number, variant, .pendingConfirmation)
-        let status = await bench.reconciler.status()
+        let status = await bench.reconciler.inspector.status()
         #expect(status.confirmedGeneration == fallback)
         #expect(status.pending?.fallback == fallback)
         #expect(status.pending?.secondsLeft == seconds)
@@ -33,7 +33,7 @@ import Testing
 
     func expectReverted(_ bench: Bench, to number: Int, _ variant: Int) async throws {
         try await bench.expectInForce(number, variant, .reverted)
-        let status = await bench.reconciler.status()
+        let status = await bench.reconciler.inspector.status()
         #expect(status.pending == nil)
         #expect(status.hold?.reason == .unconfirmed)
         #expect(
@@ -47,13 +47,13 @@ import Testing
         bench.clock.advance(by: .seconds(59))
         await bench.reconciler.keepDeadlines()
         try await expectPending(bench, 2, 2, fallback: 1, seconds: 1)
-        let report = await bench.reconciler.confirm()
+        let report = await bench.reconciler.confirmed()
         #expect(report.outcome == .applied)
         #expect(report.generation == 2)
         bench.clock.advance(by: .seconds(600))
         await bench.reconciler.keepDeadlines()
         try await bench.expectInForce(2, 2)
-        #expect(await bench.reconciler.confirm().outcome == .unchanged)
+        #expect(await bench.reconciler.confirmed().outcome == .unchanged)
         let store = GenerationStore(directory: bench.directory.path)
         #expect(try !store.generation(2).isProvisional)
     }
@@ -78,7 +78,7 @@ import Testing
         let bench = try await Self.pending()
         bench.clock.advance(by: .seconds(60))
         await bench.reconciler.keepDeadlines()
-        #expect(await bench.reconciler.apply(configuration(2)).outcome == .applied)
+        #expect(await bench.reconciler.applied(configuration(2)).outcome == .applied)
         try await bench.expectInForce(3, 2)
     }
 
@@ -155,7 +155,7 @@ import Testing
         bench.clock.advance(by: .seconds(60))
         await bench.kernel.failCommits(fault)
         await bench.reconciler.keepDeadlines()
-        let status = await bench.reconciler.status()
+        let status = await bench.reconciler.inspector.status()
         #expect(status.state == .degraded)
         #expect(status.problem?.contains("can't be taken back") == true)
         #expect(await bench.reconciler.timeToNextDeadline.map { $0 <= .zero } == true)
@@ -173,7 +173,7 @@ import Testing
         try small.fill()
         bench.clock.advance(by: .seconds(60))
         await bench.reconciler.keepDeadlines()
-        let status = await bench.reconciler.status()
+        let status = await bench.reconciler.inspector.status()
         #expect(status.state == .degraded)
         #expect(status.generation == 1)
         #expect(status.problem?.contains("No space left") == true)
@@ -191,20 +191,20 @@ import Testing
         let small = try SmallFileSystem(kibibytes: 512)
         let bench = try await Self.pending(small.directory)
         try small.fill()
-        let report = await bench.reconciler.confirm()
+        let report = await bench.reconciler.confirmed()
         #expect(report.outcome == .failed)
         #expect(report.problem?.contains("No space left") == true)
         #expect(await bench.state() == .degraded)
         try bench.directory.remove("filler")
         await bench.reconciler.secure()
         try await expectPending(bench, 2, 2, fallback: 1, seconds: 60)
-        #expect(await bench.reconciler.confirm().outcome == .applied)
+        #expect(await bench.reconciler.confirmed().outcome == .applied)
         try await bench.expectInForce(2, 2)
     }
 
     @Test func aDamagedFallbackIsReplacedByAnOlderOne() async throws {
         let bench = try await Bench.holding(1, 2)
-        _ = await bench.reconciler.apply(configuration(3), Self.minute)
+        _ = await bench.reconciler.applied(configuration(3), Self.minute)
         try bench.directory.write([0], to: "generations/2.json")
         bench.clock.advance(by: .seconds(60))
         await bench.reconciler.keepDeadlines()
@@ -216,7 +216,7 @@ import Testing
         try bench.directory.write([0], to: "generations/1.json")
         bench.clock.advance(by: .seconds(60))
         await bench.reconciler.keepDeadlines()
-        let status = await bench.reconciler.status()
+        let status = await bench.reconciler.inspector.status()
         #expect(status.state == .degraded)
         #expect(status.problem?.contains("no confirmed generation can be read") == true)
         await bench.expectKernel(try generation(2, 2).stamped)
@@ -228,25 +228,26 @@ import Testing
         try bench.directory.write([0], to: "standing.json")
         let next = try bench.restarted()
         await next.reconciler.start(wrongConfiguration)
-        #expect(await next.reconciler.status().generation == 1)
+        #expect(await next.reconciler.inspector.status().generation == 1)
         await next.expectKernel(try generation(1, 1).stamped)
     }
 
     @Test func aDamagedPendingGenerationIsTakenBack() async throws {
         let bench = try await Bench.holding(1, 2, 3)
-        _ = await bench.reconciler.rollback(to: 1)
-        _ = await bench.reconciler.apply(configuration(4), Self.minute)
+        _ = await bench.reconciler.rolledBack(to: 1)
+        _ = await bench.reconciler.applied(configuration(4), Self.minute)
         try bench.directory.write([0], to: "generations/4.json")
         let next = try bench.restarted()
         await next.reconciler.start(configuration(4))
-        #expect(await next.reconciler.status().generation == 1, "what it would fall back to")
+        #expect(
+            await next.reconciler.inspector.status().generation == 1, "what it would fall back to")
         await next.expectKernel(try generation(1, 1).stamped)
     }
 
     @Test func theFallbackIsNeverPruned() async throws {
         let bench = try await Self.pending()
         for variant in 3...(GenerationStore.kept + 10) {
-            _ = await bench.reconciler.apply(configuration(variant), Self.minute)
+            _ = await bench.reconciler.applied(configuration(variant), Self.minute)
         }
         #expect(try bench.storedNumbers().first == 1)
         bench.clock.advance(by: .seconds(60))
@@ -259,7 +260,7 @@ import Testing
     @Test func theFirstConfirmedGenerationComesBackHoweverManyFollow() async throws {
         let bench = try await Self.pending()
         bench.clock.advance(by: .seconds(30))
-        _ = await bench.reconciler.apply(configuration(3), Request(confirm: .seconds(90)))
+        _ = await bench.reconciler.applied(configuration(3), Request(confirm: .seconds(90)))
         try await expectPending(bench, 3, 3, fallback: 1, seconds: 90)
         bench.clock.advance(by: .seconds(90))
         await bench.reconciler.keepDeadlines()
@@ -269,7 +270,7 @@ import Testing
     @Test func applyWithoutATimeConfirms() async throws {
         for variant in [2, 3] {
             let bench = try await Self.pending()
-            _ = await bench.reconciler.apply(configuration(variant))
+            _ = await bench.reconciler.applied(configuration(variant))
             bench.clock.advance(by: .seconds(60))
             await bench.reconciler.keepDeadlines()
             try await bench.expectInForce(variant, variant)
@@ -279,7 +280,7 @@ import Testing
     @Test func applyWithATimeBeginsTheWaitAnew() async throws {
         let bench = try await Self.pending()
         bench.clock.advance(by: .seconds(59))
-        #expect(await bench.reconciler.apply(configuration(2), Self.minute).outcome == .unchanged)
+        #expect(await bench.reconciler.applied(configuration(2), Self.minute).outcome == .unchanged)
         try await expectPending(bench, 2, 2, fallback: 1, seconds: 60)
     }
 
@@ -302,9 +303,9 @@ import Testing
 
     @Test func rollbackTakesBackAtOnce() async throws {
         let bench = try await Bench.holding(1, 2, 3)
-        _ = await bench.reconciler.rollback(to: 1)
-        _ = await bench.reconciler.apply(configuration(4), Self.minute)
-        let report = await bench.reconciler.rollback(to: nil)
+        _ = await bench.reconciler.rolledBack(to: 1)
+        _ = await bench.reconciler.applied(configuration(4), Self.minute)
+        let report = await bench.reconciler.rolledBack(to: nil)
         #expect(report.generation == 1, "not 3, which was rolled back from")
         try await bench.expectInForce(1, 1, .pinned)
         #expect(await bench.reconciler.timeToNextDeadline == nil)
@@ -312,7 +313,7 @@ import Testing
 
     @Test func flushEndsTheWait() async throws {
         let bench = try await Self.pending()
-        _ = await bench.reconciler.flush()
+        _ = await bench.reconciler.flushed()
         bench.clock.advance(by: .seconds(60))
         await bench.reconciler.keepDeadlines()
         #expect(await bench.state() == .flushed)
@@ -322,15 +323,15 @@ import Testing
     @Test func theFirstGenerationIsTakenBackToNothing() async throws {
         let bench = try Bench()
         await bench.reconciler.start(emptyConfiguration)
-        _ = await bench.reconciler.apply(configuration(1), Self.minute)
+        _ = await bench.reconciler.applied(configuration(1), Self.minute)
         try await expectPending(bench, 1, 1, fallback: nil, seconds: 60)
         bench.clock.advance(by: .seconds(60))
         let next = try bench.restarted()
         await next.reconciler.start(configuration(1))
         #expect(await next.state() == .reverted)
-        #expect(await next.reconciler.status().generation == nil)
+        #expect(await next.reconciler.inspector.status().generation == nil)
         #expect(await bench.kernel.state == NfTables())
-        #expect(await next.reconciler.apply(configuration(1)).outcome == .applied)
+        #expect(await next.reconciler.applied(configuration(1)).outcome == .applied)
         #expect(await next.state() == .inSync)
     }
 
@@ -356,7 +357,7 @@ import Testing
         try await expectReverted(bench, to: 1, 1)
 
         // What an administrator types does not.
-        #expect(await bench.reconciler.apply(next).outcome == .applied)
+        #expect(await bench.reconciler.applied(next).outcome == .applied)
         try await bench.expectInForce(3, 2)
         // What changed while nobody ran does.
         let restarted = try bench.restarted()
@@ -370,7 +371,7 @@ import Testing
 
     @Test func probesThatConnectLetItStay() async throws {
         let bench = try await Bench.holding(1)
-        #expect(await bench.reconciler.apply(Self.guarded(2, Self.probes)).outcome == .applied)
+        #expect(await bench.reconciler.applied(Self.guarded(2, Self.probes)).outcome == .applied)
         #expect(bench.prober.asked.map { $0.map(\.port) } == [[443, 444]])
         try await bench.expectInForce(2, 2)
     }
@@ -378,14 +379,14 @@ import Testing
     @Test func aProbeThatDoesNotConnectTakesItBackAndHoldsIt() async throws {
         let bench = try await Bench.holding(1)
         bench.prober.fail([444])
-        let report = await bench.reconciler.apply(Self.guarded(2, Self.probes))
+        let report = await bench.reconciler.applied(Self.guarded(2, Self.probes))
         #expect(report.outcome == .failed)
         #expect(
             report.problem
                 == "probe tcp://10.0.0.21:444 did not connect: as scripted; generation 1 is in force"
         )
         try await bench.expectInForce(1, 1, .reverted)
-        #expect(await bench.reconciler.status().hold?.reason == .probe)
+        #expect(await bench.reconciler.inspector.status().hold?.reason == .probe)
         // Not tried again and again: each time would cut traffic.
         #expect(await bench.reconciler.hasFailedApply == false)
         await bench.reconciler.configurationChanged(
@@ -395,14 +396,14 @@ import Testing
         await next.reconciler.start(Self.guarded(2, Self.probes))
         try await next.expectInForce(1, 1, .reverted)
         // But when it is said.
-        #expect(await next.reconciler.apply(Self.guarded(2, Self.probes)).outcome == .applied)
+        #expect(await next.reconciler.applied(Self.guarded(2, Self.probes)).outcome == .applied)
         try await next.expectInForce(2, 2)
     }
 
     @Test func aForcedApplyTriesNoProbe() async throws {
         let bench = try await Bench.holding(1)
         bench.prober.fail([443, 444])
-        let report = await bench.reconciler.apply(
+        let report = await bench.reconciler.applied(
             Self.guarded(2, Self.probes), Request(isForced: true))
         #expect(report.outcome == .applied)
         #expect(bench.prober.asked == [])
@@ -411,7 +412,7 @@ import Testing
     @Test func aFailedProbeConfirmsNothing() async throws {
         let bench = try await Self.pending()
         bench.prober.fail([443])
-        #expect(await bench.reconciler.apply(Self.guarded(3, Self.probes)).outcome == .failed)
+        #expect(await bench.reconciler.applied(Self.guarded(3, Self.probes)).outcome == .failed)
         try await bench.expectInForce(2, 2, .pendingConfirmation)
         bench.clock.advance(by: .seconds(60))
         await bench.reconciler.keepDeadlines()

@@ -91,7 +91,7 @@ import Testing
         #expect(await bench.reconciler.repair(after: Self.writer) == nil)
         #expect(await bench.kernel.commits.count == 1)
         try await bench.expectInForce(1, 1)
-        let drift = await bench.reconciler.status().drift
+        let drift = await bench.reconciler.inspector.status().drift
         #expect(drift.count == 1)
         #expect(drift.last?.process == Self.writer.process)
         #expect(drift.last?.pid == 77)
@@ -109,7 +109,7 @@ import Testing
         #expect(await bench.reconciler.repair(after: Self.writer) == nil)
         #expect(await bench.kernel.state == before)
         #expect(await bench.kernel.commits == [])
-        let drift = await bench.reconciler.status().drift
+        let drift = await bench.reconciler.inspector.status().drift
         #expect(drift == StatusReport.Drift(count: 0, last: nil))
     }
 
@@ -117,7 +117,7 @@ import Testing
         let bench = try await Bench.holding(1)
         await bench.kernel.tamper { $0 = NfTables() }
         #expect(await bench.reconciler.repair(after: nil) == nil)
-        let drift = await bench.reconciler.status().drift
+        let drift = await bench.reconciler.inspector.status().drift
         #expect(drift.count == 1)
         #expect(drift.last?.process == "unknown")
         #expect(drift.last?.pid == nil)
@@ -136,7 +136,7 @@ import Testing
         }
         #expect(await bench.reconciler.repair(after: Self.writer) == nil)
         try await bench.expectInForce(1, 1)
-        #expect(await bench.reconciler.status().drift.count == 6)
+        #expect(await bench.reconciler.inspector.status().drift.count == 6)
         #expect(await bench.kernel.commits.allSatisfy { !$0.makesTables })
     }
 
@@ -170,7 +170,7 @@ import Testing
         for seconds in [1, 2, 4, 8, 16, 30, 30] {
             #expect(await bench.reconciler.repair(after: writer) == .seconds(seconds))
             writer = nil
-            let status = await bench.reconciler.status()
+            let status = await bench.reconciler.inspector.status()
             #expect(status.state == .degraded)
             #expect(status.problem == "the commit fails as scripted")
             #expect(status.drift.count == 1)
@@ -181,7 +181,7 @@ import Testing
         try await bench.expectInForce(1, 1)
         await bench.kernel.tamper { $0 = NfTables() }
         #expect(await bench.reconciler.repair(after: nil) == nil)
-        #expect(await bench.reconciler.status().drift.count == 2)
+        #expect(await bench.reconciler.inspector.status().drift.count == 2)
     }
 
     @Test func aKernelThatCannotBeReadIsLookedAtAgain() async throws {
@@ -191,7 +191,7 @@ import Testing
         #expect(await bench.reconciler.repair(after: nil) == .seconds(2))
         #expect(await bench.reconciler.repair(after: nil) == nil)
         try await bench.expectInForce(1, 1)
-        #expect(await bench.reconciler.status().drift.count == 0)
+        #expect(await bench.reconciler.inspector.status().drift.count == 0)
     }
 
     @Test func aFightBacksOffAndSaysWithWhom() async throws {
@@ -203,7 +203,7 @@ import Testing
         await bench.kernel.tamper { $0 = NfTables() }
         let delay = try #require(await bench.reconciler.repair(after: Self.writer))
         #expect(delay == RepairPace.window + .seconds(1))
-        var status = await bench.reconciler.status()
+        var status = await bench.reconciler.inspector.status()
         #expect(status.state == .degraded)
         #expect(status.problem?.contains("nft -f site.nft keeps changing our tables") == true)
         #expect(status.drift.count == RepairPace.burst + 1)
@@ -211,7 +211,7 @@ import Testing
         // Looking too early changes nothing.
         bench.clock.advance(by: .seconds(3))
         #expect(await bench.reconciler.repair(after: nil) == delay - .seconds(3))
-        status = await bench.reconciler.status()
+        status = await bench.reconciler.inspector.status()
         #expect(status.problem?.contains("nft -f site.nft keeps changing our tables") == true)
         #expect(status.drift.count == RepairPace.burst + 1)
         #expect(await bench.kernel.commits.count == RepairPace.burst)

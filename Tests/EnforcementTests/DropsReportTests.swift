@@ -163,7 +163,7 @@ import Testing
     ) async throws -> CountersReport {
         let generation = try inForce(text)
         let bench = try Bench()
-        var status = await bench.reconciler.status()
+        var status = await bench.reconciler.inspector.status()
         status.counters = values
         status.nodes = generation.nodes.map { .init(node: $0, dropped: .init(packets: 2)) }
         return CountersReport(status, of: generation, node: node)
@@ -206,7 +206,7 @@ import Testing
 
     @Test func nothingInForceCountsNothing() async throws {
         let bench = try Bench()
-        let report = CountersReport(await bench.reconciler.status(), of: nil)
+        let report = CountersReport(await bench.reconciler.inspector.status(), of: nil)
         #expect(report.generation == nil && report.counters.isEmpty && report.nodes.isEmpty)
     }
 }

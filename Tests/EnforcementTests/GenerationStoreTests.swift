@@ -32,6 +32,35 @@ import Testing
         #expect(throws: StoreError.self) { try store.generation(3) }
     }
 
+    @Test func aSummaryTellsWhatTheGenerationDoes() throws {
+        let stored = try generation(3)
+        try store.stage(stored)
+        let summary = GenerationSummary(stored)
+        #expect(try store.summary(3) == summary)
+        #expect(try store.numbers() == [3])
+        // A list reads no more than that.
+        let file = "generations/3.json"
+        let bytes = try directory.bytes(of: file)
+        try directory.write([], to: file)
+        #expect(try store.summary(3) == summary)
+        // Where it is damaged, of another generation or missing, as an earlier version left it.
+        try directory.write(bytes, to: file)
+        for damage in [[], Array("sha256 0\n{}".utf8)] {
+            try directory.write(damage, to: "generations/3.summary.json")
+            #expect(try store.summary(3) == summary)
+        }
+        try store.stage(try generation(4))
+        try directory.write(
+            directory.bytes(of: "generations/4.summary.json"), to: "generations/3.summary.json")
+        #expect(try store.summary(3) == summary)
+        try directory.remove("generations/3.summary.json")
+        #expect(try store.summary(3) == summary)
+        try store.remove(3)
+        try store.remove(4)
+        #expect(try directory.names("generations") == [])
+        #expect(throws: StoreError.self) { try store.summary(3) }
+    }
+
     @Test func otherFilesAreNoGenerations() throws {
         for number in [10, 9, 100] { try store.write(try generation(number)) }
         for name in ["x.json", "07.json", "+7.json", "-1.json", "0.json", "9.json.bak", "8"] {

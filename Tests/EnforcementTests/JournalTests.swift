@@ -81,15 +81,15 @@ struct JournalTests {
         #expect(present.generation == 1)
 
         await bench.apply(2)
-        _ = await bench.reconciler.apply(wrongConfiguration)
-        _ = await bench.reconciler.apply(configuration(2))
-        _ = await bench.reconciler.rollback(to: nil)
+        _ = await bench.reconciler.applied(wrongConfiguration)
+        _ = await bench.reconciler.applied(configuration(2))
+        _ = await bench.reconciler.rolledBack(to: nil)
         await bench.kernel.tamper { $0.tables = [:] }
         _ = await bench.reconciler.repair(
             after: .init(process: "nft flush ruleset", name: "nft", pid: 42))
         await bench.kernel.failCommits(.refuse)
-        _ = await bench.reconciler.apply(configuration(3))
-        _ = await bench.reconciler.flush()
+        _ = await bench.reconciler.applied(configuration(3))
+        _ = await bench.reconciler.flushed()
         await bench.kernel.setForeign([
             ForeignChain(
                 .inet, "firewalld", "filter_INPUT", at: .init(.input, priority: 10),
@@ -128,9 +128,9 @@ struct JournalTests {
     func confirmation() async throws {
         let bench = try await Bench.holding(1)
         let (_, following) = await bench.reconciler.events()
-        _ = await bench.reconciler.apply(configuration(2), .init(confirm: .seconds(60)))
-        _ = await bench.reconciler.confirm()
-        _ = await bench.reconciler.apply(configuration(3), .init(confirm: .seconds(60)))
+        _ = await bench.reconciler.applied(configuration(2), .init(confirm: .seconds(60)))
+        _ = await bench.reconciler.confirmed()
+        _ = await bench.reconciler.applied(configuration(3), .init(confirm: .seconds(60)))
         bench.clock.advance(by: .seconds(61))
         await bench.reconciler.keepDeadlines()
         bench.journal.close()

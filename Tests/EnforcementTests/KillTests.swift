@@ -51,8 +51,8 @@ import Testing
         }
         switch operation {
         case .firstApply, .apply: await bench.apply(3)
-        case .rollback: _ = await bench.reconciler.rollback(to: 1)
-        case .flush: _ = await bench.reconciler.flush()
+        case .rollback: _ = await bench.reconciler.rolledBack(to: 1)
+        case .flush: _ = await bench.reconciler.flushed()
         }
         collected.add(
             Remains(directory: try bench.directory.copy(), state: await bench.kernel.state))
@@ -73,15 +73,15 @@ import Testing
             try remains.directory.write([0x73], to: "generations/.9.json.1.1.tmp")
             let bench = try Bench(remains.directory, kernel: FakeKernel(remains.state))
             await bench.reconciler.start(compilation)
-            let status = await bench.reconciler.status()
+            let status = await bench.reconciler.inspector.status()
             let rules = await bench.reconciler.generationInForce?.stamped
             await bench.expectKernel(rules ?? Ruleset(tables: []))
             #expect(status.problem == nil)
             #expect(status.drift.count == 0)
             #expect(status.state != .degraded)
 
-            let held = try await bench.reconciler.generations().first {
-                $0.number == status.generation
+            let held = try status.generation.map {
+                try GenerationStore(directory: bench.directory.path).generation($0)
             }
             let configured = compilation.target?.ruleset
             let possible: [Ruleset?] = try operation.variants.map { variant in
@@ -93,9 +93,9 @@ import Testing
             // It works on: the next configuration comes into force.
             await bench.apply(8)
             #expect(await bench.state() == .inSync)
-            let numbers = try await bench.reconciler.generations().map(\.number)
+            let numbers = try bench.reconciler.inspector.generations().map(\.number)
             #expect(Set(numbers).count == numbers.count)
-            #expect(await bench.reconciler.status().generation == numbers.last)
+            #expect(await bench.reconciler.inspector.status().generation == numbers.last)
         }
     }
 
@@ -117,10 +117,10 @@ import Testing
         let bench = try Bench(killed.directory, kernel: FakeKernel(killed.state))
         await bench.reconciler.start(configuration(2))
         #expect(try bench.storedNumbers() == [1, 2, 3])
-        #expect(try await bench.reconciler.generations().map(\.number) == [1, 2])
+        #expect(try bench.reconciler.inspector.generations().map(\.number) == [1, 2])
         await bench.apply(5)
         try await bench.expectInForce(3, 5)
-        #expect(await bench.reconciler.rollback(to: nil).generation == 2)
+        #expect(await bench.reconciler.rolledBack(to: nil).generation == 2)
     }
 
     private final class Collected: Sendable {

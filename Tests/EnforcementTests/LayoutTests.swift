@@ -144,7 +144,7 @@ import Testing
         let commits = await bench.kernel.commits
         #expect(commits.count == layout.steps)
         #expect(!commits.contains { $0.text.contains("delete table") })
-        let status = await bench.reconciler.status()
+        let status = await bench.reconciler.inspector.status()
         #expect(status.counters["drop.in"]?.packets == 7)
         #expect(status.countersSince == nil)
         #expect(status.drift.count == 0)
@@ -181,7 +181,7 @@ import Testing
             let further = await Steps(of: bench)
             await bench.reconciler.start(variant.map { configuration($0) } ?? wrongConfiguration)
             try await bench.expectInForce(2, 2, variant == nil ? .rejected : .inSync)
-            #expect(await bench.reconciler.status().drift.count == 0)
+            #expect(await bench.reconciler.inspector.status().drift.count == 0)
             further.expectHitless()
         }
     }
@@ -196,7 +196,7 @@ import Testing
         faults.append(isApplied ? .refuseButApply : .refuse)
         await bench.kernel.failCommits(faults)
         let steps = await Steps(of: bench)
-        let report = await bench.reconciler.apply(configuration(3))
+        let report = await bench.reconciler.applied(configuration(3))
         if isApplied {
             #expect(report.outcome == .applied)
             try await bench.expectInForce(2, 3)
@@ -224,7 +224,7 @@ import Testing
         let next = try Bench(kernel: bench.kernel)
         await next.kernel.failCommits([nil, .refuse])
         await next.reconciler.start(configuration(2))
-        let status = await next.reconciler.status()
+        let status = await next.reconciler.inspector.status()
         #expect(status.state == .degraded)
         #expect(status.problem?.hasSuffix("; what the kernel held before is in force") == true)
         #expect(await next.kernel.state == before)
@@ -248,11 +248,11 @@ import Testing
         bench.clock.advance(by: .seconds(60))
         await bench.kernel.failCommits([nil, fault])
         let steps = await Steps(of: bench)
-        let report = await bench.reconciler.apply(renamed)
+        let report = await bench.reconciler.applied(renamed)
         #expect(report.outcome == (fault == nil ? .applied : .failed))
         let tables = await bench.kernel.state.tables.keys.sorted()
         #expect(tables == [fault == nil ? "pexip_fw_renamed" : Self.table])
-        let since = await bench.reconciler.status().countersSince
+        let since = await bench.reconciler.inspector.status().countersSince
         #expect((since == bench.clock.now) == (fault == nil))
         steps.expectHitless()
         // Whoever comes after a kill knows both tables.
@@ -279,6 +279,6 @@ import Testing
         #expect(await bench.reconciler.repair(after: DriftTests.writer) == nil)
         #expect(await bench.kernel.commits.count == 1)
         try await bench.expectInForce(1, 1)
-        #expect(await bench.reconciler.status().counters["drop.in"]?.packets == 7)
+        #expect(await bench.reconciler.inspector.status().counters["drop.in"]?.packets == 7)
     }
 }

@@ -12,7 +12,7 @@ import Testing
     private struct Told {
         let families: [MetricFamily]
 
-        init(_ bench: Bench) async { families = await bench.reconciler.metrics() }
+        init(_ bench: Bench) async { families = await bench.reconciler.inspector.metrics() }
 
         func metrics(_ name: String) throws -> [Metric] {
             try #require(families.first { $0.name == name }, "\(name)").metrics
@@ -84,7 +84,7 @@ import Testing
         await bench.reconciler.configurationChanged(wrongConfiguration, origin: .directory)
         await bench.kernel.failCommits(.refuse)
         await bench.reconciler.configurationChanged(configuration(4), origin: .directory)
-        _ = await bench.reconciler.plan(configuration(5))
+        _ = try await bench.reconciler.inspector.plan(configuration(5))
         let told = await Told(bench)
         for (outcome, count) in [
             ("applied", 3.0), ("unchanged", 1), ("rejected", 1), ("failed", 1), ("refused", 0),
@@ -97,8 +97,8 @@ import Testing
 
     @Test func whatIsTakenBackIsCountedByItsReason() async throws {
         let bench = try await Bench.holding(1, 2)
-        _ = await bench.reconciler.rollback(to: nil)
-        _ = await bench.reconciler.apply(
+        _ = await bench.reconciler.rolledBack(to: nil)
+        _ = await bench.reconciler.applied(
             configuration(3), Reconciler.ApplyRequest(confirm: .seconds(60)))
         let deadline = try await Told(bench).value(
             "pexip_fw_confirmation_deadline_timestamp_seconds")
@@ -112,7 +112,7 @@ import Testing
             guard: {probes: ["tcp://10.0.0.10:443"]}
             """)
         await bench.reconciler.configurationChanged(probing, origin: .directory)
-        _ = await bench.reconciler.flush()
+        _ = await bench.reconciler.flushed()
         let told = await Told(bench)
         for reason in ["rollback", "unconfirmed", "probe", "flush"] {
             #expect(try told.value("pexip_fw_rollbacks", ["reason": reason]) == 1, "\(reason)")
@@ -187,7 +187,7 @@ import Testing
         #expect(try told.value("pexip_fw_drift", ["process": "tool-15"]) == 1)
         #expect(try told.value("pexip_fw_drift", ["process": "other"]) == 26)
         let total = try told.metrics("pexip_fw_drift").reduce(0) { $0 + ($1.value ?? 0) }
-        #expect(total == Double(await bench.reconciler.status().drift.count))
+        #expect(total == Double(await bench.reconciler.inspector.status().drift.count))
     }
 
     @Test func countersAreToldByRowDirectionAndNode() async throws {
@@ -271,10 +271,10 @@ import Testing
     @Test func aFileThatCannotBeWrittenIsAWarningAndNoState() async throws {
         let bench = try await Bench.holding(1)
         await bench.reconciler.noteMetricsFile(problem: "metrics can't be written")
-        var status = await bench.reconciler.status()
+        var status = await bench.reconciler.inspector.status()
         #expect((status.state, status.warnings) == (.inSync, ["metrics can't be written"]))
         await bench.reconciler.noteMetricsFile(problem: nil)
-        status = await bench.reconciler.status()
+        status = await bench.reconciler.inspector.status()
         #expect(status.warnings == [])
     }
 }

@@ -57,8 +57,9 @@ import Testing
         _ notes: [Noted], configuration: String = local, enforcing names: [String] = ["a"],
         query: MeshQuery = MeshQuery(), route: RouteFinder = { _ in "eth0" }
     ) throws -> MeshReport {
+        let generation = generation(configuration, enforcing: names)
         let facts = MeshFacts(
-            generation: generation(configuration, enforcing: names), tables: tables(notes),
+            generation: generation, deployment: generation.deployment, tables: tables(notes),
             notedSince: nil, now: now)
         return try MeshSurvey(facts, route: route).report(query)
     }
@@ -126,8 +127,9 @@ import Testing
 
     @Test func theFamilyThatIsSpokenIsTold() throws {
         let notes: [Noted] = [(.esp, Self.a6, Self.b6, 1), (.esp, Self.b6, Self.a6, 1)]
+        let generation = Self.generation(Self.local, enforcing: ["b"])
         let facts = MeshFacts(
-            generation: Self.generation(Self.local, enforcing: ["b"]),
+            generation: generation, deployment: generation.deployment,
             tables: Self.tables(
                 [],
                 more: [
@@ -198,6 +200,36 @@ import Testing
         #expect(one.pairs.map(\.second) == ["n999", "n999"])
     }
 
+    /// There are fifty million pairs of them.
+    @Test(.timeLimit(.minutes(1))) func tenThousandNodes() throws {
+        let nodes = (0..<10_000).map { index in
+            Node(
+                name: "n\(index)", role: .conferencing,
+                addresses: [IPAddress(family: .ipv4, value: 0x0a01_0000 + UInt128(index))])
+        }
+        let deployment = Deployment(placement: .gateway, nodes: nodes)
+        let generation = Self.generation("", enforcing: nodes.map(\.name))
+        let first = nodes[0].addresses[0]
+        let facts = MeshFacts(
+            generation: generation, deployment: .success(deployment),
+            tables: Self.tables([
+                (.esp, first, nodes[1].addresses[0], 1), (.esp, nodes[1].addresses[0], first, 1),
+                (.strayESP, first, Self.stranger, 1),
+            ]), notedSince: nil, now: Self.now)
+        let survey = try MeshSurvey(facts) { $0.value & 1 == 0 ? "eth0" : "eth1" }
+        let report = try survey.report(MeshQuery())
+        #expect(
+            report.counts == [
+                "up": 1, "silent": 25_000_000 - 1, "elsewhere": 2 * (5_000 * 4_999 / 2),
+            ])
+        #expect(report.pairs.count == MeshQuery.shownPairs)
+        #expect(report.pairs.allSatisfy { $0.state == .silent })
+        let all = try survey.report(MeshQuery(all: true))
+        #expect(all.pairs.count == MeshQuery.mostPairs)
+        let one = try survey.report(MeshQuery(node: "n1"))
+        #expect(one.counts == ["up": 1, "silent": 4_999, "elsewhere": 4_999])
+    }
+
     /// Management Nodes have no rows for each other.
     @Test func pairsAreThoseThatRowsLeadBetween() throws {
         let configuration = """
@@ -214,8 +246,9 @@ import Testing
     }
 
     @Test func whatCannotBeTold() {
+        let generation = Self.generation(Self.local, enforcing: ["a"])
         let facts = MeshFacts(
-            generation: Self.generation(Self.local, enforcing: ["a"]),
+            generation: generation, deployment: generation.deployment,
             tables: [ObservedTable(name: "pexip_fw_x")], notedSince: nil, now: Self.now)
         #expect(throws: MeshProblem.self) { try MeshSurvey(facts) { _ in nil } }
         #expect(throws: MeshProblem.self) {

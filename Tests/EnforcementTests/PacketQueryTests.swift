@@ -193,6 +193,15 @@ import Testing
             "esp", "::ffff:10.0.0.21",
             "::ffff:10.0.0.21 has an IPv4-mapped address, which no packet has: write 10.0.0.21"
         ),
+        (
+            String(repeating: "\u{1f1e6}", count: 260_000), "10.0.0.21",
+            "the protocol has more than 64 characters"
+        ),
+        (
+            "tcp", String(repeating: "\u{1f1e6}", count: 260_000),
+            "the destination has more than 64 characters"
+        ),
+        ("tcp", "\u{1f1e6}:\u{1f1e6}", "\u{1f1e6}:\u{1f1e6} is no address"),
     ])
     func questionsWithoutAnAnswer(_ ipProtocol: String, _ to: String, _ problem: String) throws {
         let target = try #require(compile(Self.node).target)

@@ -35,7 +35,7 @@ import Testing
 
     @Test func aPinnedOneToo() async throws {
         let bench = try await Bench.holding(1, 2)
-        _ = await bench.reconciler.rollback(to: 1)
+        _ = await bench.reconciler.rolledBack(to: 1)
         #expect(try await restore(bench).number == 1)
     }
 
@@ -59,7 +59,7 @@ import Testing
 
     @Test func nothingComesBackAfterAFlush() async throws {
         let bench = try await Bench.holding(1)
-        _ = await bench.reconciler.flush()
+        _ = await bench.reconciler.flushed()
         let (number, next) = try await restore(bench)
         #expect(number == nil)
         #expect(await next.kernel.commits == [])

@@ -42,7 +42,7 @@ import Testing
 
     @Test func anApplyEndsWhatItNoLongerPermits() async throws {
         let bench = try await bench(1, flows: [Self.ssh(1), Self.https, Self.ssh(2)])
-        let report = await bench.reconciler.apply(configuration(2))
+        let report = await bench.reconciler.applied(configuration(2))
         #expect(report.outcome == .applied)
         #expect(report.endedFlows == 1)
         #expect(report.problem == nil)
@@ -52,7 +52,7 @@ import Testing
 
     @Test func aRollbackEndsWhatItDoesNotPermit() async throws {
         let bench = try await bench(1, 2, flows: [Self.ssh(2), Self.ssh(1)])
-        let report = await bench.reconciler.rollback(to: nil)
+        let report = await bench.reconciler.rolledBack(to: nil)
         #expect(report.endedFlows == 1)
         #expect(await bench.kernel.state.flows == [Self.ssh(1)])
     }
@@ -61,11 +61,11 @@ import Testing
     @Test func aStartEndsWhatIsNotPermitted() async throws {
         let bench = try await bench(1, flows: [Self.ssh(2), Self.https])
         await bench.kernel.tamper { $0.tables = [:] }
-        try await bench.restarted().reconciler.start(configuration(1))
+        try await bench.restarted().startedToItsEnd(configuration(1))
         #expect(await bench.kernel.state.flows == [Self.https])
 
         await bench.kernel.tamper { $0.flows.append(Self.ssh(2)) }
-        try await bench.restarted().reconciler.start(configuration(1))
+        try await bench.restarted().startedToItsEnd(configuration(1))
         #expect(await bench.kernel.state.flows == [Self.https])
     }
 
@@ -76,6 +76,7 @@ import Testing
             $0.flows.append(Self.ssh(2))
         }
         #expect(await bench.reconciler.repair(after: DriftTests.writer) == nil)
+        await bench.reconciler.flowsEnded()
         #expect(await bench.kernel.state.flows == [Self.ssh(1)])
     }
 
@@ -95,9 +96,10 @@ import Testing
                     name: "x", attachment: .foreign, rules: [])
                 $0.flows.append(Self.ssh(2))
             })
-        let report = await bench.reconciler.apply(configuration(2))
+        let report = await bench.reconciler.applied(configuration(2))
         #expect(report.outcome == .failed)
         #expect(report.endedFlows == nil)
+        await bench.reconciler.flowsEnded()
         #expect(await bench.kernel.state.flows == [Self.ssh(1)])
         try await bench.expectInForce(1, 1, .degraded)
     }
@@ -105,26 +107,28 @@ import Testing
     @Test func aProbeThatFailsLeavesWhatWasEstablished() async throws {
         let bench = try await bench(1, flows: [Self.ssh(1), Self.ssh(2)])
         bench.prober.fail([443])
-        let report = await bench.reconciler.apply(
+        let report = await bench.reconciler.applied(
             compile(2, "guard: {probes: [\"tcp://192.0.2.1:443\"]}"))
         #expect(report.outcome == .failed)
+        await bench.reconciler.flowsEnded()
         #expect(await bench.kernel.state.flows == [Self.ssh(1)])
     }
 
     @Test func takingBackEndsWhatWasOnlyPermittedMeanwhile() async throws {
         let bench = try await bench(1, flows: [Self.ssh(1)])
-        let report = await bench.reconciler.apply(configuration(2), ConfirmTests.minute)
+        let report = await bench.reconciler.applied(configuration(2), ConfirmTests.minute)
         #expect(report.endedFlows == 1)
         await bench.kernel.tamper { $0.flows = [Self.ssh(2), Self.https] }
         bench.clock.advance(by: .seconds(60))
         await bench.reconciler.keepDeadlines()
+        await bench.reconciler.flowsEnded()
         #expect(await bench.kernel.state.flows == [Self.https])
     }
 
     @Test func aFlushEndsNothing() async throws {
         let bench = try await bench(1, flows: [Self.ssh(2)])
         let before = await bench.kernel.flowListings
-        #expect(await bench.reconciler.flush().endedFlows == nil)
+        #expect(await bench.reconciler.flushed().endedFlows == nil)
         #expect(await bench.kernel.state.flows == [Self.ssh(2)])
         #expect(await bench.kernel.flowListings == before)
     }
@@ -133,18 +137,18 @@ import Testing
     func theSiteMayLetFlowsGoOn(settings: String) async throws {
         let bench = try await bench(1, flows: [Self.ssh(1)])
         let before = await bench.kernel.flowListings
-        let report = await bench.reconciler.apply(compile(2, settings))
+        let report = await bench.reconciler.applied(compile(2, settings))
         #expect(report.outcome == .applied)
         #expect(report.endedFlows == nil)
         #expect(await bench.kernel.state.flows == [Self.ssh(1)])
         // The generation remembers, whatever another agent finds.
         await bench.kernel.tamper { $0.tables = [:] }
-        try await bench.restarted().reconciler.start(compile(2, settings))
+        try await bench.restarted().startedToItsEnd(compile(2, settings))
         #expect(await bench.kernel.state.flows == [Self.ssh(1)])
         #expect(await bench.kernel.flowListings == before)
 
         // Switched on again, with the same rows.
-        let again = await bench.reconciler.apply(compile(2, ""))
+        let again = await bench.reconciler.applied(compile(2, ""))
         #expect(again.outcome == .applied)
         #expect(again.endedFlows == 1)
         #expect(await bench.kernel.state.flows == [])
@@ -154,35 +158,38 @@ import Testing
     func aFailureIsToldAndTriedAgain(fault: FakeKernel.FlowFault) async throws {
         let bench = try await bench(1, flows: [Self.ssh(1)])
         await bench.kernel.failFlows(fault, fault, fault)
-        let report = await bench.reconciler.apply(configuration(2))
+        let report = await bench.reconciler.applied(configuration(2))
         #expect(report.outcome == .applied)
         #expect(report.endedFlows == 0)
         let told = "established flows that generation 2 does not permit may go on: "
         #expect(report.problem?.hasPrefix(told) == true)
-        var status = await bench.reconciler.status()
+        var status = await bench.reconciler.inspector.status()
         #expect(status.state == .degraded)
         #expect(status.problem == report.problem)
-        #expect(await bench.reconciler.isOutOfSync)
-        #expect(await bench.reconciler.repair(after: nil) == .seconds(1))
-        #expect(await bench.reconciler.repair(after: nil) == .seconds(2))
-        #expect(await bench.kernel.state.flows == [Self.ssh(1)])
+        #expect(bench.reconciler.inspector.overview.hasRefusedFlows)
+        for _ in 0..<2 {
+            #expect(await bench.reconciler.repair(after: nil) == nil)
+            await bench.reconciler.flowsEnded()
+            #expect(await bench.kernel.state.flows == [Self.ssh(1)])
+        }
 
         #expect(await bench.reconciler.repair(after: nil) == nil)
+        await bench.reconciler.flowsEnded()
         #expect(await bench.kernel.state.flows == [])
-        status = await bench.reconciler.status()
+        status = await bench.reconciler.inspector.status()
         #expect(status.problem == nil)
-        #expect(await !bench.reconciler.isOutOfSync)
+        #expect(!bench.reconciler.inspector.overview.hasRefusedFlows)
         try await bench.expectInForce(2, 2)
     }
 
     @Test func whatCannotBeEndedKeepsNothingElse() async throws {
         let bench = try await bench(1, flows: [Self.ssh(1, id: 1), Self.ssh(1, id: 2)])
         await bench.kernel.failFlows(.leaveOne)
-        let report = await bench.reconciler.apply(configuration(2))
+        let report = await bench.reconciler.applied(configuration(2))
         #expect(report.endedFlows == 1)
         #expect(report.problem?.contains("1 flow can't be ended, first tcp 10.9.0.1") == true)
         // An apply of the same tries again too.
-        let again = await bench.reconciler.apply(configuration(2))
+        let again = await bench.reconciler.applied(configuration(2))
         #expect(again.outcome == .unchanged)
         #expect(again.endedFlows == 1)
         #expect(again.problem == nil)
@@ -191,10 +198,10 @@ import Testing
     @Test func aFlushForgetsWhatCouldNotBeEnded() async throws {
         let bench = try await bench(1, flows: [Self.ssh(1)])
         await bench.kernel.failFlows(.end)
-        _ = await bench.reconciler.apply(configuration(2))
-        _ = await bench.reconciler.flush()
+        _ = await bench.reconciler.applied(configuration(2))
+        _ = await bench.reconciler.flushed()
         #expect(await bench.state() == .flushed)
-        #expect(await !bench.reconciler.isOutOfSync)
+        #expect(!bench.reconciler.inspector.overview.isOutOfSync)
     }
 
     @Test func moreFlowsThanAreHeldAtOnceEnd() async throws {
@@ -202,9 +209,45 @@ import Testing
         let flows = (0..<UInt32(count)).map { Self.ssh(1, id: $0) }
         let bench = try await bench(1, flows: flows + [Self.https])
         let before = await bench.kernel.flowListings
-        let report = await bench.reconciler.apply(configuration(2))
+        let report = await bench.reconciler.applied(configuration(2))
         #expect(report.endedFlows == count)
         #expect(await bench.kernel.flowListings == before + 3)
         #expect(await bench.kernel.state.flows == [Self.https])
+    }
+
+    /// A deleted table does not stay away while thousands of flows end.
+    @Test func aRepairGoesBetween() async throws {
+        let flows = (0..<2_000 as Range<UInt32>).map { Self.ssh(1, id: $0) }
+        let bench = try await bench(1, flows: flows)
+        await bench.kernel.onEnd { await $0.pause() }
+        let conclusion = await bench.reconciler.apply(configuration(2))
+        await bench.kernel.pausedInEnd()
+        await bench.kernel.tamper { $0.tables = [:] }
+        #expect(await bench.reconciler.repair(after: DriftTests.writer) == nil)
+        await bench.expectKernel(try generation(2, 2).stamped)
+        #expect(await bench.kernel.state.flows.count > 1_000)
+
+        await bench.kernel.goOn()
+        #expect(await conclusion.finalReport().endedFlows == 2_000)
+        #expect(await bench.kernel.state.flows == [])
+    }
+
+    /// Flows that only the generation before did not permit are left alone.
+    @Test func anotherGenerationStopsTheSearch() async throws {
+        let flows = (0..<2_000 as Range<UInt32>).map { Self.ssh(1, id: $0) }
+        let bench = try await bench(1, flows: flows)
+        await bench.kernel.onEnd { await $0.pause() }
+        let first = await bench.reconciler.apply(configuration(2))
+        await bench.kernel.pausedInEnd()
+        let revoker = bench.reconciler.revoker
+        let search = await revoker.search
+        async let second = bench.reconciler.applied(configuration(1))
+        while await revoker.search == search { await Task.yield() }
+        await bench.kernel.goOn()
+        #expect(await second.endedFlows == 0)
+        let ended = try #require(await first.finalReport().endedFlows)
+        #expect(0 < ended && ended < 2_000)
+        #expect(await bench.kernel.state.flows.count == 2_000 - ended)
+        #expect(await bench.state() == .inSync)
     }
 }

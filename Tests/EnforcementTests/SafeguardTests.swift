@@ -96,8 +96,8 @@ import Testing
         let compilation = compile("nodes: {conf: {role: conferencing, address: 10.0.0.21}}")
         let request = Reconciler.ApplyRequest(session: Self.session)
         for report in [
-            await bench.reconciler.apply(compilation, request),
-            await bench.reconciler.plan(compilation, request),
+            await bench.reconciler.applied(compilation, request),
+            try await bench.reconciler.inspector.plan(compilation, request),
         ] {
             #expect(report.outcome == .refused)
             #expect(report.problem?.contains("--force") == true)
@@ -106,17 +106,18 @@ import Testing
         #expect(await bench.kernel.commits == [])
         try await bench.expectInForce(1, 1)
         let forced = Reconciler.ApplyRequest(isForced: true, session: Self.session)
-        #expect(await bench.reconciler.plan(compilation, forced).outcome == .wouldApply)
-        #expect(await bench.reconciler.apply(compilation, forced).outcome == .applied)
+        #expect(
+            try await bench.reconciler.inspector.plan(compilation, forced).outcome == .wouldApply)
+        #expect(await bench.reconciler.applied(compilation, forced).outcome == .applied)
         #expect(await bench.state() == .inSync)
     }
 
     /// What was rolled back from stays what is held against.
     @Test func aRefusedApplyLeavesAHold() async throws {
         let bench = try await Bench.holding(1, 2)
-        _ = await bench.reconciler.rollback(to: 1)
+        _ = await bench.reconciler.rolledBack(to: 1)
         let compilation = compile("nodes: {conf: {role: conferencing, address: 10.0.0.21}}")
-        _ = await bench.reconciler.apply(
+        _ = await bench.reconciler.applied(
             compilation, Reconciler.ApplyRequest(session: Self.session))
         #expect(await bench.state() == .pinned)
         #expect(await bench.reconciler.isHeld(against: configuration(2)))

@@ -22,7 +22,7 @@ struct ShadowingTests {
             Self.chain(.input, family: .ip6, table: "six"),
         ])
         await bench.reconciler.lookForShadows()
-        let status = await bench.reconciler.status()
+        let status = await bench.reconciler.inspector.status()
         #expect(status.state == .inSync)
         #expect(status.shadows.map(\.table) == ["firewalld"])
         let warning = try #require(status.warnings.first)
@@ -35,8 +35,8 @@ struct ShadowingTests {
 
         await bench.kernel.setForeign([])
         await bench.reconciler.lookForShadows()
-        #expect(await bench.reconciler.status().shadows.isEmpty)
-        #expect(await bench.reconciler.status().warnings.isEmpty)
+        #expect(await bench.reconciler.inspector.status().shadows.isEmpty)
+        #expect(await bench.reconciler.inspector.status().warnings.isEmpty)
     }
 
     @Test("nothing in force is shadowed by nobody; a generation that comes is")
@@ -44,11 +44,11 @@ struct ShadowingTests {
         let bench = try Bench()
         await bench.kernel.setForeign([Self.chain(.input)])
         await bench.reconciler.lookForShadows()
-        #expect(await bench.reconciler.status().shadows.isEmpty)
+        #expect(await bench.reconciler.inspector.status().shadows.isEmpty)
         await bench.reconciler.start(configuration(1))
-        #expect(await bench.reconciler.status().shadows.count == 1)
-        _ = await bench.reconciler.flush()
-        #expect(await bench.reconciler.status().shadows.isEmpty)
+        #expect(await bench.reconciler.inspector.status().shadows.count == 1)
+        _ = await bench.reconciler.flushed()
+        #expect(await bench.reconciler.inspector.status().shadows.isEmpty)
     }
 
     @Test("tables that can't be read are a warning; what was known is told until then")
@@ -58,7 +58,7 @@ struct ShadowingTests {
         await bench.reconciler.lookForShadows()
         await bench.kernel.setForeign([], isReadable: false)
         await bench.reconciler.lookForShadows()
-        let status = await bench.reconciler.status()
+        let status = await bench.reconciler.inspector.status()
         #expect(status.state == .inSync)
         #expect(status.shadows.count == 1)
         #expect(status.warnings.last?.hasPrefix("other tables can't be read: ") == true)
@@ -70,7 +70,7 @@ struct ShadowingTests {
         await bench.kernel.setForeign(
             (10..<30).map { Self.chain(.input, table: "t\($0)") })
         await bench.reconciler.lookForShadows()
-        let status = await bench.reconciler.status()
+        let status = await bench.reconciler.inspector.status()
         #expect(status.shadows.count == 20)
         #expect(status.warnings.count == 9)
         #expect(status.warnings.last == "12 more chains of other tables may do so: see --json")

@@ -9,7 +9,7 @@ import Testing
         let bench = try Bench()
         await bench.reconciler.start(configuration(1))
         try await bench.expectInForce(1, 1)
-        let status = await bench.reconciler.status()
+        let status = await bench.reconciler.inspector.status()
         #expect(status.generationOrigin == .start)
         #expect(status.nodes.map(\.node.name) == ["conf"])
         #expect(status.counters["drop.in"]?.packets == 0)
@@ -27,7 +27,7 @@ import Testing
         let compilation = compile(text)
         let bench = try Bench()
         await bench.reconciler.start(compilation)
-        let status = await bench.reconciler.status()
+        let status = await bench.reconciler.inspector.status()
         #expect(status.state == state)
         #expect(status.generation == nil)
         #expect(status.confirmedGeneration == nil)
@@ -46,7 +46,7 @@ import Testing
         let next = try bench.restarted()
         await next.reconciler.start(compile(text))
         try await next.expectInForce(2, 2, .rejected)
-        let drift = await next.reconciler.status().drift
+        let drift = await next.reconciler.inspector.status().drift
         #expect(drift.count == 0)
     }
 
@@ -74,12 +74,12 @@ import Testing
         let next = try bench.restarted()
         await bench.kernel.failObservations(times: 2)
         await next.reconciler.start(configuration(1))
-        let status = await next.reconciler.status()
+        let status = await next.reconciler.inspector.status()
         #expect(status.state == .degraded)
         #expect(status.problem == "the listing fails as scripted")
         #expect(await next.reconciler.repair(after: nil) == nil)
         try await next.expectInForce(1, 1)
-        let drift = await next.reconciler.status().drift
+        let drift = await next.reconciler.inspector.status().drift
         #expect(drift.count == 0, "nobody else did anything")
     }
 
@@ -89,7 +89,7 @@ import Testing
         // The restore, the apply, and the status itself.
         await bench.kernel.failObservations(times: 3)
         await next.reconciler.start(configuration(2))
-        let status = await next.reconciler.status()
+        let status = await next.reconciler.inspector.status()
         #expect(status.state == .degraded)
         #expect(status.problem == "the listing fails as scripted; the kernel was not touched")
     }
@@ -111,7 +111,7 @@ import Testing
         try bench.directory.remove("generations/3.json")
         let next = try bench.restarted()
         await next.reconciler.start(wrongConfiguration)
-        let status = await next.reconciler.status()
+        let status = await next.reconciler.inspector.status()
         #expect(status.state == .degraded)
         #expect(status.generation == 2)
         #expect(status.problem?.contains("generations/4.json is damaged") == true)
@@ -119,7 +119,7 @@ import Testing
         // The number of a generation that was in force is not used again.
         await next.apply(4)
         try await next.expectInForce(5, 4)
-        #expect(await next.reconciler.status().problem == nil)
+        #expect(await next.reconciler.inspector.status().problem == nil)
     }
 
     @Test func damageThatTheStartHealsIsToldUntilTheNextApply() async throws {
@@ -128,9 +128,10 @@ import Testing
         let next = try bench.restarted()
         await next.reconciler.start(configuration(2))
         try await next.expectInForce(3, 2)
-        #expect(await next.reconciler.status().problem?.contains("2.json is damaged") == true)
-        _ = await next.reconciler.apply(configuration(2))
-        #expect(await next.reconciler.status().problem == nil)
+        #expect(
+            await next.reconciler.inspector.status().problem?.contains("2.json is damaged") == true)
+        _ = await next.reconciler.applied(configuration(2))
+        #expect(await next.reconciler.inspector.status().problem == nil)
     }
 
     @Test(arguments: [false, true])
@@ -140,7 +141,7 @@ import Testing
         if isMissing { try bench.directory.remove("standing.json") }
         let wrong = try bench.restarted()
         await wrong.reconciler.start(wrongConfiguration)
-        let status = await wrong.reconciler.status()
+        let status = await wrong.reconciler.inspector.status()
         #expect(status.state == .degraded)
         #expect(status.generation == 3)
         #expect(status.problem != nil)
@@ -150,7 +151,7 @@ import Testing
         await right.reconciler.start(configuration(3))
         try await right.expectInForce(3, 3)
         #expect(await right.kernel.commits == [], "the record is written anew, nothing else")
-        #expect(await right.reconciler.status().problem != nil)
+        #expect(await right.reconciler.inspector.status().problem != nil)
         await right.apply(4)
         try await right.expectInForce(4, 4)
     }
@@ -162,7 +163,7 @@ import Testing
         }
         let next = try bench.restarted()
         await next.reconciler.start(wrongConfiguration)
-        let status = await next.reconciler.status()
+        let status = await next.reconciler.inspector.status()
         #expect(status.state == .degraded)
         #expect(status.generation == nil)
         #expect(await next.kernel.commits == [], "the kernel keeps what it holds")
@@ -177,12 +178,13 @@ import Testing
         try bench.directory.remove(name)
         await bench.reconciler.secure()
         try await bench.expectInForce(2, 2)
-        let status = await bench.reconciler.status()
+        let status = await bench.reconciler.inspector.status()
         #expect(status.problem?.contains("written anew") == true)
         await bench.reconciler.secure()
-        #expect(await bench.reconciler.status().problem == status.problem, "once is enough")
-        _ = await bench.reconciler.apply(configuration(2))
-        #expect(await bench.reconciler.status().problem == nil)
+        #expect(
+            await bench.reconciler.inspector.status().problem == status.problem, "once is enough")
+        _ = await bench.reconciler.applied(configuration(2))
+        #expect(await bench.reconciler.inspector.status().problem == nil)
         let next = try bench.restarted()
         await next.reconciler.start(wrongConfiguration)
         try await next.expectInForce(2, 2, .rejected)
@@ -197,7 +199,7 @@ import Testing
             TemporaryDirectory(adopting: bench.directory.appending("file/state")),
             kernel: bench.kernel)
         await next.reconciler.start(configuration(2))
-        let status = await next.reconciler.status()
+        let status = await next.reconciler.inspector.status()
         #expect(status.state == .degraded)
         #expect(status.problem?.contains("file/state: Not a directory") == true)
         #expect(await next.kernel.state == before)
@@ -224,11 +226,11 @@ import Testing
 
     @Test func aPinIsKeptWhenItsGenerationIsDamaged() async throws {
         let bench = try await Bench.holding(1, 2, 3)
-        _ = await bench.reconciler.rollback(to: 2)
+        _ = await bench.reconciler.rolledBack(to: 2)
         try bench.directory.write([1], to: "generations/2.json")
         let next = try bench.restarted()
         await next.reconciler.start(configuration(3))
-        let status = await next.reconciler.status()
+        let status = await next.reconciler.inspector.status()
         #expect(status.generation == 1, "what was rolled back from must not come back")
         #expect(status.state == .degraded)
     }
@@ -240,7 +242,7 @@ import Testing
         let next = try Bench(kernel: bench.kernel)
         await next.reconciler.start(wrongConfiguration)
         #expect(await bench.kernel.commits == [])
-        let status = await next.reconciler.status()
+        let status = await next.reconciler.inspector.status()
         #expect(status.state == .degraded)
         #expect(status.problem?.contains("pexip_fw_conf") == true)
 
@@ -253,7 +255,7 @@ import Testing
             ),
         ] {
             await bench.kernel.failCommits(fault)
-            let report = await next.reconciler.apply(configuration(2))
+            let report = await next.reconciler.applied(configuration(2))
             #expect(report.outcome == .failed)
             #expect(report.problem?.hasSuffix(words) == true)
             #expect(await bench.kernel.state == before)

@@ -223,11 +223,17 @@ struct Bench: Sendable {
     func restarted() throws -> Bench { try Bench(directory, kernel: kernel, clock: clock) }
 
     func apply(_ variant: Int) async {
-        let report = await reconciler.apply(configuration(variant))
+        let report = await reconciler.applied(configuration(variant))
         #expect(report.outcome == .applied)
     }
 
-    func state() async -> StatusReport.State { await reconciler.status().state }
+    /// Starts, and waits until the flows were looked at that are not permitted.
+    func startedToItsEnd(_ compilation: Compilation) async {
+        await reconciler.start(compilation)
+        await reconciler.flowsEnded()
+    }
+
+    func state() async -> StatusReport.State { await reconciler.inspector.status().state }
 
     /// Expects the kernel to hold exactly this generation of ours, the status to say so, and the
     /// next start to restore it.
@@ -235,7 +241,7 @@ struct Bench: Sendable {
         _ number: Int, _ variant: Int, _ state: StatusReport.State = .inSync,
         sourceLocation: Testing.SourceLocation = #_sourceLocation
     ) async throws {
-        let status = await reconciler.status()
+        let status = await reconciler.inspector.status()
         #expect(status.state == state, sourceLocation: sourceLocation)
         #expect(status.generation == number, sourceLocation: sourceLocation)
         if state != .pendingConfirmation {
@@ -267,4 +273,25 @@ struct Bench: Sendable {
     func storedNumbers() throws -> [Int] {
         try GenerationStore(directory: directory.path).numbers()
     }
+}
+
+// MARK: Operations to their end
+
+extension Reconciler {
+    func applied(
+        _ compilation: Compilation, _ request: ApplyRequest = ApplyRequest(),
+        noticed: Duration? = nil
+    ) async -> ApplyReport {
+        await apply(compilation, request, noticed: noticed).finalReport()
+    }
+
+    func rolledBack(to number: Int?) async -> ApplyReport {
+        await rollback(to: number).finalReport()
+    }
+
+    func flushed() async -> ApplyReport { await flush().finalReport() }
+    func confirmed() async -> ApplyReport { await confirm().finalReport() }
+
+    /// Waits until the flows were looked at that the generation in force does not permit.
+    func flowsEnded() async { _ = await revocation?.value }
 }

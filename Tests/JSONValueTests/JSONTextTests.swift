@@ -54,6 +54,21 @@ import Testing
         #expect(throws: JSONSyntaxError.self) { try parse(nested(100_000)) }
     }
 
+    /// `String` takes hours to hash such keys, and days to compare them.
+    @Test(.timeLimit(.minutes(1))) func keysOfMarksTakeTimeInProportion() throws {
+        let marks = "a" + String(repeating: "\u{0301}\u{0316}", count: 250_000)
+        let object = try parse("{\"\(marks)\":1,\"\(marks)x\":2}")
+        #expect(object[marks] == 1)
+        #expect(object[marks + "x"] == 2)
+        #expect(throws: JSONSyntaxError.self) { try parse("{\"\(marks)\":1,\"\(marks)\":2}") }
+    }
+
+    @Test func keysAreTheSameWhereTheirBytesAre() throws {
+        let object = try parse(#"{"\u00e9":1,"e\u0301":2}"#)
+        #expect(object["\u{e9}"] == 1)
+        #expect(object["e\u{301}"] == 2)
+    }
+
     @Test func takesTimeInProportion() throws {
         let nested = String(repeating: "[", count: 60) + String(repeating: "]", count: 60)
         func time(_ count: Int) throws -> Duration {

@@ -41,6 +41,10 @@ package actor FakeKernel: RulesetKernel {
     private var scriptedUse: TrackingUse? = TrackingUse(entries: 0, limit: 262_144)
     private var onCommit: (@Sendable (Moment) throws -> Void)?
     private var onObserve: (@Sendable () async -> Void)?
+    private var onEnd: (@Sendable (FakeKernel) async -> Void)?
+    /// Whoever waits for ``goOn()``, and for somebody to do so.
+    private var paused: [CheckedContinuation<Void, Never>] = []
+    private var awaitingPause: [CheckedContinuation<Void, Never>] = []
 
     /// When something is looked at during a commit.
     package enum Moment: Hashable, Sendable {
@@ -72,6 +76,30 @@ package actor FakeKernel: RulesetKernel {
     package func onCommit(_ body: @escaping @Sendable (Moment) throws -> Void) { onCommit = body }
     package func onObserve(_ body: @escaping @Sendable () async -> Void) { onObserve = body }
 
+    /// Calls `body` before flows are ended, each time.
+    package func onEnd(_ body: @escaping @Sendable (FakeKernel) async -> Void) { onEnd = body }
+
+    /// Waits for ``goOn()``.
+    package func pause() async {
+        await withCheckedContinuation { continuation in
+            paused.append(continuation)
+            for waiter in awaitingPause { waiter.resume() }
+            awaitingPause = []
+        }
+    }
+
+    /// Waits until somebody pauses.
+    package func pausedInEnd() async {
+        if paused.isEmpty { await withCheckedContinuation { awaitingPause.append($0) } }
+    }
+
+    /// Lets whoever pauses go on, and nobody pause again.
+    package func goOn() {
+        onEnd = nil
+        for continuation in paused { continuation.resume() }
+        paused = []
+    }
+
     /// A foreign change.
     package func tamper(_ change: @Sendable (inout NfTables) -> Void) { change(&state) }
 
@@ -88,14 +116,23 @@ package actor FakeKernel: RulesetKernel {
 
     // MARK: RulesetKernel
 
-    package func observeStructure() async throws -> [ObservedTable] { try await observe() }
-
-    package func observe() async throws -> [ObservedTable] {
+    package func observeStructure() async throws -> [ObservedTable] {
         await onObserve?()
         if !observationFaults.isEmpty, observationFaults.removeFirst() {
             throw FakeKernelError("the listing fails as scripted")
         }
         return state.observed
+    }
+
+    package func counts(
+        of tables: [Table], withNotes: Bool
+    ) async throws -> [ObservedTable] {
+        let names = Set(tables.map(\.name))
+        return try await observeStructure().filter { names.contains($0.name) }.map { table in
+            ObservedTable(
+                name: table.name, counters: table.counters,
+                sets: table.sets.filter { !$0.counters.isEmpty || withNotes })
+        }
     }
 
     package func commit(_ transaction: Transaction) async throws {
@@ -134,6 +171,7 @@ package actor FakeKernel: RulesetKernel {
     }
 
     package func end(_ flows: [Flow]) async throws -> EndedFlows {
+        await onEnd?(self)
         let fault = flowFaults.isEmpty ? nil : flowFaults.removeFirst()
         if case .end = fault { throw FakeKernelError("ending flows fails as scripted") }
         var ended = EndedFlows()

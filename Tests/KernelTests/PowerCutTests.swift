@@ -23,7 +23,7 @@ struct PowerCutTests {
                 log: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
             generation = ledger.load()
             standing = ledger.standing
-            problem = ledger.problem?.text
+            problem = ledger.record.problem?.text
         }
 
         let problem: String?

@@ -82,7 +82,7 @@ struct ScanTests {
             try AgentFixture.with(Self.configuration(placement), in: topology.enforcing) { agent in
                 let report = try Self.portsReport(agent)
                 let table = try #require(
-                    report.tables.first { $0.node == "conf" && $0.direction == .inbound })
+                    report.tables.first { $0.nodes == ["conf"] && $0.direction == .inbound })
                 for scanner in Self.scanners {
                     for ipProtocol in [IPProtocol.tcp, .udp] {
                         try Self.compare(table, scanner, ipProtocol, topology)
@@ -116,7 +116,8 @@ struct ScanTests {
     }
 
     private static func compare(
-        _ table: PortTable, _ scanner: Scanner, _ ipProtocol: IPProtocol, _ topology: Topology
+        _ table: PortsReport.Table, _ scanner: Scanner, _ ipProtocol: IPProtocol,
+        _ topology: Topology
     ) throws {
         for source in scanner.addresses {
             let hosts = node.filter { $0.family == source.family }
@@ -166,9 +167,11 @@ struct ScanTests {
     }
 
     /// The ports around the ends of every row's, and random ones.
-    private static func sample(of table: PortTable, _ ipProtocol: IPProtocol) throws -> PortSet {
+    private static func sample(of table: PortsReport.Table, _ ipProtocol: IPProtocol) throws
+        -> PortSet
+    {
         let ends = try table.lines.flatMap {
-            try PortTable.ports($0.destinationPort).intervals.flatMap {
+            try PortsReport.Table.ports($0.destinationPort).intervals.flatMap {
                 [$0.lowerBound, $0.upperBound]
             }
         }
@@ -183,7 +186,7 @@ struct ScanTests {
     }
 }
 
-extension PortTable {
+extension PortsReport.Table {
     /// The ports that the table's lines open to a scan, as an administrator reads them.
     fileprivate func ports(
         of ipProtocol: IPProtocol, of address: IPAddress, for scan: PortScan
@@ -191,10 +194,10 @@ extension PortTable {
         try lines.reduce(into: PortSet()) { ports, line in
             let protocols = line.protocol.replacing(" (TLS)", with: "").split(separator: "/")
             guard line.inactive == nil, protocols.contains(Substring(ipProtocol.name.uppercased())),
-                line.nodeAddresses.contains("\(address)"),
-                try line.peers.contains(where: { peer in
-                    try peer == "any" || parseAddressRange(peer).contains(scan.source)
-                })
+                line.nodeAddresses.first.contains("\(address)"),
+                try line.peers?.first.contains(where: { peer in
+                    try parseAddressRange(peer).contains(scan.source)
+                }) ?? true
             else { return }
             let sources = try Self.ports(line.sourcePort)
             guard sources.isAll || scan.sourcePort.map(sources.contains) ?? false else { return }

@@ -1,9 +1,8 @@
 package import Deployment
 internal import Policy
 package import PortModel
-internal import Ruleset
 
-/// Nodes whose rows differ by nothing but the nodes' own addresses, drawn and told together.
+/// Nodes whose rows differ by nothing but the nodes' own addresses, told together.
 package struct NodeGroup: Hashable, Sendable {
     /// Sorted by name; never empty.
     package let nodes: [Node]
@@ -15,18 +14,6 @@ package struct NodeGroup: Hashable, Sendable {
     package var role: NodeRole { nodes[0].role }
     /// The node whose rows stand for those of all.
     package var representative: Node { nodes[0] }
-
-    /// `conf-lon-1`, `12 Conferencing Nodes` or `3 of 12 Conferencing Nodes (conf-lon-2, …)`.
-    package var label: String { label(noun: "\(role.title)s") }
-
-    /// The same where the role has been said.
-    package var shortLabel: String { label(noun: "nodes") }
-
-    private func label(noun: String) -> String {
-        if nodes.count == 1 { return representative.name }
-        if nodes.count == nodesOfRole { return "\(nodes.count) \(noun)" }
-        return "\(nodes.count) of \(nodesOfRole) \(noun) (\(representative.name), …)"
-    }
 }
 
 extension Deployment {
@@ -47,15 +34,5 @@ extension Deployment {
 extension NodeGroup {
     fileprivate var order: (Int, String) {
         (NodeRole.allCases.firstIndex(of: role) ?? 0, representative.name)
-    }
-}
-
-extension NodeRole {
-    /// As the documentation calls such a node.
-    package var title: String {
-        switch self {
-        case .management: "Management Node"
-        case .conferencing: "Conferencing Node"
-        }
     }
 }

@@ -1,0 +1,181 @@
+internal import Deployment
+internal import Logging
+package import Metrics
+internal import Policy
+internal import PortModel
+internal import Ruleset
+internal import Synchronization
+
+/// Answers what is asked of the agent, beside its work: from what the reconciler last published, the
+/// store, and what the kernel counts. It changes nothing, and nothing that must not wait waits for it.
+package struct Inspector: Sendable {
+    private let published: Published
+    private let kernel: any RulesetKernel
+    private let store: GenerationStore
+    private let clock: any HostClock
+    private let hostAddresses: @Sendable () throws -> Set<IPAddress>
+    private let log: Logger
+
+    init(
+        _ published: Published, kernel: any RulesetKernel, store: GenerationStore,
+        clock: any HostClock, hostAddresses: @escaping @Sendable () throws -> Set<IPAddress>,
+        log: Logger
+    ) {
+        self.published = published
+        self.kernel = kernel
+        self.store = store
+        self.clock = clock
+        self.hostAddresses = hostAddresses
+        self.log = log
+    }
+
+    /// What was known when the last operation ended.
+    package var overview: Overview { published.overview }
+
+    // MARK: What is in force
+
+    package func status() async -> StatusReport {
+        let overview = overview
+        return overview.report(on: await counts(of: overview.generation), by: clock)
+    }
+
+    /// The counters of the tables in force; empty where they can't be read.
+    package func counters() async -> [String: StatusReport.CounterReport] {
+        do {
+            return Traffic(try await counts(of: overview.generation).get()).counters
+        } catch {
+            log.warning("can't read the counters: \(error)")
+            return [:]
+        }
+    }
+
+    /// What is measured, now.
+    package func metrics() async -> [MetricFamily] {
+        let overview = overview
+        let counts = await counts(of: overview.generation)
+        var tracking: TrackingUse?
+        do {
+            tracking = try await kernel.trackingUse()
+        } catch {
+            // Collectors ask all the time; ``MetricFacts`` tells them.
+            log.debug("can't read how full connection tracking is: \(error)")
+        }
+        var tables: [ObservedTable]?
+        if case .success(let counted) = counts { tables = counted }
+        return MetricFacts(
+            status: overview.report(on: counts, by: clock), measurements: overview.measurements,
+            drift: overview.drift.origins,
+            traffic: RowTraffic(tables ?? [], of: overview.generation), tracking: tracking,
+            areTablesReadable: tables != nil, workerEnds: kernel.workerEnds, now: clock.now
+        ).families
+    }
+
+    /// What a ``MeshSurvey`` begins with.
+    package func meshFacts() async throws(MeshProblem) -> MeshFacts {
+        let overview = overview
+        guard let generation = overview.generation else {
+            throw MeshProblem(description: "nothing is in force")
+        }
+        do {
+            return MeshFacts(
+                generation: generation, deployment: overview.deployment.value,
+                tables: try await counts(of: generation, withNotes: true).get(),
+                notedSince: overview.pairsNoted, now: clock.now)
+        } catch {
+            throw MeshProblem(description: "the kernel's tables can't be read: \(error)")
+        }
+    }
+
+    /// What packets counted in a generation's tables, or why that can't be read.
+    private func counts(
+        of generation: Generation?, withNotes: Bool = false
+    ) async -> Result<[ObservedTable], any Error> {
+        do {
+            return .success(
+                try await kernel.counts(
+                    of: generation?.ruleset.tables ?? [], withNotes: withNotes))
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    // MARK: Generations
+
+    /// All generations that were in force and are stored, ascending; those that can't be read are
+    /// left out.
+    package func generations() throws(StoreError) -> [GenerationSummary] {
+        // What a killed or failed apply left behind was never in force.
+        let newest = overview.record.newest ?? .max
+        var found: [GenerationSummary] = []
+        for number in try store.numbers() where number <= newest {
+            do throws(StoreError) {
+                found.append(try store.summary(number))
+            } catch {
+                log.warning("left out: \(error)")
+            }
+        }
+        return found
+    }
+
+    // MARK: Plans
+
+    /// Says what ``Reconciler/apply(_:_:noticed:)`` would do, lets the kernel check it, and counts the
+    /// flows that would end.
+    package func plan(
+        _ compilation: Compilation, _ request: Reconciler.ApplyRequest = .init()
+    ) async throws(CancellationError) -> ApplyReport {
+        let overview = overview
+        var report = compilation.plan(from: overview.generation, withTables: request.wantsTables)
+        guard let target = compilation.target else { return report }
+        if let refusal = target.refusal(of: request) {
+            report.outcome = .refused
+            report.problem = refusal
+            return report
+        }
+        do {
+            try Task.checkCancellation()
+            let next = Generation(
+                number: (overview.record.newest ?? 0) + 1, target, compilation, .command,
+                after: overview.generation)
+            let verified = VerifiedKernel(kernel: kernel)
+            let observed = try await verified.tables(
+                knownFrom: [overview.generation?.ruleset, target.ruleset])
+            try Task.checkCancellation()
+            try await verified.check(next.stamped, from: observed)
+            try Task.checkCancellation()
+            if report.outcome == .wouldApply {
+                report.endedFlows = try await refusedFlows(by: next)
+            }
+        } catch is CancellationError {
+            throw CancellationError()
+        } catch {
+            report.outcome = .failed
+            report.problem = "\(error)"
+        }
+        return report
+    }
+
+    /// How many flows would end; nil where none would be looked for.
+    private func refusedFlows(by generation: Generation) async throws -> Int? {
+        guard generation.endsFlows else { return nil }
+        let judge = FlowJudge(generation, hostAddresses: try hostAddresses())
+        let count = Mutex(0)
+        // None is kept, however many there are.
+        _ = try await kernel.flows(touching: judge.addresses, atMost: 1) { flow in
+            if judge.refuses(flow) { count.withLock { $0 += 1 } }
+            return false
+        }
+        return count.withLock { $0 }
+    }
+}
+
+/// The last overview that the reconciler published, for whoever asks meanwhile.
+final class Published: Sendable {
+    private let last: Mutex<Overview>
+
+    init(_ overview: Overview) { last = Mutex(overview) }
+
+    var overview: Overview { last.withLock { $0 } }
+
+    func publish(_ overview: Overview) { last.withLock { $0 = overview } }
+}
