@@ -136,12 +136,13 @@ let package = Package(
         .executableTarget(
             name: "benchmark",
             dependencies: [
-                "CPacket", "Deployment", "Enforcement", "Nftables", "PortModel", "Ruleset",
-                "TestSupport", argumentParser,
+                "CPacket", "Control", "Deployment", "Enforcement", "JSONValue",
+                "Nftables", "PortModel", "Ruleset", "TestSupport", argumentParser,
             ],
             path: "Tests/Benchmark", swiftSettings: strict),
         .target(
-            name: "KernelFake", dependencies: ["Enforcement", "PortModel", "Ruleset"],
+            name: "KernelFake",
+            dependencies: ["Enforcement", "LinuxSystem", "PortModel", "Ruleset"],
             path: "Tests/KernelFake", swiftSettings: strict),
         .target(
             name: "DeploymentGenerator", dependencies: ["Deployment", "Policy", "PortModel"],

@@ -30,7 +30,10 @@ struct ControlService: Sendable {
         self.events = events
     }
 
-    private var inspector: Inspector { reconciler.inspector }
+    /// What answers a call.
+    private func inspector(for call: VarlinkCall) -> Inspector {
+        call.isRoots ? reconciler.inspector : reconciler.inspector.inBackground
+    }
 
     /// Listens at `path` until the server is stopped.
     func serve(at path: String, log: Logger) async throws -> VarlinkServer {
@@ -83,33 +86,39 @@ struct ControlService: Sendable {
     }
 
     private func answer(to call: VarlinkCall) async throws -> JSONValue {
+        let inspector = inspector(for: call)
         switch call.methodName {
         case "Status":
             return try .object(["status": JSONValue(encoding: await inspector.status())])
         case "Metrics":
             return try .object(["families": JSONValue(encoding: await inspector.metrics())])
         case "Rules":
-            return try await rules(call)
+            return try await rules(call, by: inspector)
         case "Generations":
             var parts = ReplyParts(call, of: "generations")
             for generation in try inspector.generations() { try await parts.add(generation) }
             return parts.reply
         case "Ports":
-            return try await ports(call)
+            return try await ports(call, by: inspector)
         case "Counters":
             let parameters = try call.parameters(as: NodeParameters.self)
             return try .object([
-                "report": JSONValue(encoding: await counters(of: parameters.node?.text))
+                "report": JSONValue(
+                    encoding: await counters(of: parameters.node?.text, by: inspector))
             ])
         case "Drops":
             let parameters = try call.parameters(as: DropsParameters.self)
-            return try .object(["report": JSONValue(encoding: await drops(parameters))])
+            return try .object([
+                "report": JSONValue(encoding: await drops(parameters, by: inspector))
+            ])
         case "Explain":
             let query = try call.parameters(as: PacketQuery.self)
-            return try .object(["report": JSONValue(encoding: await explain(query))])
+            return try .object(["report": JSONValue(encoding: await explain(query, by: inspector))])
         case "Mesh":
             let parameters = try call.parameters(as: MeshParameters.self)
-            return try .object(["report": JSONValue(encoding: await mesh(parameters.query))])
+            return try .object([
+                "report": JSONValue(encoding: await mesh(parameters.query, by: inspector))
+            ])
         case "Monitor":
             return try await monitor(call)
         case "Apply":
@@ -118,7 +127,7 @@ struct ControlService: Sendable {
         case "Plan":
             let parameters = try call.parameters(as: ApplyParameters.self)
             let report = try await planner.plan(
-                try parameters.request, isForRoot: call.credentials.uid == 0)
+                try parameters.request, isForRoot: call.isRoots)
             return try .object(["report": JSONValue(encoding: report)])
         case "Confirm":
             // Not behind a change that waits: what is in force now was seen by whoever confirms.
@@ -167,7 +176,9 @@ struct ControlService: Sendable {
         return generation
     }
 
-    private func ports(_ call: VarlinkCall) async throws -> JSONValue {
+    private func ports(
+        _ call: VarlinkCall, by inspector: Inspector
+    ) async throws -> JSONValue {
         let node = try call.parameters(as: NodeParameters.self).node?.text
         let overview = inspector.overview
         let generation = try inForce(overview)
@@ -187,7 +198,9 @@ struct ControlService: Sendable {
         return parts.reply
     }
 
-    private func rules(_ call: VarlinkCall) async throws -> JSONValue {
+    private func rules(
+        _ call: VarlinkCall, by inspector: Inspector
+    ) async throws -> JSONValue {
         let overview = inspector.overview
         let ruleset = overview.stamped ?? overview.generation?.stamped
         var parts = ReplyParts(call, of: "tables")
@@ -211,13 +224,17 @@ struct ControlService: Sendable {
                 : "\(node) is not enforced here: \(nodes.joined(separator: ", "))")
     }
 
-    private func counters(of node: String?) async throws(VarlinkError) -> CountersReport {
+    private func counters(
+        of node: String?, by inspector: Inspector
+    ) async throws(VarlinkError) -> CountersReport {
         let generation = inspector.overview.generation
         try Self.require(node, in: generation)
         return CountersReport(await inspector.status(), of: generation, node: node)
     }
 
-    private func drops(_ parameters: DropsParameters) async throws(VarlinkError) -> DropsReport {
+    private func drops(
+        _ parameters: DropsParameters, by inspector: Inspector
+    ) async throws(VarlinkError) -> DropsReport {
         let limit = parameters.limit ?? DropsReport.usualTalkers
         guard (1...DropsReport.mostTalkers).contains(limit) else {
             throw .invalidParameter("limit")
@@ -229,7 +246,9 @@ struct ControlService: Sendable {
             record, problem: problem, in: generation, node: parameters.node?.text, atMost: limit)
     }
 
-    private func explain(_ query: PacketQuery) async throws(VarlinkError) -> ExplainReport {
+    private func explain(
+        _ query: PacketQuery, by inspector: Inspector
+    ) async throws(VarlinkError) -> ExplainReport {
         let overview = inspector.overview
         let generation = try inForce(overview)
         let packet: Packet
@@ -244,7 +263,9 @@ struct ControlService: Sendable {
             deployment: overview.deployment.value, counters: await inspector.counters())
     }
 
-    private func mesh(_ query: MeshQuery) async throws(VarlinkError) -> MeshReport {
+    private func mesh(
+        _ query: MeshQuery, by inspector: Inspector
+    ) async throws(VarlinkError) -> MeshReport {
         do throws(MeshProblem) {
             let facts = try await inspector.meshFacts()
             let lookup = Result { try RouteLookup() }
@@ -318,4 +339,8 @@ struct ControlService: Sendable {
         var query: MeshQuery { MeshQuery(node: node?.text, all: all ?? false) }
     }
     private struct RollbackParameters: Decodable { var generation: Int? }
+}
+
+extension VarlinkCall {
+    fileprivate var isRoots: Bool { credentials.uid == 0 }
 }

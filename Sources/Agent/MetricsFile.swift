@@ -56,7 +56,7 @@ actor MetricsFile {
     }
 
     private func write() async {
-        let text = await reconciler.inspector.metrics().text(as: .prometheus)
+        let text = await reconciler.inspector.inBackground.metrics().text(as: .prometheus)
         do throws(SystemError) {
             try AtomicFile.replace(
                 Array(text.utf8), at: path,

@@ -8,6 +8,9 @@ struct Planner: Sendable {
     private let inspector: Inspector
     private let turns = Turns()
     private let turnsOfRoot = Turns()
+    /// It compiles for seconds where there is much.
+    private let executor = ThreadTaskExecutor(name: "plans")
+    private let executorOfRoot = QueueTaskExecutor(label: "plans-of-root")
 
     init(_ configuration: HostConfiguration, _ inspector: Inspector) {
         self.configuration = configuration
@@ -21,8 +24,24 @@ struct Planner: Sendable {
         let turns = isForRoot ? turnsOfRoot : turns
         try await turns.takeUnlessCancelled()
         defer { turns.give() }
-        let loaded = configuration.read()
-        if Task.isCancelled { throw CancellationError() }
-        return try await inspector.plan(configuration.compile(loaded), request)
+        return isForRoot
+            ? try await plan(request, on: executorOfRoot)
+            : try await plan(request, on: executor)
+    }
+
+    private func plan(
+        _ request: Reconciler.ApplyRequest, on executor: some TaskExecutor
+    ) async throws(CancellationError) -> ApplyReport {
+        let result = await withTaskExecutorPreference(executor) {
+            () -> Result<ApplyReport, CancellationError> in
+            let loaded = configuration.read()
+            if Task.isCancelled { return .failure(CancellationError()) }
+            do throws(CancellationError) {
+                return .success(try await inspector.plan(configuration.compile(loaded), request))
+            } catch {
+                return .failure(error)
+            }
+        }
+        return try result.get()
     }
 }

@@ -6,10 +6,11 @@ internal import SystemPackage
 
 /// A Varlink service on a Unix socket, for any number of interfaces.
 ///
-/// All connections share one queue and no threads; their handlers share two more, and those of root
-/// have two of their own. Calls of one connection are answered in order, one after the other. What a
-/// client does wrong costs its own connection and nothing else (``VarlinkLimits``); a call ends when
-/// the client that waits for its reply has gone.
+/// All connections share one queue and no threads; their handlers share two threads that let
+/// everything else go first, and those of root have two of their own, which do not. Calls of one
+/// connection are answered in order, one after the other. What a client does wrong costs its own
+/// connection and nothing else (``VarlinkLimits``); a call ends when the client that waits for its
+/// reply has gone.
 package actor VarlinkServer {
     private let executor: QueueExecutor
     package nonisolated var unownedExecutor: UnownedSerialExecutor {
@@ -17,7 +18,7 @@ package actor VarlinkServer {
     }
 
     /// Two at once, so that a long answer does not keep the others waiting.
-    private let handling = QueueTaskExecutor(label: "varlink-calls", width: 2)
+    private let handling = ThreadTaskExecutor(name: "varlink-calls", width: 2)
     /// Whatever others ask for, root's calls are answered.
     private let handlingOfRoot = QueueTaskExecutor(label: "varlink-calls-of-root", width: 2)
     private let service: VarlinkService
@@ -333,7 +334,7 @@ package actor VarlinkServer {
         let (disconnection, continuation) = AsyncStream.makeStream(of: Never.self)
         connection.call = VarlinkConnection.Call(number: number)
         connection.disconnection = continuation
-        let executor = credentials.uid == 0 ? handlingOfRoot : handling
+        let executor: any TaskExecutor = credentials.uid == 0 ? handlingOfRoot : handling
         connection.call?.task = Task(executorPreference: executor) {
             @concurrent [self, service] in
             let request: VarlinkRequest

@@ -1,4 +1,5 @@
 internal import Deployment
+internal import LinuxSystem
 internal import Logging
 package import Metrics
 internal import Policy
@@ -15,6 +16,8 @@ package struct Inspector: Sendable {
     private let clock: any HostClock
     private let hostAddresses: @Sendable () throws -> Set<IPAddress>
     private let log: Logger
+    /// For whom it reads.
+    private var urgency = Urgency.urgent
 
     init(
         _ published: Published, kernel: any RulesetKernel, store: GenerationStore,
@@ -27,6 +30,13 @@ package struct Inspector: Sendable {
         self.clock = clock
         self.hostAddresses = hostAddresses
         self.log = log
+    }
+
+    /// The same for whoever asks, which keeps nothing waiting that is urgent.
+    package var inBackground: Inspector {
+        var inspector = self
+        inspector.urgency = .background
+        return inspector
     }
 
     /// What was known when the last operation ended.
@@ -55,7 +65,7 @@ package struct Inspector: Sendable {
         let counts = await counts(of: overview.generation)
         var tracking: TrackingUse?
         do {
-            tracking = try await kernel.trackingUse()
+            tracking = try await kernel.trackingUse(urgency)
         } catch {
             // Collectors ask all the time; ``MetricFacts`` tells them.
             log.debug("can't read how full connection tracking is: \(error)")
@@ -93,7 +103,7 @@ package struct Inspector: Sendable {
         do {
             return .success(
                 try await kernel.counts(
-                    of: generation?.ruleset.tables ?? [], withNotes: withNotes))
+                    of: generation?.ruleset.tables ?? [], withNotes: withNotes, urgency))
         } catch {
             return .failure(error)
         }

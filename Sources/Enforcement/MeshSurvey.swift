@@ -20,7 +20,7 @@ package struct MeshQuery: Hashable, Sendable {
     /// So many pairs are told unasked.
     package static let shownPairs = 100
     /// So many pairs are told at all: they fit a message.
-    package static let mostPairs = 20_000
+    package static let mostPairs = 10_000
     package static let shownStrangers = 20
 }
 

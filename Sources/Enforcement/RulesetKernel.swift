@@ -1,3 +1,4 @@
+package import LinuxSystem
 package import PortModel
 package import Ruleset
 
@@ -8,7 +9,9 @@ package protocol RulesetKernel: Sendable {
     func observeStructure() async throws -> [ObservedTable]
     /// What packets counted in tables of ours, and noted where that is wanted, without anything else
     /// that these hold. What is missing is left out.
-    func counts(of tables: [Table], withNotes: Bool) async throws -> [ObservedTable]
+    func counts(
+        of tables: [Table], withNotes: Bool, _ urgency: Urgency
+    ) async throws -> [ObservedTable]
     /// Commits a transaction whole or not at all. An error does not prove that nothing was applied.
     func commit(_ transaction: Transaction) async throws
     /// Asks whether the transaction would be taken; changes nothing.
@@ -23,7 +26,7 @@ package protocol RulesetKernel: Sendable {
     func end(_ flows: [Flow]) async throws -> EndedFlows
     /// The base chains of tables that are not ours which may cut what any hook of ours permits.
     func shadows() async throws -> [Shadow]
-    func trackingUse() async throws -> TrackingUse
+    func trackingUse(_ urgency: Urgency) async throws -> TrackingUse
     /// How many of the processes that do all this ended by themselves, since the agent's start.
     var workerEnds: Int { get }
 }

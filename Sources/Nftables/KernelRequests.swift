@@ -1,3 +1,4 @@
+internal import LinuxSystem
 internal import PortModel
 internal import Ruleset
 
@@ -61,7 +62,9 @@ enum FrameLimit {
 /// The first request to each worker.
 struct IntroductionRequest: KernelRequest {
     static let operation = Operation.introduce
-    let doing = "started"
+    var doing: String { "started" }
+    /// Of all that it will be asked for.
+    var urgency: Urgency
 
     struct Reply: WireValue {
         /// The thread that will commit, as notifications name it.
@@ -222,8 +225,15 @@ struct NamedCounterValue: WireValue {
 // MARK: As bytes
 
 extension IntroductionRequest {
-    init(from reader: inout WireReader) throws(WireError) {}
-    func write(to writer: inout WireWriter) {}
+    init(from reader: inout WireReader) throws(WireError) {
+        let number = try reader.byte()
+        guard let urgency = Urgency(rawValue: number) else {
+            throw WireError(description: "there is no urgency \(number)")
+        }
+        self.urgency = urgency
+    }
+
+    func write(to writer: inout WireWriter) { writer.put(urgency.rawValue) }
 }
 
 extension IntroductionRequest.Reply {

@@ -107,8 +107,13 @@ struct KernelWorker {
     ) -> (Answer, WireWriter)? {
         switch operation {
         case .introduce:
-            answer(&reader) { (_: IntroductionRequest) throws(NftablesError) in
-                IntroductionRequest.Reply(
+            answer(&reader) { (request: IntroductionRequest) throws(NftablesError) in
+                do throws(SystemError) {
+                    try request.urgency.apply()
+                } catch {
+                    throw NftablesError(.unavailable, "can't let others go first: \(error)")
+                }
+                return IntroductionRequest.Reply(
                     thread: ProcessIdentity.currentThread,
                     generationID: try netlink.rulesetGeneration())
             }

@@ -1,5 +1,5 @@
 internal import CMnl
-internal import LinuxSystem
+package import LinuxSystem
 package import PortModel
 package import Ruleset
 internal import Synchronization
@@ -22,7 +22,7 @@ package actor NftablesKernel {
     /// Each in a worker of its own: others' tables and tracked flows may be many, and no repair is to
     /// wait for whoever asks what is counted, or plans.
     private let others: KernelLane
-    let readers: KernelLane
+    private let readers: [Urgency: KernelLane]
     private let plans: KernelLane
     private let tracking: KernelLane
     private let ends = WorkerEnds()
@@ -46,19 +46,23 @@ package actor NftablesKernel {
             ends.add()
             report(words)
         }
-        func another() -> WorkerSupervisor {
-            WorkerSupervisor(keeper, deadline: deadline, report: counting)
+        func another(_ urgency: Urgency = .urgent) -> WorkerSupervisor {
+            WorkerSupervisor(keeper, urgency, deadline: deadline, report: counting)
         }
         supervisor = another()
         others = KernelLane("nftables.others", another(), endsAfter: .zero)
-        readers = KernelLane("nftables.readers", another(), endsAfter: Self.rest)
-        plans = KernelLane("nftables.plans", another(), endsAfter: Self.rest)
+        readers = [
+            .urgent: KernelLane("nftables.reader", another(), endsAfter: Self.rest),
+            .background: KernelLane(
+                "nftables.readers", another(.background), endsAfter: Self.rest),
+        ]
+        plans = KernelLane("nftables.plans", another(.background), endsAfter: Self.rest)
         tracking = KernelLane("nftables.tracking", another(), endsAfter: Self.rest)
     }
 
     /// Lets the workers and the keeper end, and waits for them.
     package func stop() async throws {
-        for lane in [others, readers, plans, tracking] { try await lane.stop() }
+        for lane in [others, plans, tracking] + readers.values { try await lane.stop() }
         try supervisor.stop()
         try keeper.stop()
     }
@@ -203,9 +207,13 @@ package actor NftablesKernel {
     }
 
     /// How full connection tracking is.
-    package nonisolated func trackingUse() async throws(NftablesError) -> TrackingUse {
-        try await readers.perform(TrackingUseRequest())
+    package nonisolated func trackingUse(
+        _ urgency: Urgency
+    ) async throws(NftablesError) -> TrackingUse {
+        try await reader(urgency).perform(TrackingUseRequest())
     }
+
+    nonisolated func reader(_ urgency: Urgency) -> KernelLane { readers[urgency] ?? plans }
 
     /// How many workers ended by themselves, or had to be ended.
     package nonisolated var workerEnds: Int { ends.count }

@@ -1,4 +1,5 @@
 internal import CMnl
+package import LinuxSystem
 package import Ruleset
 
 // What packets count and note in our tables. Read by netlink alone, since readers ask for it all the
@@ -12,7 +13,7 @@ extension NftablesKernel {
     ///   - tables: ours, as they were compiled.
     ///   - withNotes: whether the pairs of addresses that packets noted are wanted, which may be many.
     package nonisolated func counts(
-        of tables: [Table], withNotes: Bool
+        of tables: [Table], withNotes: Bool, _ urgency: Urgency
     ) async throws(NftablesError) -> [ObservedTable] {
         let wanted = Dictionary(
             tables.map { ($0.name, $0.countingSets(withNotes: withNotes)) },
@@ -22,7 +23,7 @@ extension NftablesKernel {
                 CountsRequest.CountedTable(
                     name: $0.name, sets: wanted[$0.name, default: []].map(\.name))
             })
-        return try await readers.perform(request).tables.map { counts in
+        return try await reader(urgency).perform(request).tables.map { counts in
             let elements = Dictionary(
                 counts.elements.map { ($0.set, SetElements(bytes: $0.attributes)) },
                 uniquingKeysWith: { $1 })

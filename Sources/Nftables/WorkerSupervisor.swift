@@ -10,6 +10,7 @@ final class WorkerSupervisor {
     private static let grace = Duration.seconds(2)
 
     private let keeper: KernelKeeper
+    private let urgency: Urgency
     private let deadline: Duration
     private let report: @Sendable (String) -> Void
     private var current: Current?
@@ -22,10 +23,15 @@ final class WorkerSupervisor {
     }
 
     /// - Parameters:
+    ///   - urgency: of what the workers do.
     ///   - deadline: for each request.
     ///   - report: told of each worker's end, in words.
-    init(_ keeper: KernelKeeper, deadline: Duration, report: @escaping @Sendable (String) -> Void) {
+    init(
+        _ keeper: KernelKeeper, _ urgency: Urgency = .urgent, deadline: Duration,
+        report: @escaping @Sendable (String) -> Void
+    ) {
         self.keeper = keeper
+        self.urgency = urgency
         self.deadline = deadline
         self.report = report
     }
@@ -90,7 +96,7 @@ final class WorkerSupervisor {
         _ started: Current
     ) throws(NftablesError) -> IntroductionRequest.Reply {
         do throws(NftablesError) {
-            return try ask(IntroductionRequest(), started)
+            return try ask(IntroductionRequest(urgency: urgency), started)
         } catch {
             if error.code == .crashed { throw error }
             // It lives and can't work.

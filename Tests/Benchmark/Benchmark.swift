@@ -9,7 +9,7 @@ import TestSupport
         abstract: "Measures pexip-fw beside what else there is, in namespaces of its own.")
 
     enum Part: String, CaseIterable, ExpressibleByArgument {
-        case local, gateway, transactions, agent, reloads, scale
+        case local, gateway, transactions, agent, reloads, scale, readers
     }
 
     @Argument(help: "What to measure; everything where nothing is named.")
@@ -45,6 +45,7 @@ import TestSupport
         case .agent: try controlPlane.agent(try Firewalld())
         case .reloads: try reloads()
         case .scale: try controlPlane.scale()
+        case .readers: try Readers(rounds: rounds).rows()
         }
     }
 

@@ -256,7 +256,7 @@ struct ControlPlane {
     }
 
     /// Forgets what was announced so far.
-    private static func drain(_ listener: Int32) throws {
+    static func drain(_ listener: Int32) throws {
         while pexip_next_generation(listener, 50) >= 0 {}
         guard errno == ETIMEDOUT else { throw BenchmarkError.system("listen") }
     }
@@ -402,7 +402,7 @@ struct ControlPlane {
 }
 
 /// Somebody else's `nft`, who changes something once.
-private final class ForeignNft {
+final class ForeignNft {
     private let process: ChildProcess?
     private let namespace: NetworkNamespace
     private var started: ChildProcess?

@@ -12,6 +12,11 @@ enum Memory {
         try kilobytes("VmHWM", in: "/proc/\(pid)/status") * 1024
     }
 
+    /// Lets ``peak(_:)`` begin anew.
+    static func resetPeak(_ pid: Int32) throws {
+        try Data("5".utf8).write(to: URL(fileURLWithPath: "/proc/\(pid)/clear_refs"))
+    }
+
     /// Resident memory, in which what processes share is divided among them.
     static func proportional(_ pid: Int32) throws -> Double {
         try kilobytes("Pss", in: "/proc/\(pid)/smaps_rollup") * 1024

@@ -1,4 +1,5 @@
 internal import Enforcement
+package import LinuxSystem
 package import PortModel
 package import Ruleset
 
@@ -125,7 +126,7 @@ package actor FakeKernel: RulesetKernel {
     }
 
     package func counts(
-        of tables: [Table], withNotes: Bool
+        of tables: [Table], withNotes: Bool, _ urgency: Urgency
     ) async throws -> [ObservedTable] {
         let names = Set(tables.map(\.name))
         return try await observeStructure().filter { names.contains($0.name) }.map { table in
@@ -198,7 +199,7 @@ package actor FakeKernel: RulesetKernel {
         return foreignChains.shadows
     }
 
-    package func trackingUse() async throws -> TrackingUse {
+    package func trackingUse(_ urgency: Urgency) async throws -> TrackingUse {
         guard let scriptedUse else { throw FakeKernelError("it can't be read as scripted") }
         return scriptedUse
     }

@@ -127,15 +127,7 @@ struct ClientFaultTests {
                 + ["/usr/bin/python3", "-c", script, agent.socket, attack.rawValue],
             input: .socket)
         defer { client.kill() }
-        var ready = [UInt8](repeating: 0, count: 6)
-        var received = 0
-        while received < ready.count {
-            let count = read(client.socket, &ready[received], ready.count - received)
-            guard count > 0 else {
-                throw TestSupportError("\(attack) by \(user) ended: \(client.standardError)")
-            }
-            received += count
-        }
+        try client.awaitWord("ready\n")
         for _ in 0..<3 {
             let result = try agent.control("status")
             #expect(result.status == .exited(0), "\(attack) by \(user): \(result)")

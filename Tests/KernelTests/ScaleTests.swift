@@ -176,13 +176,13 @@ struct ScaleTests {
         let shown = try timed("mesh answered") { try agent.control("mesh") }
         #expect(shown.standardOutput.contains(" pairs of nodes"), "\(shown)")
         #expect(shown.standardOutput.split(separator: "\n").count < 250)
-        // 20,000 pairs take a second, and in a debug build beside other tests more than ten.
+        // In a debug build beside other tests they take more than ten seconds.
         let all = try timed("mesh told the first of all pairs") {
             try agent.control("mesh", "--all", "--json", timeout: .seconds(60))
         }
         let report = try JSONDecoder().decode(
             MeshReport.self, from: Data(all.standardOutput.utf8))
-        #expect(report.pairs.count == 20_000)
+        #expect(report.pairs.count == 10_000)
         #expect(report.total == report.pairs.count + report.omitted)
         #expect(report.total > nodes * (nodes - 2) / 2)
     }

@@ -117,6 +117,19 @@ package final class ChildProcess: Sendable {
         started = true
     }
 
+    /// Waits until a process whose standard output is a socket has written the word there.
+    package func awaitWord(_ word: String) throws {
+        var received = [UInt8](repeating: 0, count: word.utf8.count)
+        var count = 0
+        while count < received.count {
+            let more = read(socket, &received[count], received.count - count)
+            guard more > 0 else { throw TestSupportError("it ended: \(standardError)") }
+            count += more
+        }
+        let text = String(decoding: received, as: UTF8.self)
+        guard text == word else { throw TestSupportError("it wrote \(text) instead of \(word)") }
+    }
+
     deinit {
         // A reference that nobody holds can't be waited for: no process is left behind.
         if status.withLock({ $0 }) == nil {

@@ -1,12 +1,11 @@
-import Foundation
-import TestSupport
+internal import Foundation
 
 /// A mount namespace of one test, in a network namespace of the test's: what is mounted in it is
 /// seen by nobody else, and gone with it.
-final class MountNamespace {
+package final class MountNamespace {
     private let holder: ChildProcess
 
-    init(in namespace: NetworkNamespace) throws {
+    package init(in namespace: NetworkNamespace) throws {
         // `ip netns exec` gives what it runs a mount namespace of its own.
         holder = try namespace.spawn(["sh", "-c", "echo ready; exec sleep infinity"])
         guard waitUntil({ [holder] in holder.standardOutput == "ready\n" }) else {
@@ -17,20 +16,20 @@ final class MountNamespace {
     deinit { holder.kill() }
 
     /// What a program's arguments must begin with to run in here.
-    var entering: [String] { ["nsenter", "--target", "\(holder.pid)", "--mount", "--"] }
+    package var entering: [String] { ["nsenter", "--target", "\(holder.pid)", "--mount", "--"] }
 
     /// Where a path leads in here, for who is elsewhere.
-    func path(_ path: String) -> String { "/proc/\(holder.pid)/root\(path)" }
+    package func path(_ path: String) -> String { "/proc/\(holder.pid)/root\(path)" }
 
-    @discardableResult func run(_ arguments: String...) throws -> String {
+    @discardableResult package func run(_ arguments: String...) throws -> String {
         try ChildProcess.run(entering + arguments).requireSuccess().standardOutput
     }
 
-    func mountMemory(at path: String, kibibytes: Int = 1024) throws {
+    package func mountMemory(at path: String, kibibytes: Int = 1024) throws {
         try run("mount", "-t", "tmpfs", "-o", "size=\(kibibytes)k,mode=755", "tmpfs", path)
     }
 
-    func setReadOnly(_ isReadOnly: Bool, _ path: String) throws {
+    package func setReadOnly(_ isReadOnly: Bool, _ path: String) throws {
         try run("mount", "-o", "remount,\(isReadOnly ? "ro" : "rw")", path)
     }
 }
