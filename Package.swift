@@ -47,7 +47,8 @@ let package = Package(
 
         // Borders: one module for each thing outside.
         .target(
-            name: "Deployment", dependencies: ["PlainText", "PortModel", "CYaml"],
+            name: "Deployment",
+            dependencies: ["PlainText", "PortModel", "LinuxSystem", "CYaml", system],
             swiftSettings: strict),
         .target(
             name: "LinuxSystem", dependencies: ["CLinux", "PlainText", system, logging],

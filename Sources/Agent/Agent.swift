@@ -49,7 +49,7 @@ package struct Agent: Sendable {
         let addresses = try AddressListener()
         let directory = try PatientDirectoryWatch(path: options.configurationDirectory) {
             [path = options.configurationDirectory] () throws(SystemError) in
-            try DirectoryWatch(path: path)
+            try DirectoryWatch(path: path, matters: ConfigurationDirectory.isConfiguration)
         }
         let journal = Journal(log: log)
         let reconciler = Reconciler(
@@ -65,7 +65,10 @@ package struct Agent: Sendable {
         let clock = TimerClock()
         let notifier = ServiceNotifier()
         let refusals = RefusalWatch(access.keeper, reconciler: reconciler, log: log)
-        let configuration = HostConfiguration(directory: options.configurationDirectory, log: log)
+        let configuration = HostConfiguration(
+            intake: ConfigurationIntake(
+                ConfigurationDirectory(options.configurationDirectory), watch: directory
+            ) { queue.yield(.directory([], noticed: BootTime.now)) }, log: log)
         let control = ControlService(
             reconciler: reconciler, refusals: refusals,
             planner: Planner(configuration, reconciler.inspector), events: queue)
@@ -91,7 +94,13 @@ package struct Agent: Sendable {
                 await directory.run(by: clock) { await reconciler.noteWatching(limit: $0) }
             }
             group.addTask {
-                for await _ in addresses.changes { queue.yield(.addresses) }
+                for await _ in addresses.changes {
+                    queue.yield(.addresses)
+                    // What comes meanwhile is one more.
+                    if await Ticks(every: HostChanges.addressPace, by: clock).next() == nil {
+                        return
+                    }
+                }
                 queue.yield(.failure("the host's addresses are watched no more"))
             }
             group.addTask {
@@ -184,9 +193,13 @@ enum AgentCheck: Sendable {
 
 /// What the agent's loop takes up.
 enum AgentEvent: Sendable {
+    /// What changed in the configuration directory, or nothing where it is only time to look again.
+    ///
     /// - Parameter noticed: when it had settled, since the host was started.
     case directory([DirectoryChange], noticed: Duration)
     case addresses
+    /// Addresses changed a while ago, and with them routes may have.
+    case routes
     case signal(Signal)
     case command(PendingCommand)
     /// Something was done beside this queue, after which there may be more to do.
@@ -342,6 +355,9 @@ struct AgentFailure: Error, CustomStringConvertible {
 
 /// Takes up changes, one after another, and beside them what is to be repaired.
 private struct AgentLoop: Sendable {
+    /// How long the start waits for files that are being written.
+    private static let longestStart = Duration.seconds(6)
+
     let configuration: HostConfiguration
     let log: Logger
     let kernel: NftablesKernel
@@ -352,8 +368,7 @@ private struct AgentLoop: Sendable {
     let heard: HeardChanges
     let shadows: ShadowWatch
     let refusals: RefusalWatch
-    /// The configuration as it was read last, whole files only.
-    private let loaded = Shared<LoadedConfiguration?>(nil)
+    private let host = HostChanges()
     /// How often a state directory that can't be written is tried again.
     private static let storeInterval = Duration.seconds(5)
     private let checks = PendingTimer()
@@ -387,10 +402,40 @@ private struct AgentLoop: Sendable {
     func start() async {
         // Beside, in a process of its own, so that the first status tells of them.
         async let shadows: Void = reconciler.lookForShadows()
-        let noticed = BootTime.now
-        await reconciler.start(reload(), noticed: noticed)
+        let (compilation, noticed) = await wholeAtStart()
+        await reconciler.start(compilation, noticed: noticed)
+        host.took(compilation)
         await shadows
         await followUp()
+    }
+
+    /// The configuration when its files are whole, which is mostly at once; the reason why it is not
+    /// taken up where they are not in time.
+    private func wholeAtStart() async -> (Compilation, noticed: Duration) {
+        let end = ContinuousClock.now + Self.longestStart
+        let pause = Ticks(every: .milliseconds(100), by: TimerClock())
+        while true {
+            let noticed = BootTime.now
+            var words: [String] = []
+            switch configuration.intake.look(because: .request) {
+            case .whole(let reading):
+                let compilation = configuration.compile(reading.loaded)
+                if configuration.intake.take(reading) { return (compilation, noticed) }
+            case .waiting(let reasons): words = reasons
+            case .same: break
+            }
+            // First the last good generation.
+            await reconciler.resume()
+            if ContinuousClock.now >= end {
+                await reconciler.note(waitingFor: words)
+                let reason = words.first ?? "the files change again and again"
+                return (
+                    Compilation(refusing: LoadedConfiguration(parsing: []), because: reason),
+                    noticed
+                )
+            }
+            _ = await pause.next()
+        }
     }
 
     func tellReady() {
@@ -418,9 +463,7 @@ private struct AgentLoop: Sendable {
         for await event in events {
             switch event {
             case .retry:
-                if await reconciler.hasFailedApply {
-                    await takeUpConfiguration(noticed: BootTime.now, reload())
-                }
+                if await reconciler.hasFailedApply { await takeUpAgain() }
             case .deadline:
                 await reconciler.keepDeadlines()
                 await followUp()
@@ -429,16 +472,19 @@ private struct AgentLoop: Sendable {
                     throw AgentFailure(
                         description: "the configuration directory can't be watched: \(error)")
                 }
-                await takeUpConfiguration(noticed: noticed, reload())
+                let isEvent = changes.contains { $0 != .mounts }
+                await takeUpDirectory(because: isEvent ? .event : .comparison, noticed: noticed)
             case .addresses:
-                // The files as they were read last: they may be half written now.
-                await takeUpConfiguration(
-                    noticed: BootTime.now, configuration.compile(loaded.value ?? read()))
+                if host.areAddressesOther(later: { [queue] in queue.yield(.routes) }) {
+                    await takeUpAgain()
+                }
+            case .routes:
+                if host.areRoutesOther(configuration.routes) { await takeUpAgain() }
             case .shadows:
                 shadows.run { await reconciler.lookForShadows() }
             case .signal(.hangUp):
                 tell { () throws(SystemError) in try notifier.reloading() }
-                await takeUpConfiguration(noticed: BootTime.now, reload())
+                await takeUpDirectory(because: .request, noticed: BootTime.now)
                 tellReady()
             case .signal(let signal):
                 await reconciler.announceEnd("\(signal): ending; the rules stay in force")
@@ -464,6 +510,27 @@ private struct AgentLoop: Sendable {
         }
     }
 
+    /// Takes up what is in the directory, where that is whole.
+    private func takeUpDirectory(
+        because cause: ConfigurationIntake.Cause, noticed: Duration
+    ) async {
+        switch configuration.intake.look(because: cause) {
+        case .same: await reconciler.note(waitingFor: [])
+        case .waiting(let words): await reconciler.note(waitingFor: words)
+        case .whole(let reading):
+            let compilation = configuration.compile(reading.loaded)
+            guard configuration.intake.take(reading) else { return }
+            await reconciler.note(waitingFor: [])
+            await takeUpConfiguration(noticed: noticed, compilation)
+        }
+    }
+
+    /// The files as they were taken up last: they may be half written now.
+    private func takeUpAgain() async {
+        guard let loaded = configuration.intake.loaded else { return }
+        await takeUpConfiguration(noticed: BootTime.now, configuration.compile(loaded))
+    }
+
     /// Looks at the kernel and repairs it, until the task is cancelled.
     func runChecks(_ checks: AsyncStream<AgentCheck>) async throws {
         for await check in checks {
@@ -487,18 +554,10 @@ private struct AgentLoop: Sendable {
         }
     }
 
-    /// Reads the directory and compiles it for this host.
-    private func reload() -> Compilation { configuration.compile(read()) }
-
-    private func read() -> LoadedConfiguration {
-        let read = configuration.read()
-        loaded.value = read
-        return read
-    }
-
     private func takeUpConfiguration(noticed: Duration, _ compilation: Compilation) async {
         await reconciler.configurationChanged(
             compilation, origin: .directory, noticed: noticed)
+        host.took(compilation)
         await followUp()
     }
 
@@ -507,10 +566,18 @@ private struct AgentLoop: Sendable {
         case .apply(let request):
             // For nobody where the client has gone.
             guard pending.isWaiting else { return }
-            let compilation = reload()
+            let reading = configuration.intake.asItIs()
+            let compilation = configuration.compile(reading.loaded)
             guard pending.begin() else { return }
-            pending.conclude(
-                await reconciler.apply(compilation, request, noticed: pending.noticed))
+            let report = await reconciler.apply(compilation, request, noticed: pending.noticed)
+            // What was refused is left to the directory, as without the command.
+            if report.outcome != .refused {
+                configuration.intake.takeAsItIs(reading)
+                host.took(compilation)
+            }
+            // What is still waited for is told anew.
+            queue.yield(.directory([], noticed: BootTime.now))
+            pending.conclude(report)
         case .rollback(let generation):
             guard pending.begin() else { return }
             pending.conclude(await reconciler.rollback(to: generation))

@@ -182,12 +182,13 @@ struct ControlService: Sendable {
         let node = try call.parameters(as: NodeParameters.self).node?.text
         let overview = inspector.overview
         let generation = try inForce(overview)
-        guard let deployment = overview.deployment.value else {
-            throw Self.refusal(
-                "generation \(generation.number) was made by another version: say pexip-fwctl apply"
-            )
-        }
         try Self.require(node, in: generation)
+        let deployment: Deployment
+        do throws(RefusedFiles) {
+            deployment = try overview.deployment.value.get()
+        } catch {
+            throw Self.refusal(error.description)
+        }
         var parts = ReplyParts(call, of: "tables")
         for group in deployment.groups(named: node.map { [$0] } ?? generation.nodes.map(\.name)) {
             for table in PortsReport(of: [group], in: deployment).tables {

@@ -8,11 +8,11 @@ internal import SystemPackage
 
 /// The configuration directory, and what it means for this host as it is now.
 struct HostConfiguration: Sendable {
-    let directory: String
+    let intake: ConfigurationIntake
     let log: Logger
 
-    /// Reads the directory.
-    func read() -> LoadedConfiguration { ConfigurationDirectory(directory).load() }
+    /// What is in the directory, whole or not, without taking it up.
+    func read() -> LoadedConfiguration { intake.asItIs().loaded }
 
     /// Compiles what was read for this host's addresses and routes.
     func compile(_ loaded: LoadedConfiguration) -> Compilation {
@@ -26,7 +26,7 @@ struct HostConfiguration: Sendable {
     }
 
     /// This host's routing as the kernel has it now. What can't be asked is not warned of.
-    private var routes: HostRoutes {
+    var routes: HostRoutes {
         let lookup: RouteLookup?
         do {
             lookup = try RouteLookup()

@@ -28,10 +28,14 @@ enum AddressPattern {
         return "(?:\(([whole] + shortened).joined(separator: "|")))"
     }()
 
+    /// Before an address: it is no IPv4-mapped one as these are usually written. Of their other
+    /// spellings the parser knows.
+    static let notMapped = "(?!::[fF]{4}:(?:\(group):\(group)|\(ipv4))(?![0-9a-fA-F:.]))"
+
     /// `ADDRESS`, `ADDRESS/LENGTH` or `ADDRESS-ADDRESS`.
     static let range: String = {
         let families = AddressFamily.allCases.map { family in
-            let address = pattern(of: family)
+            let address = (family == .ipv6 ? notMapped : "") + pattern(of: family)
             let length = "/0*\(decimalPattern(0...family.bits))"
             return "\(address)(?:\(length)|-\(address))?"
         }
@@ -43,7 +47,7 @@ enum AddressPattern {
         let firstOctets = [1...126, 128...223].map(decimalPattern).joined(separator: "|")
         let hostV4 = "(?:\(firstOctets))(?:\\.\(octet)){3}"
         // Link-local and multicast addresses, whose first group always has four digits.
-        let hostV6 = "(?!(?:[fF][eE][89abAB]|[fF][fF][0-9a-fA-F])[0-9a-fA-F]:)\(ipv6)"
+        let hostV6 = "\(notMapped)(?!(?:[fF][eE][89abAB]|[fF][fF][0-9a-fA-F])[0-9a-fA-F]:)\(ipv6)"
         return "(?:\(hostV4)|\(hostV6))"
     }()
 

@@ -190,7 +190,7 @@ extension Answers.SSHAccess {
                     throw AnswerProblem("\(word) stands alone")
                 }
                 do throws(AddressSyntaxError) {
-                    _ = try parseAddressRange(word)
+                    _ = try parsePeerRange(word)
                 } catch {
                     throw AnswerProblem("\"\(word)\" \(error.message)")
                 }
@@ -224,7 +224,7 @@ extension Answers.SSHAccess {
         case .from(let words):
             return words.contains { word in
                 do throws(AddressSyntaxError) {
-                    return try parseAddressRange(word).contains(address)
+                    return try parsePeerRange(word).contains(address)
                 } catch {
                     return false  // Nothing that `init(parsing:)` lets through.
                 }

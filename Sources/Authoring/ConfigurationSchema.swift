@@ -15,11 +15,11 @@ package enum ConfigurationSchema {
     package static let modeline = "# yaml-language-server: $schema=\(installedPath)"
 
     package static var document: JSONValue {
-        var root = SchemaNode.mapping(RootKey.self, root).orNothing
+        var root = SchemaNode.mapping(RootKey.self, root).orNothingBelow
         root.members["$schema"] = "http://json-schema.org/draft-07/schema#"
         root.members["title"] = "pexip-fw.d(5)"
         root.members["description"] =
-            "A file of /etc/pexip-fw.d. Files are read in the order of their names; later ones override earlier ones, and a key without a value takes back what they say."
+            "A file of /etc/pexip-fw.d. Files are read in the order of their names; later ones override earlier ones. A mapping with nothing below it says nothing; every other key has a value."
         root.members["definitions"] = [
             "peer": peer.value, "hostAddress": hostAddress.value, "port": port.value,
             "portOrRange": SchemaNode.any(of: .reference("port"), portRange).value,
@@ -228,7 +228,7 @@ package enum ConfigurationSchema {
     }()
 
     private static let probe = SchemaNode.text(
-        "tcp://(?:\(AddressPattern.ipv4)|\\[\(AddressPattern.ipv6)\\]):0*\(decimalPattern(1...Int(UInt16.max)))",
+        "tcp://(?:\(AddressPattern.ipv4)|\\[\(AddressPattern.notMapped)\(AddressPattern.ipv6)\\]):0*\(decimalPattern(1...Int(UInt16.max)))",
         "Must be tcp://ADDRESS:PORT, as in tcp://10.0.0.1:443 or tcp://[2001:db8::1]:443.")
 }
 

@@ -16,18 +16,12 @@ struct SchemaNode {
         return result
     }
 
-    /// The same, or nothing: a key without a value means its default.
-    var orNothing: Self {
+    /// The same, or nothing where it is a mapping: one with nothing below it says nothing. Whatever
+    /// else has a key has a value.
+    var orNothingBelow: Self {
+        guard members["type"]?.string == "object" else { return self }
         var result = self
-        switch members["type"] {
-        case .string(let type): result.members["type"] = [.string(type), "null"]
-        case .array(let types): result.members["type"] = .array(types + ["null"])
-        default: break
-        }
-        if let values = members["enum"]?.array { result.members["enum"] = .array(values + [.null]) }
-        if let choices = members["anyOf"]?.array {
-            result.members["anyOf"] = .array(choices + [["type": "null"]])
-        }
+        result.members["type"] = ["object", "null"]
         return result
     }
 
@@ -87,15 +81,12 @@ struct SchemaNode {
         SchemaNode(["$ref": .string("#/definitions/\(name)")])
     }
 
-    /// A mapping of known keys, each of which may be without a value but for those that are required.
+    /// A mapping of known keys.
     static func mapping<Key: RawRepresentable & CaseIterable & Equatable>(
         _ keys: Key.Type, requiring required: [Key] = [], _ value: (Key) -> Self
     ) -> Self where Key.RawValue == String {
-        let properties = Key.allCases.map { key in
-            let schema = value(key)
-            return (
-                key: key.rawValue, value: (required.contains(key) ? schema : schema.orNothing).value
-            )
+        let properties = Key.allCases.map {
+            (key: $0.rawValue, value: value($0).orNothingBelow.value)
         }
         var members: [String: JSONValue] = [
             "type": "object", "properties": .object(JSONObject(properties)),
@@ -107,11 +98,11 @@ struct SchemaNode {
         return SchemaNode(members)
     }
 
-    /// The same mapping, in which some keys have no value where another key has one of some words.
+    /// The same mapping, in which some keys do not stand where another key has one of some words.
     func refusing<Key: RawRepresentable>(
         _ keys: Key..., where other: Key, isOneOf words: [String]
     ) -> Self where Key.RawValue == String {
-        let refused = keys.map { (key: $0.rawValue, value: JSONValue.object(["type": "null"])) }
+        let refused = keys.map { (key: $0.rawValue, value: JSONValue.bool(false)) }
         var result = self
         result.members["if"] = [
             "properties": .object([other.rawValue: Self.words(words).value]),
@@ -123,11 +114,11 @@ struct SchemaNode {
         return result
     }
 
-    /// A mapping of names to values, each of which may be without one.
+    /// A mapping of names to values.
     static func names(_ pattern: String, to value: Self) -> Self {
         SchemaNode([
             "type": "object", "propertyNames": ["pattern": .string("^\(pattern)$")],
-            "additionalProperties": value.orNothing.value,
+            "additionalProperties": value.value,
         ])
     }
 }

@@ -112,7 +112,8 @@ package enum PexipFirewallInterface {
         # counters are named by row, by site rule or by reason for dropping, and count from
         # countersSince on, or from before the agent started; changedFiles are the configuration's
         # files in which the generation differs from the one before; warnings tell what was seen in
-        # the kernel that needs an administrator; state is one of in-sync, pending-confirmation,
+        # the kernel that needs an administrator, and which files are not taken up yet because they
+        # are being written; state is one of in-sync, pending-confirmation,
         # pinned, reverted, rejected, degraded, unconfigured, flushed.
         type StatusReport (
           state: string,
@@ -281,10 +282,13 @@ package enum PexipFirewallInterface {
 
         type RowText (line: string, footnotes: []string)
 
+        # inactive are rows that would permit the packet if their feature were on; where they can't be
+        # told, incomplete says why.
         type ExplainReport (
           explanation: Explanation,
           rows: [string]RowText,
           inactive: []string,
+          incomplete: ?string,
           counters: [string]Counter
         )
 
@@ -325,11 +329,13 @@ package enum PexipFirewallInterface {
         )
 
         # sampling is missing where the rules in force do not sample. lost samples were not read in
-        # time; more talkers are known than are told.
+        # time; more talkers are known than are told. Where the talkers' inactive rows can't be told,
+        # incomplete says why.
         type DropsReport (
           sampling: ?Sampling,
           mode: ?string,
           problem: ?string,
+          incomplete: ?string,
           since: ?string,
           samples: int,
           lost: int,

@@ -15,16 +15,13 @@ extension DeploymentDecoder {
     mutating func readGroups(_ node: YAMLNode) {
         guard let mapping = mapping(node, "groups") else { return }
         for entry in mapping.entries {
-            if entry.value.isNull {
-                reportNothingReset(entry, "group")
-                continue
-            }
+            reportNoContent(entry, "group")
             // Known from here on, so that what refers to a faulty group is not faulty as well.
-            groups[entry.key] = .unresolved(entry)
+            groups[entry.key] = entry.value.isNull ? .faulty : .unresolved(entry)
             groupReferences.append("@" + entry.key)
             checkName(entry, "group")
         }
-        for entry in mapping.entries where !entry.value.isNull { resolveGroup(entry) }
+        for entry in mapping.entries { resolveGroup(entry) }
     }
 
     /// Depth first without recursion, because groups may refer to each other in a long row.
@@ -89,7 +86,10 @@ extension DeploymentDecoder {
             )
             return nil
         }
-        guard let nodes = list(node, what, of: elements) else { return nil }
+        guard case .sequence(let nodes) = node.content else {
+            refuse(node, "\(what) must be \(mayBeAny ? "any or " : "")a list of \(elements)")
+            return nil
+        }
         guard !nodes.isEmpty else {
             findings.error(
                 node.location,
@@ -148,7 +148,7 @@ extension DeploymentDecoder {
             return nil
         }
         do throws(AddressSyntaxError) {
-            return AddressSet(ranges: [try parseAddressRange(text)])
+            return AddressSet(ranges: [try parsePeerRange(text)])
         } catch {
             let isGroup = groups[text] != nil
             findings.error(

@@ -1,4 +1,5 @@
-internal import Glibc
+internal import LinuxSystem
+internal import SystemPackage
 
 /// The directory of drop-in files that configure a deployment.
 package struct ConfigurationDirectory: Sendable {
@@ -17,65 +18,76 @@ package struct ConfigurationDirectory: Sendable {
     ///
     /// - Parameter draft: a file to take in place of the one of its path, or beside the others.
     package func load(with draft: ConfigurationSource? = nil) -> LoadedConfiguration {
-        var reader = DirectoryReader(path: path)
-        reader.read()
-        var sources = reader.sources
+        let reading = read()
+        var sources = reading.files.map(\.source)
         if let draft {
             sources = (sources.filter { $0.path != draft.path } + [draft]).sorted {
                 $0.path.utf8.lexicographicallyPrecedes($1.path.utf8)
             }
         }
         return LoadedConfiguration(
-            parsing: sources, findings: reader.findings, isComplete: reader.isComplete)
+            parsing: sources, findings: reading.findings, isComplete: reading.isComplete)
+    }
+
+    /// Reads the files, as far as they may be trusted, and looks at nothing in them.
+    package func read() -> ConfigurationReading {
+        var reader = DirectoryReader(path: path)
+        reader.read()
+        return reader.reading
+    }
+
+    /// The path of a file in the directory, as messages have it.
+    package func path(of name: [UInt8]) -> String {
+        let name = FileName(bytes: name)
+        let text = name.isPrintable ? name.text : escaped(name.text)
+        return path.hasSuffix("/") ? path + text : "\(path)/\(text)"
+    }
+
+    /// Whether a file of this name in the directory is configuration.
+    package static func isConfiguration(_ name: [UInt8]) -> Bool {
+        FileName(bytes: name).purpose == .configuration
     }
 }
 
 /// Reads the files of one directory as far as they may be trusted.
 private struct DirectoryReader {
     let path: String
-    private(set) var sources: [ConfigurationSource] = []
-    private(set) var findings = Findings()
-    /// Whether every file that configures something was read.
-    private(set) var isComplete = true
+    private(set) var reading = ConfigurationReading()
+    /// Of the files that were read.
+    private var identities: Set<FileFacts.Identity> = []
 
     init(path: String) { self.path = path }
 
     mutating func read() {
-        guard let directory = OpenDirectory(path) else {
-            let code = errno
-            refuseDirectory(
-                code == ENOENT
-                    ? "\(path) does not exist: create it, or name another directory"
-                    : "\(path) cannot be opened as a directory (\(text(of: code)))")
-            return
+        do throws(OpenedFile.Problem) {
+            try read(OpenedFile(directory: path))
+        } catch {
+            // Where a link leads, nobody tells when something comes there.
+            reading.isToldByEvents = !OpenedFile.hasLink(onWayTo: path)
+            switch error {
+            case .distrusted(let reason): refuseDirectory(reason)
+            case .failed(let error) where error.errno == .noSuchFileOrDirectory:
+                refuseDirectory("\(path) does not exist: create it, or name another directory")
+            case .failed(let error):
+                refuseDirectory("\(path) cannot be opened as a directory (\(error.errno))")
+            }
         }
-        guard let status = FileStatus(of: directory.descriptor) else {
-            refuseDirectory("\(path) cannot be examined (\(text(of: errno)))")
-            return
-        }
-        if let problem = status.problem(at: path) {
-            refuseDirectory("\(path) \(problem)")
+    }
+
+    private mutating func read(_ directory: borrowing OpenedFile) {
+        if !directory.isToldByEvents { reading.isToldByEvents = false }
+        if let distrust = directory.facts.distrust() {
+            refuseDirectory("\(path) \(distrust.words(at: path))")
             return
         }
         let names: [FileName]
-        switch directory.names() {
-        case .success(let found): names = found
-        case .failure(let error):
-            refuseDirectory("\(path) cannot be listed (\(text(of: error.code)))")
+        do throws(SystemError) {
+            names = try directory.names(at: path).map { FileName(bytes: $0) }
+        } catch {
+            refuseDirectory("\(path) cannot be listed (\(error.errno))")
             return
         }
-        var files: [FileName] = []
-        for name in names.sorted() {
-            switch name.purpose {
-            case .configuration: files.append(name)
-            case .misnamed:
-                findings.warning(
-                    location(name),
-                    "ignored, because only files that end in .yaml are read: rename it to \(name.stem).yaml"
-                )
-            case .other: break
-            }
-        }
+        let files = names.filter { $0.purpose == .configuration }.sorted()
         guard files.count <= ConfigurationLimits.files else {
             refuseDirectory(
                 "\(path) holds \(files.count) files: at most \(ConfigurationLimits.files) are read, so join some"
@@ -83,89 +95,122 @@ private struct DirectoryReader {
             return
         }
         read(files, in: directory)
+        for name in names where name.purpose == .misnamed { warnOfIgnored(name, in: directory) }
     }
 
-    private mutating func read(_ files: [FileName], in directory: borrowing OpenDirectory) {
+    private mutating func read(_ files: [FileName], in directory: borrowing OpenedFile) {
         var total = 0
         for name in files {
-            guard let bytes = bytes(of: name, in: directory) else { continue }
-            total += bytes.count
+            guard let file = file(name, in: directory) else { continue }
+            total += file.source.bytes.count
             guard total <= ConfigurationLimits.bytesOfAllFiles else {
                 refuseDirectory(
                     "\(path) holds more than \(ConfigurationLimits.bytesOfAllFiles >> 20) MiB in its files: remove some"
                 )
                 return
             }
-            sources.append(ConfigurationSource(path: location(name).file, bytes: bytes))
+            reading.files.append(file)
         }
     }
 
-    /// The file's bytes, or nil when it is gone or refused.
-    private mutating func bytes(
-        of name: FileName, in directory: borrowing OpenDirectory
-    ) -> [UInt8]? {
+    /// What is in the file, or nil when it is gone or refused.
+    private mutating func file(
+        _ name: FileName, in directory: borrowing OpenedFile
+    ) -> ConfigurationReading.File? {
         guard name.isPrintable else {
             refuse(name, "its name has characters that cannot be printed: rename it")
             return nil
         }
-        guard let file = OpenFile(name, in: directory) else {
-            let code = errno
-            // Gone since the directory was listed, as if it had never been there. A symbolic link
-            // that leads nowhere is still there.
-            if code == ENOENT, !directory.contains(name) { return nil }
-            switch code {
-            case EACCES, EPERM:
-                refuse(
-                    name,
-                    "cannot be opened (\(text(of: code))): let the agent read it, as by chmod o+r \(shellWord(location(name).file))"
-                )
-            case ENOENT:
-                refuse(name, "is a symbolic link to nothing: remove it or correct its target")
-            default: refuse(name, "cannot be opened (\(text(of: code)))")
+        do throws(OpenedFile.Problem) {
+            return try file(
+                of: OpenedFile(file: name.bytes, in: directory, at: path), name)
+        } catch {
+            // What a link leads to may come, and change, without any event.
+            if case .link? = directory.entry(name.bytes) { reading.isToldByEvents = false }
+            switch error {
+            case .distrusted(let reason): refuse(name, reason)
+            case .failed(let error):
+                let isGone = error.errno == .noSuchFileOrDirectory
+                // Gone since the directory was listed, as if it had never been there. A symbolic
+                // link that leads nowhere is still there.
+                if isGone, directory.entry(name.bytes) == nil { return nil }
+                switch error.errno {
+                case .permissionDenied, .notPermitted:
+                    refuse(
+                        name,
+                        "cannot be opened (\(error.errno)): let the agent read it, as by chmod o+r \(shellWord(location(name).file))"
+                    )
+                case .noSuchFileOrDirectory:
+                    refuse(name, "is a symbolic link to nothing: remove it or correct its target")
+                default: refuse(name, "cannot be opened (\(error.errno))")
+                }
             }
             return nil
         }
-        guard let status = FileStatus(of: file.descriptor) else {
-            refuse(name, "cannot be examined (\(text(of: errno)))")
-            return nil
-        }
-        guard status.isRegularFile else {
+    }
+
+    private mutating func file(
+        of file: borrowing OpenedFile, _ name: FileName
+    ) -> ConfigurationReading.File? {
+        let path = location(name).file
+        if !file.isToldByEvents { reading.isToldByEvents = false }
+        guard file.facts.isRegularFile else {
             refuse(name, "is not a regular file: remove it or give it another name")
             return nil
         }
-        if let problem = status.problem(at: location(name).file) {
-            refuse(name, problem)
+        identities.insert(file.facts.identity)
+        if let distrust = file.facts.distrust() {
+            refuse(name, distrust.words(at: path))
             return nil
         }
-        switch file.contents(atMost: ConfigurationLimits.bytesOfFile + 1) {
-        case .success(let bytes) where bytes.count > ConfigurationLimits.bytesOfFile:
-            refuse(
-                name,
-                "is larger than \(ConfigurationLimits.bytesOfFile >> 20) MiB: split it into several files"
+        do throws(SystemError) {
+            let limit = ConfigurationLimits.bytesOfFile
+            let bytes = try file.contents(atMost: limit + 1, of: path)
+            if bytes.count <= limit {
+                return ConfigurationReading.File(
+                    name: name.bytes, source: ConfigurationSource(path: path, bytes: bytes),
+                    modified: file.facts.modified)
+            }
+            refuse(name, "is larger than \(limit >> 20) MiB: split it into several files")
+        } catch {
+            refuse(name, "cannot be read (\(error.errno))")
+        }
+        return nil
+    }
+
+    private mutating func warnOfIgnored(
+        _ name: FileName, in directory: borrowing OpenedFile
+    ) {
+        let kind = directory.kind(of: name.bytes)
+        // A link of another name may lead to it.
+        if let kind, identities.contains(kind.identity) { return }
+        if kind?.isDirectory == true {
+            if name.isDirectoryOfItsOwn { return }
+            reading.findings.warning(
+                location(name),
+                "ignored, because files in directories below are not read: move them up, or all of it elsewhere"
             )
-            return nil
-        case .success(let bytes): return bytes
-        case .failure(let error):
-            refuse(name, "cannot be read (\(text(of: error.code)))")
-            return nil
+            return
         }
+        let other = name.configurationName.map { escaped($0.text) }
+        reading.findings.warning(
+            location(name),
+            "ignored, because only files that end in .yaml are read: \(other.map { "rename it to \($0)" } ?? "move it elsewhere")"
+        )
     }
 
     private mutating func refuse(_ name: FileName, _ message: String) {
-        isComplete = false
-        findings.error(location(name), message)
+        reading.isComplete = false
+        reading.findings.error(location(name), message)
     }
 
     private mutating func refuseDirectory(_ message: String) {
-        isComplete = false
-        findings.error(nil, message)
+        reading.isComplete = false
+        reading.findings.error(nil, message)
     }
 
     private func location(_ name: FileName) -> SourceLocation {
-        let text = name.isPrintable ? name.text : escaped(name.text)
-        let file = path.hasSuffix("/") ? path + text : "\(path)/\(text)"
-        return SourceLocation(file: file, line: 1, column: 1)
+        SourceLocation(
+            file: ConfigurationDirectory(path).path(of: name.bytes), line: 1, column: 1)
     }
-
-    private func text(of code: Int32) -> String { String(cString: strerror(code)) }
 }

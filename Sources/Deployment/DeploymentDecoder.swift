@@ -33,8 +33,6 @@ struct DeploymentDecoder {
     /// The deployment as far as it could be understood; nil when nothing is configured, or no node.
     mutating func deployment(from root: YAMLMapping) -> Deployment? {
         let entries = fields(of: root, in: "", as: RootKey.self)
-        guard let first = root.entries.first(where: { !$0.value.isNull }) else { return nil }
-
         checkVersion(entries[.version])
         let profile = entries[.profile].flatMap { entry in
             choice(entry.value, "profile", among: Profile.all.map { ($0.name, $0) })
@@ -53,7 +51,10 @@ struct DeploymentDecoder {
             of: nil, into: &common)
 
         if let nodes = entries[.nodes] { readNodes(nodes.value, common) }
-        if nodes.isEmpty, isComplete, !isUnusable(entries[.nodes]) {
+        // Where nothing is said, nothing is configured.
+        if let first = root.entries.first(where: { !$0.value.isNull }), nodes.isEmpty, isComplete,
+            !isUnusable(entries[.nodes])
+        {
             findings.error(
                 entries[.nodes]?.value.location ?? first.keyLocation,
                 "no node is configured: name at least one under nodes, with its role and address")
@@ -154,13 +155,24 @@ struct DeploymentDecoder {
         reportUnknown("node", name, at: location, known: nodeNames)
     }
 
-    /// Reports a null where there is nothing that it could reset: an entry without a value, which
-    /// was hardly meant to be ignored.
-    mutating func reportNothingReset(_ entry: YAMLEntry, _ what: String) {
-        guard case .null(resets: false) = entry.value.content, isComplete else { return }
+    /// Reports the name of a node or group without anything below it, which was hardly meant to be
+    /// ignored: in an earlier file's place it does not take that away.
+    mutating func reportNoContent(_ entry: YAMLEntry, _ what: String) {
+        let place: SourceLocation
+        let earlier: SourceLocation?
+        if case .null(let absence) = entry.value.content {
+            (place, earlier) = (entry.keyLocation, absence.replaced)
+        } else if let emptied = entry.emptied {
+            (place, earlier) = (emptied.location, entry.value.location)
+        } else {
+            return
+        }
+        let rest =
+            earlier.map {
+                ", or remove it here, which leaves what stands at \($0); to have no such \(what), remove it there"
+            } ?? ", or remove the name"
         findings.error(
-            entry.keyLocation,
-            "the \(what) \(quoted(entry.key)) has no content: write it, or remove the name")
+            place, "the \(what) \(quoted(entry.key)) has no content: write it\(rest)")
     }
 
     /// Checks a name that stands as a key.

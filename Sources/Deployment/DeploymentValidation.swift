@@ -64,7 +64,7 @@ extension DeploymentDecoder {
                     continue
                 }
                 let first = owner.location
-                let place = "at \(first.file):\(first.line):\(first.column)"
+                let place = "at \(first)"
                 findings.error(
                     location,
                     owner.node == node.name
@@ -89,7 +89,7 @@ extension DeploymentDecoder {
             let first = owner.nameLocation
             findings.error(
                 node.nameLocation,
-                "the nodes \(quoted(owner.name)) (at \(first.file):\(first.line):\(first.column)) and \(quoted(node.name)) would both have the table \(table): rename one of them"
+                "the nodes \(quoted(owner.name)) (at \(first)) and \(quoted(node.name)) would both have the table \(table): rename one of them"
             )
         }
     }

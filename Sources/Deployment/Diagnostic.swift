@@ -12,6 +12,12 @@ package struct SourceLocation: Hashable, Sendable, Codable {
         self.line = line
         self.column = column
     }
+
+}
+
+extension SourceLocation: CustomStringConvertible {
+    /// `file:line:column`.
+    package var description: String { "\(file):\(line):\(column)" }
 }
 
 /// Something to tell the administrator about the configuration.
@@ -41,6 +47,6 @@ extension Diagnostic: CustomStringConvertible {
     package var description: String {
         let words = "\(severity.rawValue): \(message.visible)"
         guard let location else { return words }
-        return "\(location.file.visible):\(location.line):\(location.column): \(words)"
+        return "\("\(location)".visible): \(words)"
     }
 }

@@ -1,7 +1,7 @@
 internal import PlainText
 
 /// Collects diagnostics, so that all of them are reported.
-struct Findings {
+struct Findings: Hashable, Sendable {
     private var diagnostics: [Diagnostic] = []
     private var leftOut = 0
     private(set) var hasErrors = false

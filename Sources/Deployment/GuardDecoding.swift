@@ -74,6 +74,13 @@ extension DeploymentDecoder {
             )
             return nil
         }
+        if let mapped = address.mapped {
+            findings.error(
+                node.location,
+                "the probe \(quoted(text)) has an IPv4-mapped address: write \(Probe(address: mapped, port: port))"
+            )
+            return nil
+        }
         return Probe(address: address, port: port)
     }
 }

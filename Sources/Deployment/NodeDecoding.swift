@@ -45,10 +45,7 @@ extension DeploymentDecoder {
             ports: common.ports, syslogTransport: common.syslogTransport,
             peers: common.narrowedPeers)
         for entry in mapping.entries {
-            if entry.value.isNull {
-                reportNothingReset(entry, "node")
-                continue
-            }
+            reportNoContent(entry, "node")
             checkName(entry, "node")
             let decoded = decodedNode(entry, common, ordinary)
             nodeIndex[entry.key] = nodes.count
@@ -62,7 +59,9 @@ extension DeploymentDecoder {
     ) -> DecodedNode {
         var result = DecodedNode(name: entry.key, nameLocation: entry.keyLocation)
         let path = "nodes.\(entry.key)"
-        guard let entries = fields(of: entry.value, path, as: NodeKey.self) else { return result }
+        guard !entry.value.isNull,
+            let entries = fields(of: entry.value, path, as: NodeKey.self)
+        else { return result }
         if let role = entries[.role] {
             result.role = choice(role.value, "role", as: NodeRole.self)
         } else {

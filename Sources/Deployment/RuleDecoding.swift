@@ -39,7 +39,7 @@ extension DeploymentDecoder {
         if let first = names[name] {
             findings.error(
                 entry.value.location,
-                "the rule \(quoted(name)) is already at \(first.file):\(first.line):\(first.column): give each rule a name of its own"
+                "the rule \(quoted(name)) is already at \(first): give each rule a name of its own"
             )
         } else {
             names[name] = entry.value.location

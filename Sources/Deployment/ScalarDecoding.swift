@@ -4,7 +4,8 @@ internal import PortModel
 // and returns nil then.
 
 extension DeploymentDecoder {
-    /// The entries of a mapping by key, without those that are null; unknown keys are reported.
+    /// The entries of a mapping by key; unknown keys are reported. One without a value is among them:
+    /// to whoever reads a mapping from it that is an empty one, to all others a mistake.
     /// - Parameter what: the mapping in the message's words, such as `nodes.a.ports`.
     mutating func fields<Key: RawRepresentable & CaseIterable & Hashable>(
         of node: YAMLNode, _ what: String, as keys: Key.Type
@@ -25,15 +26,21 @@ extension DeploymentDecoder {
                     known: Key.allCases.map(\.rawValue))
                 continue
             }
-            if !entry.value.isNull { result[key] = entry }
+            reportTakenBack(entry)
+            result[key] = entry
         }
         return result
     }
 
+    /// A mapping with nothing below it says nothing.
     mutating func mapping(_ node: YAMLNode, _ what: String) -> YAMLMapping? {
-        if case .mapping(let mapping) = node.content { return mapping }
-        refuse(node, "\(what) must be a mapping of keys")
-        return nil
+        switch node.content {
+        case .mapping(let mapping): return mapping
+        case .null(let absence) where absence.isOfKey: return YAMLMapping()
+        default:
+            refuse(node, "\(what) must be a mapping of keys")
+            return nil
+        }
     }
 
     mutating func list(_ node: YAMLNode, _ what: String, of elements: String) -> [YAMLNode]? {
@@ -107,8 +114,24 @@ extension DeploymentDecoder {
     /// Reports a value of the wrong kind.
     /// - Parameter expectation: what would be right, to be followed by ", not …".
     mutating func refuse(_ node: YAMLNode, _ expectation: String) {
-        if case .unusable = node.content { return }
-        findings.error(node.location, "\(expectation), not \(node.kind)")
+        switch node.content {
+        case .unusable: break
+        case .null(let absence) where absence.isOfKey:
+            let other = absence.replaced.map { ": without it, what stands at \($0) counts" }
+            findings.error(
+                node.location,
+                "\(expectation), and has no value: write one, or remove the key\(other ?? "")")
+        default: findings.error(node.location, "\(expectation), not \(node.kind)")
+        }
+    }
+
+    /// Reports `~` where an earlier file has a mapping: nobody writes it to say nothing.
+    mutating func reportTakenBack(_ entry: YAMLEntry) {
+        guard let emptied = entry.emptied, emptied.absence.isWritten else { return }
+        findings.error(
+            emptied.location,
+            "\(quoted(entry.key)) is not taken back by ~, which has no such meaning: write the values that are to count in place of those at \(entry.value.location), or remove the key"
+        )
     }
 
     mutating func reportQuotes(_ node: YAMLNode, _ what: String, _ value: String) {

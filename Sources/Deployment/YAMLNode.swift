@@ -1,14 +1,24 @@
 /// A value in a configuration file, with the place where it begins.
 struct YAMLNode: Hashable, Sendable {
     enum Content: Hashable, Sendable {
-        /// Nothing or `~`: the key's default. `resets` tells that an earlier file had a value.
-        case null(resets: Bool)
+        /// Nothing, or `~` or another word for it.
+        case null(Absence)
         /// `isPlain` is false for a text in quotes or of a block.
         case scalar(String, isPlain: Bool)
         case sequence([YAMLNode])
         case mapping(YAMLMapping)
         /// Reported already; says nothing.
         case unusable
+    }
+
+    /// A value that is missing.
+    struct Absence: Hashable, Sendable {
+        /// Whether `~` stands there, rather than nothing.
+        var isWritten: Bool
+        /// Whether a key has it; otherwise it is an element of a list, or the whole file.
+        var isOfKey = false
+        /// Where the value stands that an earlier file gave the key.
+        var replaced: SourceLocation?
     }
 
     var content: Content
@@ -24,6 +34,13 @@ struct YAMLEntry: Hashable, Sendable {
     var key: String
     var keyLocation: SourceLocation
     var value: YAMLNode
+    /// Of a key that has a mapping: what a later file has there without anything below it.
+    var emptied: Emptied?
+
+    struct Emptied: Hashable, Sendable {
+        var absence: YAMLNode.Absence
+        var location: SourceLocation
+    }
 }
 
 /// A mapping in the order of its keys' first appearance.
@@ -43,8 +60,9 @@ struct YAMLMapping: Hashable, Sendable {
         return nil
     }
 
-    /// Lays a later mapping over this one: mappings merge, scalars and sequences replace, and null
-    /// resets. What wins keeps its own location; a merged mapping that of its first appearance.
+    /// Lays a later mapping over this one: mappings merge, scalars and sequences replace, and where
+    /// nothing stands below a key a mapping stays as it is. What wins keeps its own location; a
+    /// merged mapping that of its first appearance.
     mutating func merge(_ later: YAMLMapping) {
         for entry in later.entries {
             guard let index = indexByKey[entry.key] else {
@@ -58,10 +76,14 @@ struct YAMLMapping: Hashable, Sendable {
                 entries[index].value.content = .unusable
                 merged.merge(overlay)
                 entries[index].value.content = .mapping(merged)
+            case (.mapping, .null(let absence)):
+                entries[index].emptied = YAMLEntry.Emptied(
+                    absence: absence, location: entry.value.location)
             case (.null, .null): break
-            case (_, .null):
+            case (_, .null(var absence)):
+                absence.replaced = entries[index].value.location
                 entries[index] = entry
-                entries[index].value.content = .null(resets: true)
+                entries[index].value.content = .null(absence)
             default: entries[index] = entry
             }
         }

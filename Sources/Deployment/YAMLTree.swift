@@ -96,7 +96,10 @@ private struct YAMLTree: ~Copyable {
         switch event.kind {
         case .scalar(let text, let isPlain):
             let isNull = isPlain && ["", "~", "null", "Null", "NULL"].contains(text)
-            result.content = isNull ? .null(resets: false) : .scalar(text, isPlain: isPlain)
+            result.content =
+                isNull
+                ? .null(YAMLNode.Absence(isWritten: !text.isEmpty))
+                : .scalar(text, isPlain: isPlain)
         case .sequenceStart:
             try checkDepth(depth, event)
             var elements: [YAMLNode] = []
@@ -127,7 +130,13 @@ private struct YAMLTree: ~Copyable {
             }
             try count(event)
             refuseProperties(of: event)
-            let value = try node(try next(), depth: depth + 1)
+            var value = try node(try next(), depth: depth + 1)
+            if case .null(var absence) = value.content {
+                absence.isOfKey = true
+                value.content = .null(absence)
+                // Where nothing stands, what comes next may be lines below.
+                if !absence.isWritten { value.location = location(event) }
+            }
             let entry = YAMLEntry(key: key, keyLocation: location(event), value: value)
             if let first = result.insert(entry) {
                 findings.error(

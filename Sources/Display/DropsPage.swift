@@ -13,6 +13,9 @@ extension DropsReport {
         if let problem {
             page.add(Text(problem), label: Text("problem", .bad), labelWidth: 9)
         }
+        if let incomplete {
+            page.add(Text(incomplete), label: Text("unknown", .caution), labelWidth: 9)
+        }
         guard let since else {
             page.add(Text(sampling == nil ? Self.off : "no sample was heard yet"))
             return page

@@ -142,6 +142,7 @@ extension Reconciler {
         _ request: ApplyRequest
     ) async -> ApplyReport {
         do throws(StoreError) {
+            try takeOverFiles(of: compilation, for: generation)
             let standing = ledger.standing
             if var pending = standing?.pending, origin == .command {
                 if let time = request.confirm {
@@ -164,6 +165,21 @@ extension Reconciler {
             return report(.unchanged, [], compilation)
         }
         return report(.failed, [], compilation, problem: problem)
+    }
+
+    /// Where this version refuses the files of a generation, others that mean the same rules take
+    /// their place, so that reports are told by them again.
+    private func takeOverFiles(
+        of compilation: Compilation, for generation: Generation
+    ) throws(StoreError) {
+        guard generation.configurationDigest != compilation.configurationDigest,
+            case .failure = overview.deployment.value
+        else { return }
+        var renewed = generation
+        renewed.configuration = compilation.files
+        renewed.configurationDigest = compilation.configurationDigest
+        try ledger.rewrite(renewed)
+        hold(renewed, from: compilation.target?.deployment)
     }
 
     func confirm(_ generation: Generation) throws(StoreError) {

@@ -14,6 +14,8 @@ package struct Compilation: Sendable {
     package var configurationDigest: String
     /// The configuration's files.
     package var sources: [ConfigurationSource]
+    /// What of this host it depends on.
+    package private(set) var hostDependence = HostDependence.none
 
     package struct Target: Hashable, Sendable {
         package var mode: Mode
@@ -56,6 +58,7 @@ extension Compilation {
             }
             return
         }
+        hostDependence = HostDependence(deployment, hostAddresses: hostAddresses)
         let enforced =
             onlyNode.map { deployment.named($0) }
             ?? deployment.enforcedNodes(hostAddresses: hostAddresses)
@@ -66,7 +69,11 @@ extension Compilation {
             if onlyNode == nil {
                 diagnostics += deployment.placementWarnings(nodes, hostAddresses: hostAddresses)
                 if deployment.placement == .gateway, let routes = routes() {
-                    diagnostics += routes.warnings(of: nodes)
+                    let warnings = routes.warnings(of: nodes)
+                    diagnostics += warnings
+                    hostDependence = HostDependence(
+                        deployment, hostAddresses: hostAddresses, routed: nodes,
+                        warnings: warnings)
                 }
             }
             target = Target(nodes: nodes, deployment: deployment)
@@ -78,6 +85,7 @@ extension Compilation {
         configurationDigest = Self.digest(of: loaded.sources)
         sources = loaded.sources
         diagnostics = loaded.diagnostics + [Diagnostic(.error, at: nil, message)]
+        hostDependence = .unknown
     }
 
     /// Names and contents of all files, so that another file, order or byte gives another digest.
@@ -130,7 +138,7 @@ extension HostRoutes {
     private static let namedNodes = 5
 
     /// What keeps the nodes' packets from coming by.
-    fileprivate func warnings(of nodes: [Node]) -> [Diagnostic] {
+    func warnings(of nodes: [Node]) -> [Diagnostic] {
         var warnings: [Diagnostic] = []
         func warn(_ message: String) { warnings.append(Diagnostic(.warning, at: nil, message)) }
         let families = Set(nodes.flatMap(\.allAddresses).map(\.family)).subtracting(forwarded)

@@ -15,6 +15,8 @@ package struct DropsReport: Hashable, Sendable, Codable {
     package var mode: Mode?
     /// Why samples are not heard, and what to do; nil where they are.
     package var problem: String?
+    /// Why rows that are off are not told; nil where they are, and where nobody is refused.
+    package var incomplete: String?
     /// Since when; nil where nothing was ever heard.
     package var since: Timestamp?
     package var samples: UInt64
@@ -90,9 +92,10 @@ extension DropsReport {
         if let node { entries.removeAll { $0.node(among: nodes)?.name != node } }
         // Parsed once for all of them.
         let deployment = entries.isEmpty ? nil : generation?.deployment
+        _ = deployment?.known(orWhy: &incomplete)
         talkers = entries.prefix(limit).map { entry in
             var talker = Talker(entry, of: entry.node(among: nodes))
-            if let generation, let packet = entry.newest.packet {
+            if let generation, let deployment, let packet = entry.newest.packet {
                 talker.explain(
                     by: ExplainReport(
                         packet, by: generation.ruleset, nodes: nodes, deployment: deployment))

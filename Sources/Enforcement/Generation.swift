@@ -72,20 +72,39 @@ extension [ConfigurationText] {
     }
 }
 
-extension [ConfigurationText] {
-    /// The deployment that a generation of these files was compiled from; nil where this version
-    /// reads them otherwise.
-    var deployment: Deployment? {
-        LoadedConfiguration(
-            parsing: map { ConfigurationSource(path: $0.path, text: $0.text) }
-        ).deployment
+/// Why what a generation was compiled from can't be told: this version is stricter than the one that
+/// made it. Its rules are in force all the same.
+package struct RefusedFiles: Error, Hashable, Sendable, CustomStringConvertible {
+    package let description: String
+
+    /// There is no generation.
+    static let none = RefusedFiles(description: "nothing is in force")
+
+    private init(description: String) { self.description = description }
+
+    init(of generation: Int, _ diagnostics: [Diagnostic]) {
+        let first = diagnostics.first { $0.severity == .error }
+        let reason = first.map { diagnostic in
+            (diagnostic.location.map { "\($0): " } ?? "") + diagnostic.message
+        }
+        description =
+            "generation \(generation) was made by another version, and this one refuses its files (\(reason ?? "they configure nothing")): correct the present ones, and say pexip-fwctl apply"
     }
 }
 
 extension Generation {
-    /// The deployment that the generation was compiled from; nil where this version reads its files
-    /// otherwise.
-    package var deployment: Deployment? { configuration.deployment }
+    /// What its files say to this version.
+    package var loaded: LoadedConfiguration {
+        LoadedConfiguration(
+            parsing: configuration.map { ConfigurationSource(path: $0.path, text: $0.text) })
+    }
+
+    /// The deployment that the generation was compiled from.
+    package var deployment: Result<Deployment, RefusedFiles> {
+        let loaded = loaded
+        return loaded.deployment.map { .success($0) }
+            ?? .failure(RefusedFiles(of: number, loaded.diagnostics))
+    }
 
     /// Whether flows are ended that it does not permit.
     var endsFlows: Bool { revokesEstablished && mode == .enforce }
@@ -97,9 +116,7 @@ extension Generation {
         number: Int, _ target: Compilation.Target, _ compilation: Compilation, _ origin: Origin,
         after previous: Generation?
     ) {
-        let files = compilation.sources.map {
-            ConfigurationText(path: $0.path, text: String(decoding: $0.bytes, as: UTF8.self))
-        }
+        let files = compilation.files
         self.init(
             number: number, created: .now, origin: origin,
             configurationDigest: compilation.configurationDigest, configuration: files,
@@ -132,5 +149,14 @@ package struct EnforcedNode: Hashable, Sendable, Codable {
         self.table = table
         self.policyClass = policyClass
         self.rows = rows
+    }
+}
+
+extension Compilation {
+    /// The configuration's files as a generation keeps them.
+    var files: [ConfigurationText] {
+        sources.map {
+            ConfigurationText(path: $0.path, text: String(decoding: $0.bytes, as: UTF8.self))
+        }
     }
 }

@@ -28,6 +28,8 @@ package struct GenerationStore: Sendable {
     package let directory: String
     /// Taken before anything is written; nil for who is known to be alone.
     private let lock: FileLock?
+    /// Whose files are believed beside root's and this process's own.
+    private let trusted: Set<UInt32>
     private var generations: String { directory + "/generations" }
     private var standingPath: String { directory + "/standing.json" }
 
@@ -35,6 +37,23 @@ package struct GenerationStore: Sendable {
     package init(directory: String, lock: FileLock? = nil) {
         self.directory = directory
         self.lock = lock
+        trusted = FileFacts.trusted
+    }
+
+    /// Of an agent that may be another user's, whose files are believed; only to read.
+    package init(ofAgentAt directory: String) throws(StoreError) {
+        self.directory = directory
+        lock = nil
+        do throws(OpenedFile.Problem) {
+            trusted = FileFacts.trusted.union([try OpenedFile(directory: directory).facts.owner])
+        } catch {
+            switch error {
+            case .distrusted(let words): throw Self.cannotTrust(words)
+            case .failed(let error) where error.errno == .noSuchFileOrDirectory:
+                trusted = FileFacts.trusted
+            case .failed(let error): throw StoreError("can't read the state: \(error)")
+            }
+        }
     }
 
     /// The path of the file by which an agent has a state directory for itself.
@@ -68,6 +87,7 @@ package struct GenerationStore: Sendable {
         } catch {
             throw Self.cannotWrite(generations, error.errno)
         }
+        for path in [directory, generations] { try requireTrust(path) }
     }
 
     /// Makes a directory of the state where it is missing, for the owner alone.
@@ -90,6 +110,24 @@ package struct GenerationStore: Sendable {
         throw StoreError(
             "can't write the state directory \(directory): it is that of \(who) (stop one of the two)"
         )
+    }
+
+    /// What others could write there would be in force after the next start.
+    private func requireTrust(_ path: String) throws(StoreError) {
+        do throws(OpenedFile.Problem) {
+            if let distrust = try OpenedFile(directory: path).facts.distrustOfEntries {
+                throw OpenedFile.Problem.distrusted("\(path) \(distrust.words(at: path))")
+            }
+        } catch {
+            switch error {
+            case .distrusted(let words): throw Self.cannotTrust(words)
+            case .failed(let error): throw Self.cannotWrite(path, error.errno)
+            }
+        }
+    }
+
+    private static func cannotTrust(_ words: String) -> StoreError {
+        StoreError("can't trust the state directory: \(words)")
     }
 
     private static func cannotWrite(_ path: String, _ reason: Errno) -> StoreError {
@@ -302,12 +340,17 @@ package struct GenerationStore: Sendable {
     /// What was written to a file, if its digest says so; nil where there is none.
     private func body(of path: String) throws(StoreError) -> [UInt8]? {
         let bytes: [UInt8]
+        let distrust: Distrust?
         do throws(SystemError) {
-            bytes = try AtomicFile.read(path, limit: Self.largestFile)
+            let file = try OwnedDescriptor(opening: path, .readOnly, options: .nonBlocking)
+            bytes = try AtomicFile.read(file, path, limit: Self.largestFile)
+            distrust = try FileFacts(of: file.descriptor, subject: path)
+                .distrust(trusting: trusted)
         } catch {
             if error.errno == .noSuchFileOrDirectory { return nil }
             throw StoreError("can't read the state: \(error)")
         }
+        if let distrust { throw StoreError("\(path) \(distrust.words(at: path))") }
         guard let end = bytes.firstIndex(of: UInt8(ascii: "\n")) else {
             throw StoreError("\(path) is damaged: its first line is missing")
         }

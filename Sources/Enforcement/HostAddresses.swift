@@ -5,23 +5,34 @@ package import SystemPackage
 /// The addresses of this network namespace's interfaces, by which `enforce: auto` finds the node.
 package enum HostAddresses {
     package static func current() throws(Errno) -> Set<IPAddress> {
-        try byInterface().values.reduce(into: []) { $0.formUnion($1) }
+        var addresses: Set<IPAddress> = []
+        try forEach { entry in
+            if let address = entry.ifa_addr.flatMap(address) { addresses.insert(address) }
+        }
+        return addresses
     }
 
     /// The addresses of each interface, also of those that have none.
     package static func byInterface() throws(Errno) -> [String: Set<IPAddress>] {
+        var interfaces: [String: Set<IPAddress>] = [:]
+        try forEach { entry in
+            let name = String(cString: entry.ifa_name)
+            let address = entry.ifa_addr.flatMap(address)
+            interfaces[name, default: []].formUnion(address.map { [$0] } ?? [])
+        }
+        return interfaces
+    }
+
+    /// An interface has an entry for each of its addresses, and at least one.
+    private static func forEach(_ body: (ifaddrs) -> Void) throws(Errno) {
         var first: UnsafeMutablePointer<ifaddrs>?
         guard getifaddrs(&first) == 0 else { throw Errno(rawValue: errno) }
         defer { freeifaddrs(first) }
-        var interfaces: [String: Set<IPAddress>] = [:]
         var next = first
         while let entry = next {
-            let name = String(cString: entry.pointee.ifa_name)
-            let address = entry.pointee.ifa_addr.flatMap(address)
-            interfaces[name, default: []].formUnion(address.map { [$0] } ?? [])
+            body(entry.pointee)
             next = entry.pointee.ifa_next
         }
-        return interfaces
     }
 
     private static func address(_ pointer: UnsafeMutablePointer<sockaddr>) -> IPAddress? {

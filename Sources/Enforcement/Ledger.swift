@@ -304,8 +304,13 @@ struct Ledger: Sendable {
         guard generation.isProvisional else { return }
         var confirmed = generation
         confirmed.isProvisional = false
+        try rewrite(confirmed)
+    }
+
+    /// Stores a generation that is in force with something else beside its rules.
+    mutating func rewrite(_ generation: Generation) throws(StoreError) {
         do throws(StoreError) {
-            try store.write(confirmed)
+            try store.write(generation)
         } catch {
             cannotWrite(error)
             throw error

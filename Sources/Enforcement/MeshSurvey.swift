@@ -35,8 +35,8 @@ package typealias RouteFinder = (IPAddress) throws -> String?
 /// What the mesh's state is read from, as it was at one moment.
 package struct MeshFacts: Sendable {
     let generation: Generation
-    /// What it was compiled from; nil where this version can't read it.
-    let deployment: Deployment?
+    /// What it was compiled from, where this version can read it.
+    let deployment: Result<Deployment, RefusedFiles>
     let tables: [ObservedTable]
     let notedSince: Timestamp?
     let now: Timestamp
@@ -62,11 +62,11 @@ package struct MeshSurvey {
 
     package init(_ facts: MeshFacts, route: RouteFinder) throws(MeshProblem) {
         let (generation, now) = (facts.generation, facts.now)
-        guard let deployment = facts.deployment else {
-            throw MeshProblem(
-                description:
-                    "generation \(generation.number) was made by another version: say pexip-fwctl apply"
-            )
+        let deployment: Deployment
+        do throws(RefusedFiles) {
+            deployment = try facts.deployment.get()
+        } catch {
+            throw MeshProblem(description: error.description)
         }
         guard let notes = Notes(facts.tables) else {
             throw MeshProblem(

@@ -35,6 +35,8 @@ package struct Overview: Sendable {
     var samplingProblem: String?
     /// Why changes of the configuration's files are noticed late.
     var watchProblem: String?
+    /// Files of the configuration that are not taken up yet, each with the reason.
+    var awaitedFiles: [String] = []
     /// Why the file for monitoring can't be written.
     var metricsProblem: String?
 
@@ -52,7 +54,7 @@ package struct Overview: Sendable {
     mutating func hold(_ generation: Generation?, from deployment: Deployment? = nil) {
         self.generation = generation
         stamped = nil
-        self.deployment = DeploymentSource(generation?.configuration, deployment)
+        self.deployment = DeploymentSource(generation, deployment)
     }
 
     /// The generation needs no confirmation any more.
@@ -62,23 +64,25 @@ package struct Overview: Sendable {
 /// What a generation was compiled from, read from its files when somebody asks for it, and once.
 package final class DeploymentSource: Sendable {
     private enum State {
-        case unread([ConfigurationText])
-        case known(Deployment?)
+        case unread(Generation)
+        case known(Result<Deployment, RefusedFiles>)
     }
 
     private let state: Mutex<State>
 
-    init(_ files: [ConfigurationText]?, _ deployment: Deployment? = nil) {
-        state = Mutex(deployment == nil ? .unread(files ?? []) : .known(deployment))
+    init(_ generation: Generation?, _ deployment: Deployment? = nil) {
+        state = Mutex(
+            deployment.map { .known(.success($0)) } ?? generation.map { .unread($0) }
+                ?? .known(.failure(.none)))
     }
 
-    /// nil where nothing is in force, or this version reads the files otherwise.
-    package var value: Deployment? {
+    /// Fails where nothing is in force, or this version refuses the files.
+    package var value: Result<Deployment, RefusedFiles> {
         state.withLock { state in
             switch state {
             case .known(let deployment): return deployment
-            case .unread(let files):
-                let deployment = files.deployment
+            case .unread(let generation):
+                let deployment = generation.deployment
                 state = .known(deployment)
                 return deployment
             }
@@ -179,7 +183,7 @@ extension Overview {
             warnings: traffic.warnings + shadows.warnings
                 + (shadowProblem.map { ["other tables can't be read: \($0)"] } ?? [])
                 + (samplingProblem.map { ["refusals are not sampled: \($0)"] } ?? [])
-                + [watchProblem, metricsProblem].compactMap { $0 },
+                + awaitedFiles + [watchProblem, metricsProblem].compactMap { $0 },
             shadows: shadows, diagnostics: configuration.diagnostics,
             problem: problem(unreadable: unreadable), drift: drift.report, agent: identity)
     }

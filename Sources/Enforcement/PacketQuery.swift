@@ -123,7 +123,7 @@ package struct PacketQuery: Hashable, Sendable, Codable {
     private static func endpoint(
         _ text: String
     ) throws(Problem) -> (address: IPAddress, port: UInt16?) {
-        if let address = IPAddress(text) { return (address, nil) }
+        if let address = IPAddress(text) { return (try unmapped(address, text), nil) }
         guard let colon = text.utf8.lastIndex(of: UInt8(ascii: ":")),
             let port = UInt16(text[text.utf8.index(after: colon)...])
         else {
@@ -136,7 +136,17 @@ package struct PacketQuery: Hashable, Sendable, Codable {
         guard let address = IPAddress(host) else {
             throw Problem(description: "\(host) is no IPv4 or IPv6 address")
         }
-        return (address, port)
+        return (try unmapped(address, text, ":\(port)"), port)
+    }
+
+    /// - Parameter port: what stands behind the address.
+    private static func unmapped(
+        _ address: IPAddress, _ text: String, _ port: String = ""
+    ) throws(Problem) -> IPAddress {
+        guard let mapped = address.mapped else { return address }
+        throw Problem(
+            description:
+                "\(text) has an IPv4-mapped address, which no packet has: write \(mapped)\(port)")
     }
 }
 
@@ -148,6 +158,8 @@ package struct ExplainReport: Hashable, Sendable, Codable {
     package var rows: [String: RowText]
     /// Rows that would permit it if their feature were on.
     package var inactive: [String]
+    /// Why these can't be told; nil where they are.
+    package var incomplete: String?
     /// What the counters of the applied rules say; empty without an agent.
     package var counters: [String: StatusReport.CounterReport]
 
@@ -161,12 +173,14 @@ package struct ExplainReport: Hashable, Sendable, Codable {
     ///
     /// - Parameters:
     ///   - nodes: the nodes that the ruleset enforces.
-    ///   - deployment: what the ruleset was compiled from; nil where that can't be read any more, so
-    ///     that no row can be named as inactive.
+    ///   - deployment: what the ruleset was compiled from; where that can't be read any more, no row
+    ///     can be named as inactive.
     package init(
-        _ packet: Packet, by ruleset: Ruleset, nodes: [EnforcedNode], deployment: Deployment?,
+        _ packet: Packet, by ruleset: Ruleset, nodes: [EnforcedNode],
+        deployment: Result<Deployment, RefusedFiles>,
         counters: [String: StatusReport.CounterReport] = [:]
     ) {
+        let deployment = deployment.known(orWhy: &incomplete)
         explanation = ruleset.explain(packet)
         inactive =
             explanation.verdict == .drop
@@ -178,6 +192,19 @@ package struct ExplainReport: Hashable, Sendable, Codable {
         for row in profile.rows where named.contains(row.id) { rows[row.id] = RowText(row) }
         let counted = Set(explanation.rules.compactMap(\.counter))
         self.counters = counters.filter { counted.contains($0.key) }
+    }
+}
+
+extension Result<Deployment, RefusedFiles> {
+    /// The deployment; or nil, and what a report can't tell without it.
+    func known(orWhy incomplete: inout String?) -> Deployment? {
+        switch self {
+        case .success(let deployment):
+            return deployment
+        case .failure(let refused):
+            incomplete = "rows whose feature is off are not told: \(refused)"
+            return nil
+        }
     }
 }
 

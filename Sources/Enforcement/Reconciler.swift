@@ -45,6 +45,8 @@ package actor Reconciler {
     package private(set) var revocation: Task<Revocation, Never>?
     private let turns = Turns()
     private var isBusy = false
+    /// Whether ``resume()`` has done its work.
+    private var isResumed = false
 
     /// What watchers know.
     struct Told {
@@ -116,6 +118,28 @@ package actor Reconciler {
 
     // MARK: Start
 
+    /// Adopts what the kernel holds, or restores what it should hold, whatever the configuration says:
+    /// for a start that has to wait for that.
+    package func resume() async {
+        if isResumed { return }
+        await begin()
+        defer { end() }
+        await resumeOnce()
+    }
+
+    private func resumeOnce() async {
+        if isResumed { return }
+        isResumed = true
+        ledger.prepare()
+        hold(ledger.load())
+        if current == nil, ledger.standing == nil { await adopt() }
+        if isOverdue {
+            await takeBack()
+        } else if let current {
+            await restore(current, because: "start")
+        }
+    }
+
     /// Adopts what the kernel holds, or restores what it should hold, then applies the
     /// configuration.
     /// - Parameter noticed: when it began, since the host was started; nil for now.
@@ -123,15 +147,7 @@ package actor Reconciler {
         let noticed = noticed ?? clock.sinceBoot
         await begin()
         defer { end() }
-        ledger.prepare()
-        hold(ledger.load())
-        if current == nil, ledger.standing == nil { await adopt() }
-        if isOverdue {
-            await takeBack()
-        } else if let current {
-            // First the last good generation, whatever the configuration says.
-            await restore(current, because: "start")
-        }
+        await resumeOnce()
         let isHeld = isHeld(against: compilation)
         if isHeld {
             record(compilation)

@@ -27,7 +27,8 @@ package struct StatusReport: Hashable, Sendable, Codable {
     /// Since when they count: when our tables were made, or made anew. nil where that was before the
     /// agent started, or nothing is in force.
     package var countersSince: Timestamp?
-    /// What was seen in the kernel that needs an administrator, in words.
+    /// What was seen in the kernel that needs an administrator, and which files of the configuration
+    /// are not taken up yet because they are being written, in words.
     package var warnings: [String]
     /// Chains of other tables that may cut what is permitted; ``warnings`` has them in words.
     package var shadows: [Shadow]

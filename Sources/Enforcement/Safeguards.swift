@@ -17,18 +17,22 @@ package struct OperatorSession: Hashable, Sendable {
     ///   where it is anything else.
     package init?(sshConnection text: String) {
         guard text.utf8.count <= Self.longest else { return nil }
-        // A link-local address has its interface behind it.
-        let words = text.split(separator: " ").map { word in
-            word.prefix { $0 != "%" }
-        }
-        guard words.count == 4, let client = IPAddress(words[0]), let clientPort = UInt16(words[1]),
-            let server = IPAddress(words[2]), let serverPort = UInt16(words[3]),
-            client.family == server.family
+        let words = text.split(separator: " ")
+        guard words.count == 4, let client = Self.address(words[0]),
+            let clientPort = UInt16(words[1]), let server = Self.address(words[2]),
+            let serverPort = UInt16(words[3]), client.family == server.family
         else { return nil }
         self.client = client
         self.clientPort = clientPort
         self.server = server
         self.serverPort = serverPort
+    }
+
+    /// A server that listens for both families on one socket has IPv4 addresses as mapped ones, and a
+    /// link-local address has its interface behind it.
+    private static func address(_ word: Substring) -> IPAddress? {
+        let address = IPAddress(word.prefix { $0 != "%" })
+        return address?.mapped ?? address
     }
 
     /// As `SSH_CONNECTION` has it.
@@ -83,7 +87,8 @@ extension Compilation.Target {
 
     /// Why the rules refuse a packet; nil where they let it pass.
     private func refusal(of packet: Packet) -> String? {
-        let report = ExplainReport(packet, by: ruleset, nodes: nodes, deployment: deployment)
+        let report = ExplainReport(
+            packet, by: ruleset, nodes: nodes, deployment: .success(deployment))
         guard report.explanation.verdict == .drop else { return nil }
         if let row = report.inactive.first {
             return "\(report.explanation.reason) (row \(row) is off: its feature is not on)"

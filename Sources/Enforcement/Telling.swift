@@ -57,6 +57,12 @@ extension Reconciler {
         note { $0.watchProblem = problem }
     }
 
+    /// Takes note of files of the configuration that are not taken up yet, each with the reason. May be
+    /// called at any time.
+    package func note(waitingFor files: [String]) {
+        if overview.awaitedFiles != files { note { $0.awaitedFiles = files } }
+    }
+
     // MARK: Telling
 
     /// Logs what happened and tells it to watchers; call when the state is as it is to be told.

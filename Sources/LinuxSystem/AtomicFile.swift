@@ -102,6 +102,13 @@ package enum AtomicFile {
         _ path: String, limit: Int, truncating: Bool = false
     ) throws(SystemError) -> [UInt8] {
         let file = try OwnedDescriptor(opening: path, .readOnly, options: .nonBlocking)
+        return try read(file, path, limit: limit, truncating: truncating)
+    }
+
+    /// As ``read(_:limit:truncating:)``, of an open file.
+    package static func read(
+        _ file: borrowing OwnedDescriptor, _ path: String, limit: Int, truncating: Bool = false
+    ) throws(SystemError) -> [UInt8] {
         let raw = file.descriptor.rawValue
         var status = stat()
         try systemCall("fstat", path) { fstat(raw, &status) }

@@ -17,6 +17,14 @@ package final class PatientDirectoryWatch: Sendable {
         var limit: WatchLimit?
         /// As it was when nothing was watched any more.
         var summary: DirectorySummary?
+        /// Of all that watched before, and of looks meanwhile, each of which may see something else.
+        var earlier = Counts()
+    }
+
+    /// Of a ``DirectoryState``.
+    private struct Counts {
+        var events = 0
+        var tears = 0
     }
 
     private let state: Mutex<State>
@@ -46,6 +54,33 @@ package final class PatientDirectoryWatch: Sendable {
     /// What watches now; nil while files are compared.
     package var watch: DirectoryWatch? { state.withLock { $0.watch } }
 
+    /// As ``DirectoryWatch/look()``; while files are compared, nothing is known of them.
+    package func look() -> DirectoryState {
+        let (watch, earlier) = state.withLock { state in
+            if state.watch == nil { state.earlier.events += 1 }
+            return (state.watch, state.earlier)
+        }
+        guard let watch else {
+            return DirectoryState(
+                unclosed: [], awaited: nil, told: [], events: earlier.events, tears: earlier.tears)
+        }
+        var seen = watch.look()
+        seen.events += earlier.events
+        seen.tears += earlier.tears
+        return seen
+    }
+
+    /// As ``DirectoryWatch/follow()``.
+    package func follow() { watch?.follow() }
+
+    /// As ``DirectoryWatch/took(_:)``.
+    package func took(_ seen: DirectoryState) {
+        let (watch, earlier) = state.withLock { ($0.watch, $0.earlier) }
+        var seen = seen
+        seen.events -= earlier.events
+        watch?.took(seen)
+    }
+
     /// Tells changes until it is cancelled, or nothing more will be noticed.
     ///
     /// - Parameter note: called with why nothing is watched, and with nil when it is again.
@@ -72,7 +107,13 @@ package final class PatientDirectoryWatch: Sendable {
                 // What happens from here on is seen when the files are compared; what happened before
                 // may have been missed.
                 let summary = DirectorySummary(of: path)
-                state.withLock { $0 = State(limit: limit, summary: summary) }
+                let last = watch.look()
+                state.withLock { state in
+                    let earlier = Counts(
+                        events: state.earlier.events + last.events + 1,
+                        tears: state.earlier.tears + last.tears + 1)
+                    state = State(limit: limit, summary: summary, earlier: earlier)
+                }
                 continuation.yield(.overflow)
                 return true
             }
@@ -102,7 +143,10 @@ package final class PatientDirectoryWatch: Sendable {
             }
             let summary = DirectorySummary(of: path)
             let isOther = state.withLock { [watch, limit] state in
-                defer { state = State(watch: watch, limit: limit, summary: summary) }
+                defer {
+                    state = State(
+                        watch: watch, limit: limit, summary: summary, earlier: state.earlier)
+                }
                 return state.summary != summary
             }
             if isOther { continuation.yield(.contents) }

@@ -43,6 +43,13 @@ package struct IPAddress: Hashable, Sendable {
         }
     }
 
+    /// The IPv4 address that an IPv4-mapped one (`::ffff:0:0/96`, RFC 4291) stands for; nil of any
+    /// other. Programs have it from sockets of both families; no packet does.
+    package var mapped: IPAddress? {
+        guard family == .ipv6, value >> 32 == 0xffff else { return nil }
+        return IPAddress(family: .ipv4, value: value & UInt128(UInt32.max))
+    }
+
     /// What no host can have as its own unicast address, in words, or nil.
     package var unusableAsHost: String? {
         switch family {
@@ -63,8 +70,8 @@ package struct IPAddress: Hashable, Sendable {
                 "a multicast address"
             } else if value >> 118 == 0x3fa {
                 "a link-local address, which is not unique among nodes"
-            } else if value >> 32 == 0xffff {
-                "an IPv4-mapped address: write the IPv4 address itself"
+            } else if let mapped {
+                "an IPv4-mapped address: write \(mapped)"
             } else {
                 nil
             }
@@ -196,7 +203,7 @@ package struct AddressSet: Hashable, Sendable {
         return first.elements
     }
 
-    private static func text(of range: ClosedRange<IPAddress>) -> String {
+    fileprivate static func text(of range: ClosedRange<IPAddress>) -> String {
         let low = range.lowerBound
         let high = range.upperBound
         if low == high { return low.description }
@@ -267,4 +274,27 @@ package func parseAddressRange(
         )
     }
     return address...address
+}
+
+/// Parses what somebody names as addresses of packets: as ``parseAddressRange(_:)``, without
+/// IPv4-mapped ones, which would name nobody. A range that has more than these, as `::/0`, may have
+/// them too.
+package func parsePeerRange(
+    _ text: String
+) throws(AddressSyntaxError) -> ClosedRange<IPAddress> {
+    let range = try parseAddressRange(text)
+    switch (range.lowerBound.mapped, range.upperBound.mapped) {
+    case (nil, nil): return range
+    case (let low?, let high?):
+        let isOne = low == high
+        throw AddressSyntaxError(
+            message:
+                "\(isOne ? "is an IPv4-mapped address" : "has IPv4-mapped addresses"), which no packet has: write \(AddressSet.text(of: low...high))"
+        )
+    case (.some, nil), (nil, .some):
+        throw AddressSyntaxError(
+            message:
+                "has an end among IPv4-mapped addresses, which no packet has: write IPv4 addresses as such, and end the range outside ::ffff:0:0/96"
+        )
+    }
 }

@@ -68,7 +68,8 @@ struct Explain: ParsableCommand {
         do throws(PacketQuery.Problem) {
             let packet = try query.packet(for: target.nodes, isGateway: target.ruleset.isGateway)
             return ExplainReport(
-                packet, by: target.ruleset, nodes: target.nodes, deployment: target.deployment)
+                packet, by: target.ruleset, nodes: target.nodes,
+                deployment: .success(target.deployment))
         } catch {
             throw Failure(.failure, error.description)
         }
@@ -98,6 +99,7 @@ extension ExplainReport {
             addRow("inactive", row, add)
             add("", "would permit it, but its feature is off")
         }
+        if explanation.verdict == .drop, let incomplete { add("unknown", incomplete) }
         return lines
     }
 

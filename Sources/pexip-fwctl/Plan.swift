@@ -58,8 +58,8 @@ struct Plan: ParsableCommand {
 
     /// The stored generation that is to be in force; says where there is none to compare with.
     private var stored: Generation? {
-        let store = GenerationStore(directory: stateDir)
         do throws(StoreError) {
+            let store = try GenerationStore(ofAgentAt: stateDir)
             if let number = try store.standing()?.generation {
                 let generation = try store.generation(number)
                 Terminal.complain(

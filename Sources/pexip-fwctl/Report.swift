@@ -96,18 +96,16 @@ struct Report: ParsableCommand {
             let directory = source.configDir ?? ConfigurationOption.defaultDirectory
             return (ConfigurationDirectory(directory).load(), .directory(directory))
         }
-        do throws(StoreError) {
-            let store = GenerationStore(directory: stateDir)
+        do {
+            let store = try GenerationStore(ofAgentAt: stateDir)
             if let number = try store.standing()?.generation {
-                let sources = try store.generation(number).configuration.map {
-                    ConfigurationSource(path: $0.path, text: $0.text)
+                let generation = try store.generation(number)
+                if case .failure(let refused) = generation.deployment {
+                    throw Failure(.failure, "\(refused); \(Self.withoutStore)")
                 }
-                return (
-                    LoadedConfiguration(parsing: sources),
-                    .generation(number, stateDirectory: stateDir)
-                )
+                return (generation.loaded, .generation(number, stateDirectory: stateDir))
             }
-        } catch {
+        } catch let error as StoreError {
             throw Failure(.failure, "\(error); \(Self.withoutStore)")
         }
         throw Failure(.failure, "no generation is in force by \(stateDir): \(Self.withoutStore)")

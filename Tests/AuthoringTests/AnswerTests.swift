@@ -23,6 +23,10 @@ import Testing
         ("a:conferencing:", "\"\" is not an IPv4 or IPv6 address"),
         ("a:conferencing:10.0.0.0/8", "\"10.0.0.0/8\" is not an IPv4"),
         ("a:conferencing:127.0.0.1", "127.0.0.1 is a loopback address"),
+        (
+            "a:conferencing:::ffff:10.0.0.1",
+            "::ffff:10.0.0.1 is an IPv4-mapped address: write 10.0.0.1"
+        ),
         ("a:conferencing:10.0.0.1+10.0.0.2", "10.0.0.1+10.0.0.2 has two addresses of one family"),
         ("a:conferencing:10.0.0.1,10.0.0.2,10.0.0.3", "10.0.0.1,10.0.0.2,10.0.0.3 has more"),
         ("a:management:10.0.0.1,10.0.0.2", "a Management Node has no secondary address"),
@@ -54,6 +58,11 @@ import Testing
         for words in [["any", "10.0.0.1"], ["10.0.0.1", "none"], ["10.0.0.1/8"], ["office"]] {
             #expect(throws: AnswerProblem.self) { try Answers.SSHAccess(parsing: words) }
         }
+        #expect(
+            throws: AnswerProblem(
+                "\"::ffff:10.0.0.1\" is an IPv4-mapped address, which no packet has: write 10.0.0.1"
+            )
+        ) { try Answers.SSHAccess(parsing: ["::ffff:10.0.0.1"]) }
         let v4 = try #require(IPAddress("203.0.113.7"))
         let v6 = try #require(IPAddress("2001:db8:1:2:3::4"))
         #expect(Answers.SSHAccess(aroundClient: v4) == .from(["203.0.113.0/24"]))

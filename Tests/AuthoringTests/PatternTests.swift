@@ -66,11 +66,15 @@ import Testing
         ("10.0.0.0/8", true), ("10.0.0.0/08", true), ("10.0.0.0/33", false), ("::/128", true),
         ("::/129", false), ("10.0.0.1-10.0.0.2", true), ("::1-::2", true),
         ("10.0.0.1-::2", false), ("10.0.0.0/8-10.0.0.1", false), ("10.0.0.1-", false),
+        ("::ffff:10.0.0.1", false), ("::FFFF:a00:1", false), ("::ffff:1", true),
+        ("::ffff:10.0.0.0/104", false), ("::ffff:0:0/96", false), ("::/0", true),
+        ("::ffff:10.0.0.1-::ffff:10.0.0.9", false), ("::1-::ffff:10.0.0.9", false),
+        ("::ffff:1:2:3", true), ("2001:db8::ffff:10.0.0.1", true),
     ])
     func ranges(text: String, isRange: Bool) throws {
         #expect(try matches(text, AddressPattern.range) == isRange)
         var parsed = true
-        do throws(AddressSyntaxError) { _ = try parseAddressRange(text) } catch { parsed = false }
+        do throws(AddressSyntaxError) { _ = try parsePeerRange(text) } catch { parsed = false }
         #expect(parsed == isRange)
     }
 
@@ -78,7 +82,8 @@ import Testing
     @Test(arguments: [
         "0.0.0.1", "1.0.0.0", "126.255.255.255", "127.0.0.1", "128.0.0.0", "223.255.255.255",
         "224.0.0.1", "240.0.0.1", "255.255.255.255", "fe80::1", "FEBF::1", "fec0::1", "fe7f::1",
-        "ff00::1", "FF02::1", "ff::1", "fe::1", "feff::1",
+        "ff00::1", "FF02::1", "ff::1", "fe::1", "feff::1", "::ffff:10.0.0.1", "::FFFF:a00:1",
+        "::ffff:1", "::ffff:1:2:3",
     ])
     func hosts(text: String) throws {
         let address = try #require(IPAddress(text))

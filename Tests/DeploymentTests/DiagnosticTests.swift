@@ -271,7 +271,6 @@ extension FaultyFile {
             """#,
             says: #"""
                 a.yaml:2:3: error: the node "a" has no content: write it, or remove the name
-                a.yaml:2:3: error: no node is configured: name at least one under nodes, with its role and address
                 """#),
         FaultyFile(
             "booleans",
@@ -303,6 +302,69 @@ extension FaultyFile {
                 a.yaml:2:67: warning: nodes.a.peers.dns_servers names 10.0.0.1, which is node "a" itself: its traffic with itself needs no row
                 a.yaml:6:12: warning: the rule "two" overlaps the rule "one": packets of both pass and are counted as site.one
                 a.yaml:6:94: warning: peers of rule two names 10.0.0.1, which is node "a" itself: its traffic with itself needs no row
+                """#),
+        FaultyFile(
+            "values that are missing",
+            #"""
+            version:
+            profile: ~
+            placement: null
+            enforce:
+            mode: Null
+            ports: {ephemeral: , snmp: , psom: [~]}
+            transports: {syslog: }
+            features:
+              ssh:
+            groups: {g: [], h: , i: [~]}
+            peers:
+              ssh_clients:
+              endpoints:
+                -
+                - null
+            nodes:
+              a: {role: , address: , secondary_address: , peers: {dns_servers: }}
+              b: {role: conferencing, address: [~]}
+            host: {ping: }
+            rules: [{name: , nodes: , direction: , protocol: , source_ports: , peers: }, ~]
+            refusals: {sample: , group: , rate: }
+            guard: {confirm: , probes: , revoke_established: }
+            """#,
+            says: #"""
+                a.yaml:1:1: error: version must be 1, and has no value: write one, or remove the key
+                a.yaml:2:10: error: the profile must be infinity-14, and has no value: write one, or remove the key
+                a.yaml:3:12: error: the placement must be local or gateway, and has no value: write one, or remove the key
+                a.yaml:4:1: error: enforce must be auto or a list of node names, and has no value: write one, or remove the key
+                a.yaml:5:7: error: the mode must be enforce or observe, and has no value: write one, or remove the key
+                a.yaml:6:9: error: ports.ephemeral must be a range of ports LOW-HIGH, and has no value: write one, or remove the key
+                a.yaml:6:22: error: ports.snmp must be one port, and has no value: write one, or remove the key
+                a.yaml:6:37: error: ports.psom must be one port, not nothing
+                a.yaml:7:14: error: the transport must be udp or tcp, and has no value: write one, or remove the key
+                a.yaml:9:3: error: features.ssh must be true or false, and has no value: write one, or remove the key
+                a.yaml:10:13: error: groups.g is empty: name addresses, or remove the group
+                a.yaml:10:17: error: the group "h" has no content: write it, or remove the name
+                a.yaml:10:26: error: groups.i must list addresses, prefixes, ranges and groups, not nothing
+                a.yaml:12:3: error: peers.ssh_clients must be any or a list of addresses, prefixes, ranges and groups, and has no value: write one, or remove the key
+                a.yaml:14:6: error: peers.endpoints must list addresses, prefixes, ranges and groups, not nothing
+                a.yaml:15:7: error: peers.endpoints must list addresses, prefixes, ranges and groups, not nothing
+                a.yaml:17:7: error: the role must be management or conferencing, and has no value: write one, or remove the key
+                a.yaml:17:15: error: nodes.a.address must be an IPv4 or IPv6 address, and has no value: write one, or remove the key
+                a.yaml:17:26: error: nodes.a.secondary_address must be an IPv4 or IPv6 address, and has no value: write one, or remove the key
+                a.yaml:17:55: error: nodes.a.peers.dns_servers must be any or a list of addresses, prefixes, ranges and groups, and has no value: write one, or remove the key
+                a.yaml:18:37: error: nodes.b.address must be an IPv4 or IPv6 address, not nothing
+                a.yaml:19:8: error: host.ping must be true or false, and has no value: write one, or remove the key
+                a.yaml:20:10: error: rules[1].name must be a name, and has no value: write one, or remove the key
+                a.yaml:20:18: error: nodes of rules[1] must be names of nodes, a role, or all, and has no value: write one, or remove the key
+                a.yaml:20:27: error: the direction must be inbound or outbound, and has no value: write one, or remove the key
+                a.yaml:20:40: error: the protocol must be tcp, udp or esp, and has no value: write one, or remove the key
+                a.yaml:20:52: error: source_ports of rules[1] must be one port, and has no value: write one, or remove the key
+                a.yaml:20:68: error: peers of rules[1] must be any or a list of addresses, prefixes, ranges and groups, and has no value: write one, or remove the key
+                a.yaml:20:78: error: rules[2] must be a mapping of keys, not nothing
+                a.yaml:21:12: error: refusals.sample must be true or false, and has no value: write one, or remove the key
+                a.yaml:21:22: error: refusals.group must be a number from 1 to 65535, and has no value: write one, or remove the key
+                a.yaml:21:31: error: refusals.rate must be a number from 1 to 1000, and has no value: write one, or remove the key
+                a.yaml:22:9: error: guard.confirm must be a time such as 60s, 5m or 1h, or off, and has no value: write one, or remove the key
+                a.yaml:22:20: error: guard.probes must be a list of probes such as tcp://10.0.0.1:443, and has no value: write one, or remove the key
+                a.yaml:22:30: error: guard.revoke_established must be true or false, and has no value: write one, or remove the key
                 """#),
         FaultyFile(
             "guard",
@@ -437,7 +499,7 @@ extension FaultyFile {
                 a.yaml:6:6: error: groups.e must be a list of addresses, prefixes, ranges and groups: write ["10.0.0.1"]
                 a.yaml:7:6: error: any is not an address: write any where the group is used
                 a.yaml:8:7: error: any is not an address: write any where the group is used
-                a.yaml:8:18: error: unknown group "@nope": write @a, @b, @c, @d, @e, @f, @g or @bad name!
+                a.yaml:8:18: error: unknown group "@nope": write @a, @b, @c, @d, @e, @f, @g, @bad name! or @h
                 a.yaml:8:27: error: "10.0.0.1/8" has bits set after its prefix length: write 10.0.0.0/8 for the network or 10.0.0.1 for the one address
                 a.yaml:8:39: error: "name.example" is not an IPv4 or IPv6 address, a prefix or a range (names are not looked up)
                 a.yaml:8:53: error: "e" is a group: write "@e"
@@ -448,7 +510,35 @@ extension FaultyFile {
                 a.yaml:11:55: error: peers.dns_servers must be any or a list of addresses, prefixes, ranges and groups: write ["@a"]
                 a.yaml:11:75: error: any stands alone, not in a list: write peers.ntp_servers: any
                 a.yaml:11:96: error: unknown group "@gg" (did you mean "@g"?)
-                a.yaml:11:115: error: peers.endpoints must be a list of addresses, prefixes, ranges and groups, not a mapping
+                a.yaml:11:115: error: peers.endpoints must be any or a list of addresses, prefixes, ranges and groups, not a mapping
+                """#),
+        FaultyFile(
+            "IPv4-mapped addresses",
+            #"""
+            groups: {a: ["::ffff:10.0.0.1"], b: ["::ffff:0:0/96", "::/0"], c: ["::ffff:10.1.0.0/112"]}
+            peers:
+              ssh_clients: ["0:0:0:0:0:FFFF:0a00:0001", "::ffff:1:2:3"]
+              dns_servers: ["::ffff:10.0.0.5-::ffff:10.0.0.9", "::fffe:0:0-::ffff:a00:1", "::/80"]
+            nodes:
+              a:
+                role: conferencing
+                address: [10.0.0.21, "2001:db8::21"]
+                peers: {endpoints: ["::ffff:192.0.2.1-1::"]}
+            rules:
+              - {name: x, nodes: a, direction: inbound, protocol: tcp, peers: ["::ffff:192.0.2.7"]}
+            guard: {probes: ["tcp://[::ffff:192.0.2.7]:443"]}
+            """#,
+            says: #"""
+                a.yaml:1:14: error: "::ffff:10.0.0.1" is an IPv4-mapped address, which no packet has: write 10.0.0.1
+                a.yaml:1:38: error: "::ffff:0:0/96" has IPv4-mapped addresses, which no packet has: write 0.0.0.0/0
+                a.yaml:1:68: error: "::ffff:10.1.0.0/112" has IPv4-mapped addresses, which no packet has: write 10.1.0.0/16
+                a.yaml:3:17: error: "0:0:0:0:0:FFFF:0a00:0001" is an IPv4-mapped address, which no packet has: write 10.0.0.1
+                a.yaml:4:17: error: "::ffff:10.0.0.5-::ffff:10.0.0.9" has IPv4-mapped addresses, which no packet has: write 10.0.0.5-10.0.0.9
+                a.yaml:4:52: error: "::fffe:0:0-::ffff:a00:1" has an end among IPv4-mapped addresses, which no packet has: write IPv4 addresses as such, and end the range outside ::ffff:0:0/96
+                a.yaml:4:79: error: "::/80" has an end among IPv4-mapped addresses, which no packet has: write IPv4 addresses as such, and end the range outside ::ffff:0:0/96
+                a.yaml:9:25: error: "::ffff:192.0.2.1-1::" has an end among IPv4-mapped addresses, which no packet has: write IPv4 addresses as such, and end the range outside ::ffff:0:0/96
+                a.yaml:11:68: error: "::ffff:192.0.2.7" is an IPv4-mapped address, which no packet has: write 192.0.2.7
+                a.yaml:12:18: error: the probe "tcp://[::ffff:192.0.2.7]:443" has an IPv4-mapped address: write tcp://192.0.2.7:443
                 """#),
         FaultyFile(
             "families",
@@ -514,7 +604,7 @@ extension FaultyFile {
                 a.yaml:7:37: error: "10.0.0.0/8" is not an IPv4 or IPv6 address: a node has single addresses, no prefix or range
                 a.yaml:7:49: error: "example.com" is not an IPv4 or IPv6 address (names are not looked up)
                 a.yaml:7:62: error: nodes.e.address cannot be "fe80::1", a link-local address, which is not unique among nodes
-                a.yaml:7:73: error: nodes.e.address cannot be "::ffff:10.0.0.1", an IPv4-mapped address: write the IPv4 address itself
+                a.yaml:7:73: error: nodes.e.address cannot be "::ffff:10.0.0.1", an IPv4-mapped address: write 10.0.0.1
                 a.yaml:7:92: error: "10.0.0.77-10.0.0.78" is not an IPv4 or IPv6 address: a node has single addresses, no prefix or range
                 a.yaml:8:36: error: nodes.f.address is empty: name an address
                 a.yaml:9:6: error: nodes.g must be a mapping of keys, not "12"

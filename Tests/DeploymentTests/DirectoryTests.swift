@@ -1,5 +1,6 @@
 import Deployment
 import Glibc
+import TestSupport
 import Testing
 
 /// A directory that is removed with the value.
@@ -60,20 +61,54 @@ final class TemporaryDirectory {
         #expect(loaded.sources.last?.bytes == Array("mode: enforce".utf8))
     }
 
-    @Test func otherFilesAreIgnored() throws {
+    @Test func leftoversAreIgnored() throws {
         let directory = try TemporaryDirectory()
         for name in [
             ".hidden.yaml", "a.yaml~", "a.yaml.bak", "#a.yaml#", ".a.yaml.swp", "a.yaml.dpkg-new",
-            "a.dpkg-old.yaml", "README", "yaml", ".x.yml", "a.YAML",
+            "a.dpkg-old.yaml", ".x.yml", "a.yaml.ucf-dist", "a.yaml.orig", "a.yml~",
+            "a.yaml.rpmsave", "README", "README.md",
         ] {
             try directory.write(name, "garbage: [", mode: 0o666)
         }
-        try directory.write("b.yml", "garbage: [")
+        for name in [".git", "profiles", "lost+found"] {
+            try #require(mkdir("\(directory.path)/\(name)", 0o755) == 0)
+        }
         let (loaded, messages) = directory.load()
+        #expect(messages == [])
+        #expect(loaded.deployment == nil)
+        #expect(loaded.sources == [])
+    }
+
+    /// Nothing that somebody may take for configuration is ignored in silence.
+    @Test func othersAreIgnoredWithAWarning() throws {
+        let directory = try TemporaryDirectory()
+        let names = [
+            ("20.YAML", "rename it to 20.yaml"), ("20.YML", "rename it to 20.yaml"),
+            ("20.json", "rename it to 20.yaml"), ("20.yaml.txt", "rename it to 20.yaml"),
+            ("a.conf", "move it elsewhere"),
+            ("a.json.yml.old", "rename it to a.json.yaml"), ("b.Yaml", "rename it to b.yaml"),
+            ("b.yaml ", "rename it to b.yaml"), ("c.yml", "rename it to c.yaml"),
+            ("d.yaml.disabled", "rename it to d.yaml"), ("yaml", "move it elsewhere"),
+        ]
+        for (name, _) in names { try directory.write(name, "garbage: [", mode: 0o666) }
+        try #require(mkdir("\(directory.path)/e.d", 0o755) == 0)
+        try #require(symlink("e.d", "\(directory.path)/f") == 0)
+        // The name is that of a directory with a meaning, and this is none.
+        try directory.write("profiles", "")
+        let (loaded, messages) = directory.load()
+        let below =
+            "ignored, because files in directories below are not read: move them up, or all of it elsewhere"
+        let expected =
+            names.map { ($0, "ignored, because only files that end in .yaml are read: \($1)") }
+            + [("e.d", below), ("f", below)]
+            + [
+                (
+                    "profiles",
+                    "ignored, because only files that end in .yaml are read: move it elsewhere"
+                )
+            ]
         #expect(
-            messages == [
-                "DIR/b.yml:1:1: warning: ignored, because only files that end in .yaml are read: rename it to b.yaml"
-            ])
+            Set(messages) == Set(expected.map { "DIR/\($0):1:1: warning: \($1)" }))
         #expect(loaded.deployment == nil)
         #expect(!loaded.hasErrors)
         #expect(loaded.sources == [])
@@ -157,6 +192,64 @@ final class TemporaryDirectory {
         try #require(chmod(directory.path, 0o770) == 0)
         #expect(
             directory.load().1 == ["error: DIR can be written by group 1234: run chmod g-w DIR"])
+    }
+
+    /// The mode is that of a file which nobody else may write.
+    @Test(.enabled(if: geteuid() == 0, "only root may give rights to others"))
+    func accessControlLists() throws {
+        let directory = try TemporaryDirectory()
+        try directory.write("a.yaml", node)
+        func setfacl(_ arguments: String...) throws {
+            try ChildProcess.run(["setfacl"] + arguments).requireSuccess()
+        }
+        let file = "\(directory.path)/a.yaml"
+        try setfacl("-m", "u:1234:rw", file)
+        #expect(
+            directory.load().1 == [
+                "DIR/a.yaml:1:1: error: can be written by user 1234, by its access control list: run setfacl -b DIR/a.yaml"
+            ])
+        try setfacl("-b", file)
+        try setfacl("-m", "u:1234:rwx", directory.path)
+        #expect(
+            directory.load().1 == [
+                "error: DIR can be written by user 1234, by its access control list: run setfacl -b DIR"
+            ])
+        // Rights to read are nobody else's business.
+        try setfacl("-m", "u:1234:r-x", directory.path)
+        try setfacl("-m", "u:1234:r", file)
+        #expect(directory.load().1 == [])
+    }
+
+    /// Whoever may write there could put another directory, or file, in its place.
+    @Test(.enabled(if: geteuid() == 0, "only root may give directories away"))
+    func directoriesOnTheWay() throws {
+        let directory = try TemporaryDirectory()
+        let above = "\(directory.path)/above"
+        try #require(mkdir(above, 0o755) == 0)
+        try #require(mkdir("\(above)/conf", 0o755) == 0)
+        defer {
+            remove("\(above)/conf/a.yaml")
+            remove("\(above)/conf")
+        }
+        try directory.write("above/conf/a.yaml", node)
+        try #require(symlink("above/conf/a.yaml", "\(directory.path)/b.yaml") == 0)
+        func messages(_ path: String) -> [String] {
+            ConfigurationDirectory(path).load().diagnostics.filter { $0.severity == .error }.map {
+                $0.description.replacing(directory.path, with: "DIR")
+            }
+        }
+        #expect(messages("\(above)/conf") == [])
+        #expect(messages(directory.path) == [])
+        try #require(chown(above, 1234, 0) == 0)
+        let reason = "is owned by user 1234, who could change it: run chown root DIR/above"
+        #expect(
+            messages("\(above)/conf") == [
+                "error: DIR/above, on the way to DIR/above/conf, \(reason)"
+            ])
+        #expect(
+            messages(directory.path) == [
+                "DIR/b.yaml:1:1: error: DIR/above, on the way to DIR/b.yaml, \(reason)"
+            ])
     }
 
     @Test func filesThatAreNone() throws {

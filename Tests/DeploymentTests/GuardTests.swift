@@ -19,7 +19,6 @@ import Testing
         arguments: [
             ("10s", .seconds(10)), ("60s", .seconds(60)), ("5m", .seconds(300)),
             ("24h", .seconds(86_400)), ("86400s", .seconds(86_400)), ("0", nil), ("off", nil),
-            ("~", nil),
         ] as [(String, Duration?)])
     func confirm(text: String, expected: Duration?) throws {
         let (deployment, diagnostics) = try decode("guard: {confirm: \(text)}")

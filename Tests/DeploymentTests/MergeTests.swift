@@ -30,23 +30,60 @@ import Testing
         #expect(deployment.rules.map(\.name) == ["y"])
     }
 
-    @Test func nullResets() {
-        let loaded = load(
-            files: "mode: observe\nports: {snmp: 1161, media: 20000-20100}\n" + node,
-            "mode:\nports: {snmp: ~}\nnodes: {b: {role: management, address: 10.0.0.2}}",
-            "nodes: {a: }\nports: ~", "ports: {snmp: 1162}")
-        #expect(loaded.diagnostics == [])
-        #expect(loaded.deployment?.mode == .enforce)
-        #expect(loaded.deployment?.nodes.map(\.name) == ["b"])
-        #expect(loaded.deployment?.nodes.first?.ports[.snmp] == [1162])
-        #expect(loaded.deployment?.nodes.first?.ports[.media] == 40000...49999)
+    /// Whether it is there before or behind what says something.
+    @Test func mappingWithNothingBelowItSaysNothing() {
+        let nothing = [
+            "ports", "transports", "features", "groups", "peers", "nodes", "host", "refusals",
+            "guard",
+        ].map { "\($0):\n" }
+        let something = """
+            features: {ssh: true}
+            ports: {snmp: 1161}
+            groups: {g: [10.0.0.9]}
+            peers: {ssh_clients: ["@g"]}
+            host: {ping: true}
+
+            """
+        let alone = load(something + node).deployment
+        #expect(alone?.nodes.first?.features == [.ssh])
+        for texts in [
+            (nothing.joined(), something + node), (something + node, nothing.joined()),
+            (something + node, "nodes: {a: {features: , ports: , peers: , transports: }}"),
+        ] {
+            let loaded = load(files: texts.0, texts.1)
+            #expect(loaded.diagnostics == [], "\(texts)")
+            #expect(loaded.deployment == alone, "\(texts)")
+        }
     }
 
-    @Test func nodeOfNothingIsAMistake() {
+    /// What nobody else has is no value, and what somebody else has is not taken back.
+    @Test func missingValuesAreMistakes() {
         #expect(
-            messages(node, "nodes:\n  b:\n")
+            messages(
+                "mode: observe\nports: {snmp: 1161}\npeers: {ssh_clients: [10.0.0.9]}\n" + node,
+                "mode:\nports: {snmp: ~}\npeers: {ssh_clients: , dns_servers: }")
                 == [
-                    "2.yaml:2:3: error: the node \"b\" has no content: write it, or remove the name"
+                    "2.yaml:1:1: error: the mode must be enforce or observe, and has no value: write one, or remove the key: without it, what stands at 1.yaml:1:7 counts",
+                    "2.yaml:2:15: error: ports.snmp must be one port, and has no value: write one, or remove the key: without it, what stands at 1.yaml:2:15 counts",
+                    "2.yaml:3:9: error: peers.ssh_clients must be any or a list of addresses, prefixes, ranges and groups, and has no value: write one, or remove the key: without it, what stands at 1.yaml:3:22 counts",
+                    "2.yaml:3:24: error: peers.dns_servers must be any or a list of addresses, prefixes, ranges and groups, and has no value: write one, or remove the key",
+                ])
+        // A later file's value makes good for it, as for any other mistake.
+        #expect(messages("mode:\n" + node, "mode: observe") == [])
+    }
+
+    @Test func whatAnEarlierFileHasIsNotTakenBack() {
+        #expect(
+            messages("features: {ssh: true}\n" + node, "features: ~\nnodes: {a: {peers: null}}")
+                == [
+                    "2.yaml:1:11: error: \"features\" is not taken back by ~, which has no such meaning: write the values that are to count in place of those at 1.yaml:1:11, or remove the key"
+                ])
+        #expect(
+            messages("groups: {g: [10.0.0.9]}\n" + node, "groups: {g: }\nnodes:\n  a:\n  b:\n")
+                == [
+                    "2.yaml:1:10: error: the group \"g\" has no content: write it, or remove it here, which leaves what stands at 1.yaml:1:13; to have no such group, remove it there",
+                    "2.yaml:3:3: error: the node \"a\" has no content: write it, or remove it here, which leaves what stands at 1.yaml:2:12; to have no such node, remove it there",
+                    "2.yaml:4:3: error: the node \"b\" has no content: write it, or remove the name",
                 ])
     }
 

@@ -29,12 +29,12 @@ import Testing
 
     @Test func mergeKeyByKey() throws {
         let loaded = Self.decode(
-            "refusals: {sample: true, rate: 5}", "refusals: {group: 9, rate: ~}")
+            "refusals: {sample: true, rate: 5}", "refusals: {group: 9, rate: 6}")
         #expect(loaded.diagnostics == [])
         let refusals = try #require(loaded.deployment).refusals
         #expect(refusals.isSampled)
         #expect(refusals.group == 9)
-        #expect(refusals.rate == Refusals().rate)
+        #expect(refusals.rate == 6)
     }
 
     @Test(arguments: [

@@ -42,12 +42,13 @@ enum UnseenBySchema: String, CaseIterable {
                 #"^guard\.confirm must be a time .*, or off, not "00"$"#,
                 #"^the rule's name "(TRUE|True|[+.].*)" must begin"#,
                 #"address cannot be ".*:.*", (the unspecified address|the loopback address|an IPv4-mapped address)"#,
+                #" (is an|has|has an|has an end among) IPv4-mapped address"#,
             ]
         case .reference:
             [#"^unknown (node|group) ""#, #"^groups refer to each other in a circle"#]
         case .merging:
             [
-                #"^no node is configured"#, #"has no (role|address|content): write"#,
+                #"^no node is configured"#, #"has no (role|address): write"#,
                 #" is for no node: name one"#,
                 #"^enforce names several nodes, but with placement: local"#,
             ]

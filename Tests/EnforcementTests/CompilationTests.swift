@@ -65,6 +65,62 @@ import Testing
         #expect(unknown.diagnostics.first?.message.contains("known are a, b") == true)
     }
 
+    // MARK: What it depends on
+
+    @Test(arguments: ["", "placement: gateway\n", "enforce: [b]\n", "mode: observe\n"])
+    func itDependsOnAddressesThatNodesHave(_ settings: String) {
+        let compilation = compile(Self.two + settings, host: [hostAddress, Self.elsewhere])
+        let dependence = compilation.hostDependence
+        for other: Set<IPAddress> in [
+            [hostAddress], [hostAddress, Self.elsewhere],
+            [hostAddress, IPAddress(family: .ipv4, value: 1)],
+        ] {
+            #expect(!dependence.isOther(by: other))
+            let another = compile(Self.two + settings, host: other)
+            #expect(another.target == compilation.target)
+            #expect(another.diagnostics == compilation.diagnostics)
+        }
+        for other: Set<IPAddress> in [
+            [], [Self.secondary], [Self.other], [hostAddress, Self.other],
+            [hostAddress, Self.secondary],
+        ] {
+            #expect(dependence.isOther(by: other))
+        }
+    }
+
+    @Test func ofWhatIsWrongNothingDependsOnTheHost() {
+        #expect(!wrongConfiguration.hostDependence.isOther(by: [hostAddress]))
+        #expect(!emptyConfiguration.hostDependence.isOther(by: [hostAddress]))
+        // But where the addresses could not be had, they may be any.
+        let loaded = LoadedConfiguration(parsing: [
+            ConfigurationSource(path: "a.yaml", text: Self.two)
+        ])
+        let refused = Compilation(refusing: loaded, because: "reasons")
+        #expect(refused.hostDependence.isOther(by: []))
+        #expect(refused.hostDependence.isOther(by: [hostAddress]))
+    }
+
+    @Test func aGatewayDependsOnTheWaysToItsNodes() {
+        func routes(_ unreachable: Set<IPAddress>, _ forwarded: Set<AddressFamily>) -> HostRoutes {
+            HostRoutes(forwarded: forwarded) { !unreachable.contains($0) }
+        }
+        let loaded = LoadedConfiguration(parsing: [
+            ConfigurationSource(path: "a.yaml", text: Self.two + "placement: gateway\n")
+        ])
+        let dependence = Compilation(
+            loaded, hostAddresses: [], routes: routes([Self.other], [.ipv4])
+        ).hostDependence
+        #expect(dependence.hasRoutes)
+        #expect(!dependence.isOther(by: routes([Self.other], [.ipv4])))
+        #expect(!dependence.isOther(by: routes([Self.other, Self.elsewhere], [.ipv4, .ipv6])))
+        #expect(dependence.isOther(by: routes([], [.ipv4])))
+        #expect(dependence.isOther(by: routes([Self.other, hostAddress], [.ipv4])))
+        #expect(dependence.isOther(by: routes([Self.other], [])))
+        let local = compile(Self.two).hostDependence
+        #expect(!local.hasRoutes)
+        #expect(!local.isOther(by: routes([hostAddress], [])))
+    }
+
     @Test func nothingConfiguredIsRefusedAndWrongIsNotEmpty() {
         #expect(emptyConfiguration.target == nil)
         #expect(emptyConfiguration.isEmpty)

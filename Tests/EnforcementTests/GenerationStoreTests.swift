@@ -190,6 +190,41 @@ import Testing
         #expect(throws: StoreError.self) { try store.write(try generation(2)) }
     }
 
+    /// What others could write there would be in force after the next start.
+    @Test func whatOthersCouldWriteIsNotTrusted() throws {
+        let store = store
+        try store.prepare()
+        try store.write(try generation(1))
+        let path = directory.path
+        for (place, shown) in [(path, path), ("\(path)/generations", "\(path)/generations")] {
+            try #require(chown(place, 0, 1234) == 0, "needs root")
+            try #require(chmod(place, 0o770) == 0)
+            for body in [store.prepare, { try store.write(try generation(2)) }] {
+                let error = #expect(throws: StoreError.self) { try body() }
+                #expect(
+                    error?.description
+                        == "can't trust the state directory: \(shown) can be written by group 1234: run chmod g-w \(shown)"
+                )
+            }
+            // What is there is root's own all the same.
+            #expect(try store.generation(1).number == 1)
+            try #require(chmod(place, 0o750) == 0)
+            try store.prepare()
+        }
+        let file = "\(path)/generations/1.json"
+        try #require(chown(file, 1234, 0) == 0)
+        let error = #expect(throws: StoreError.self) { try store.generation(1) }
+        #expect(
+            error?.description
+                == "\(file) is owned by user 1234, who could change it: run chown root \(file)")
+        // Who only looks believes the agent's own user, whose the directory is.
+        #expect(throws: StoreError.self) {
+            try GenerationStore(ofAgentAt: path).generation(1)
+        }
+        try #require(chown(path, 1234, 0) == 0)
+        #expect(try GenerationStore(ofAgentAt: path).generation(1).number == 1)
+    }
+
     @Test func saysWhyThereIsNoDirectory() throws {
         try directory.write([], to: "file")
         for path in ["file", "file/below", "missing/below"] {

@@ -211,7 +211,7 @@ import Testing
         let generation = Self.generation("", enforcing: nodes.map(\.name))
         let first = nodes[0].addresses[0]
         let facts = MeshFacts(
-            generation: generation, deployment: deployment,
+            generation: generation, deployment: .success(deployment),
             tables: Self.tables([
                 (.esp, first, nodes[1].addresses[0], 1), (.esp, nodes[1].addresses[0], first, 1),
                 (.strayESP, first, Self.stranger, 1),

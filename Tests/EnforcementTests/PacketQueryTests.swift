@@ -25,7 +25,8 @@ import Testing
         let packet = try PacketQuery(protocol: ipProtocol, source: from, destination: to)
             .packet(for: target.nodes, isGateway: target.ruleset.isGateway)
         return ExplainReport(
-            packet, by: target.ruleset, nodes: target.nodes, deployment: target.deployment)
+            packet, by: target.ruleset, nodes: target.nodes, deployment: .success(target.deployment)
+        )
     }
 
     // MARK: Rows that are off
@@ -80,8 +81,10 @@ import Testing
             protocol: "tcp", source: "192.0.2.7", destination: "10.0.0.21:22"
         ).packet(for: target.nodes, isGateway: false)
         let report = ExplainReport(
-            packet, by: target.ruleset, nodes: target.nodes, deployment: nil)
+            packet, by: target.ruleset, nodes: target.nodes,
+            deployment: .failure(RefusedFiles(of: 3, [])))
         #expect(report.explanation.verdict == .drop)
+        #expect(report.incomplete?.contains("generation 3") == true)
         #expect(report.inactive == [])
         #expect(!report.rows.isEmpty)
     }
@@ -182,6 +185,14 @@ import Testing
         ("tcp", "10.0.0.21", "tcp needs the destination's port"),
         ("6", "10.0.0.21", "6 needs the destination's port"),
         ("gre", "10.0.0.21", "gre is no protocol"), ("256", "10.0.0.21", "256 is no protocol"),
+        (
+            "tcp", "[::ffff:10.0.0.21]:443",
+            "[::ffff:10.0.0.21]:443 has an IPv4-mapped address, which no packet has: write 10.0.0.21:443"
+        ),
+        (
+            "esp", "::ffff:10.0.0.21",
+            "::ffff:10.0.0.21 has an IPv4-mapped address, which no packet has: write 10.0.0.21"
+        ),
         (
             String(repeating: "\u{1f1e6}", count: 260_000), "10.0.0.21",
             "the protocol has more than 64 characters"

@@ -26,6 +26,20 @@ import Testing
         #expect(linkLocal?.server == IPAddress("fe80::2"))
     }
 
+    /// As a server that listens for both families on one socket has it.
+    @Test func aMappedAddressIsTheIPv4Address() throws {
+        for text in [
+            "::ffff:10.9.0.1 51234 ::ffff:10.0.0.21 22", "::ffff:10.9.0.1 51234 10.0.0.21 22",
+        ] {
+            #expect(OperatorSession(sshConnection: text) == Self.session)
+        }
+        let session = OperatorSession(sshConnection: "::ffff:10.9.0.1 51234 ::ffff:10.0.0.21 22")
+        #expect(
+            try target("features: {ssh: true}", "peers: {ssh_clients: [10.9.0.0/24]}").cuts(session)
+                == [])
+        #expect(try target("features: {ssh: false}").cuts(session).count == 1)
+    }
+
     @Test(arguments: [
         "", "10.9.0.1 51234 10.0.0.21", "10.9.0.1 51234 10.0.0.21 22 0", "a 1 b 2",
         "10.9.0.1 65536 10.0.0.21 22", "10.9.0.1 1 2001:db8::1 22",

@@ -124,6 +124,53 @@ struct AgentTests {
         }
     }
 
+    @Test("files that are not read are warned of, by check and by status")
+    func misnamedFiles() throws {
+        try Self.scene { scene in
+            let names = ["20.YAML", "20.YML", "20.yaml.txt", "20.json"]
+            for name in names { try scene.agent.write("features: {ssh: true}", as: name) }
+            try scene.agent.waitForStatus("warnings") { $0.diagnostics.count == names.count }
+            let status = try scene.agent.status()
+            #expect(status.state == .inSync)
+            #expect(status.generation == 1)
+            #expect(status.diagnostics.allSatisfy { $0.severity == .warning })
+            #expect(
+                Set(status.diagnostics.map { $0.location?.file })
+                    == Set(names.map { "\(scene.agent.configurationDirectory.path)/\($0)" }))
+            let check = try scene.agent.control("check", scene.agent.configurationDirectory.path)
+            #expect(check.status == .exited(0), "\(check)")
+            #expect(check.standardOutput.contains("2 nodes, 4 warnings"), "\(check)")
+        }
+    }
+
+    @Test("what an access control list lets others write is refused until that is taken away")
+    func accessControlLists() throws {
+        try Self.scene { scene in
+            try scene.agent.write("features: {ssh: true}", as: "50-ssh.yaml")
+            try scene.agent.waitForStatus("generation 2") { $0.generation == 2 }
+            let rules = try scene.agent.rulesInKernel()
+            let directory = scene.agent.configurationDirectory.path
+            for path in ["\(directory)/50-ssh.yaml", directory] {
+                try ChildProcess.run(["setfacl", "-m", "u:1234:rw", path]).requireSuccess()
+                try scene.agent.waitForStatus("rejected") { $0.state == .rejected }
+                let status = try scene.agent.status()
+                #expect(
+                    status.diagnostics.contains {
+                        $0.message.contains("can be written by user 1234")
+                            && $0.message.hasSuffix("run setfacl -b \(path)")
+                    }, "\(status.diagnostics)")
+                #expect(status.generation == 2)
+                #expect(try scene.agent.rulesInKernel() == rules)
+                let apply = try scene.agent.control("apply")
+                #expect(apply.status == .exited(1))
+                #expect(apply.standardError.contains("setfacl -b \(path)"), "\(apply)")
+                try ChildProcess.run(["setfacl", "-b", path]).requireSuccess()
+                try scene.agent.waitForStatus("health") { $0.state == .inSync }
+                #expect(try scene.agent.status().generation == 2)
+            }
+        }
+    }
+
     @Test("files that vanish open nothing")
     func emptied() throws {
         try Self.scene { scene in

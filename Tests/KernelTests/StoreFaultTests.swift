@@ -1,3 +1,4 @@
+import Deployment
 import DeploymentGenerator
 import Enforcement
 import Foundation
@@ -29,7 +30,7 @@ struct StoreFaultTests {
 
     private static func expect(
         _ agent: AgentFixture, holds generation: Int, _ rules: String,
-        sourceLocation: SourceLocation = #_sourceLocation
+        sourceLocation: Testing.SourceLocation = #_sourceLocation
     ) throws {
         #expect(try agent.status().generation == generation, sourceLocation: sourceLocation)
         #expect(try agent.rulesInKernel() == rules, sourceLocation: sourceLocation)
@@ -140,6 +141,39 @@ struct StoreFaultTests {
                 let rollback = try agent.control("rollback", "1")
                 #expect(rollback.standardError.contains("generation 1 is not in"))
                 #expect(try agent.status().generation == 3)
+            }
+        }
+    }
+
+    @Test("where others could write, nothing is stored or believed, and nothing changes")
+    func writableByOthers() throws {
+        try Self.withNamespace { namespace in
+            try AgentFixture.with(Self.configuration(1), in: namespace) { agent in
+                let state = agent.stateDirectory.path
+                let generations = "\(state)/generations"
+                var number = 1
+                for path in [state, generations] {
+                    let rules = try agent.rulesInKernel()
+                    try ChildProcess.run(["setfacl", "-m", "u:1234:rwx", path]).requireSuccess()
+                    try agent.write(Self.configuration(number + 1))
+                    try agent.waitForStatus("distrust") {
+                        $0.state == .degraded
+                            && $0.problem?.contains(
+                                "can't trust the state directory: \(path) can be written by user 1234, by its access control list: run setfacl -b \(path)"
+                            ) == true
+                    }
+                    try Self.expect(agent, holds: number, rules)
+                    // What it wrote itself is still its own, also for an agent that starts now.
+                    agent.kill()
+                    try Nft.run(in: namespace, "flush ruleset")
+                    try agent.start()
+                    try Self.expect(agent, holds: number, rules)
+                    try ChildProcess.run(["setfacl", "-b", path]).requireSuccess()
+                    number += 1
+                    try agent.waitForStatus("the next generation") {
+                        $0.generation == number && $0.state == .inSync
+                    }
+                }
             }
         }
     }
@@ -393,6 +427,72 @@ struct StoreFaultTests {
             #expect(try scene.agent.control("apply").status == .exited(0))
             #expect(try scene.agent.status().problem == nil)
             try scene.agent.stop()
+        }
+    }
+
+    // MARK: What another version made
+
+    /// An earlier version took a missing value for any.
+    @Test("a generation whose files are refused now is in force as before, and reports say why not")
+    func refusedFiles() throws {
+        try Self.withNamespace { namespace in
+            let missing = "peers: {ssh_clients: }"
+            let site = """
+                nodes: {conf-1: {role: conferencing, address: 10.0.0.21}}
+                features: {ssh: true}
+                peers: {ssh_clients: any}
+
+                """
+            let old = site.replacing("peers: {ssh_clients: any}", with: missing)
+            try AgentFixture.with(site, in: namespace) { agent in
+                let rules = try agent.rulesInKernel()
+                try agent.stop()
+                try Self.forge(agent.stateDirectory.appending(path: "generations/1.json")) {
+                    $0.replacing("peers: {ssh_clients: any}", with: missing)
+                }
+                try agent.write(old)
+                for isKernelEmpty in [false, true] {
+                    if isKernelEmpty { try Nft.run(in: namespace, "flush ruleset") }
+                    try agent.start()
+                    try Self.expect(agent, holds: 1, rules)
+                    let status = try agent.status()
+                    #expect(status.state == .rejected)
+                    #expect(
+                        status.diagnostics.contains {
+                            $0.location?.line == 3
+                                && $0.message.contains("peers.ssh_clients must be any or a list")
+                        }, "\(status.diagnostics)")
+                    if !isKernelEmpty { try agent.stop() }
+                }
+                let reason =
+                    "generation 1 was made by another version, and this one refuses its files"
+                let state = agent.stateDirectory.path
+                for command in [
+                    ["show", "ports"], ["mesh"], ["report", "--in-force", "--state-dir", state],
+                ] {
+                    let result = try namespace.run(
+                        [try BuiltProducts.path(of: "pexip-fwctl")] + command
+                            + ["--socket", agent.socket])
+                    #expect(result.status == .exited(1), "\(result)")
+                    #expect(result.standardError.contains(reason), "\(result)")
+                }
+                let explanation = try agent.control("explain", "tcp", "192.0.2.7", "10.0.0.21:8443")
+                #expect(explanation.status == .exited(2))
+                #expect(
+                    explanation.standardOutput.contains("unknown     rows whose feature is off"),
+                    "\(explanation)")
+                #expect(explanation.standardOutput.contains(reason))
+
+                // Corrected files that mean the same are no other generation, and tell all again.
+                try agent.write(site + "# corrected\n")
+                try agent.waitForStatus("health") { $0.state == .inSync }
+                try Self.expect(agent, holds: 1, rules)
+                #expect(try agent.control("show", "ports").status == .exited(0))
+                agent.kill()
+                try agent.start()
+                try Self.expect(agent, holds: 1, rules)
+                #expect(try agent.control("show", "ports").status == .exited(0))
+            }
         }
     }
 

@@ -63,6 +63,9 @@ package final class AgentFixture {
     package func write(_ text: String, as name: String = "10-site.yaml") throws {
         let temporary = directory.appending(path: "new-\(name)")
         try Data(text.utf8).write(to: temporary)
+        // As files are that are there when an agent starts, which waits for new ones.
+        try FileManager.default.setAttributes(
+            [.modificationDate: Date.now - 60], ofItemAtPath: temporary.path)
         let path = configurationDirectory.appending(path: name).path
         guard rename(temporary.path, path) == 0 else {
             throw TestSupportError("rename \(path): \(String(cString: strerror(errno)))")

@@ -41,6 +41,17 @@ package enum ProcessTree {
         return switches
     }
 
+    /// How long a process has computed, in hundredths of a second.
+    package static func processorTime(of pid: Int32) throws -> Duration {
+        // The name before the other fields may hold anything.
+        let rest = try text("/proc/\(pid)/stat").split(separator: ")").last ?? ""
+        let fields = rest.split(separator: " ")
+        guard fields.count > 12, let user = Int(fields[11]), let system = Int(fields[12]) else {
+            throw TestSupportError("/proc/\(pid)/stat is of another form: \(rest)")
+        }
+        return .milliseconds(10 * (user + system))
+    }
+
     /// Nil where the process is gone.
     package static func name(of pid: Int32) -> String? {
         (try? text("/proc/\(pid)/comm"))?.trimmingCharacters(in: .newlines)
