@@ -35,8 +35,8 @@ extension HostFacts {
 
     private static func otherTables() -> Fact<[Shadow]> {
         do throws(NftablesError) {
-            return .known(
-                try ForeignRuleset.shadows { $0.hasPrefix(ObservedTable.namePrefix) })
+            // Ours carry our stamp.
+            return .known(try ForeignRuleset.tables(compiled: []).shadows)
         } catch {
             return .unknown("other firewalls: \(error.words)")
         }

@@ -8,7 +8,8 @@ extension Reconciler {
         let since = pairsNoted
         do {
             return MeshFacts(
-                generation: generation, tables: try await kernel.kernel.observe(),
+                generation: generation,
+                tables: try await kernel.kernel.observe(compiled: tableNames),
                 notedSince: since, now: clock.now)
         } catch {
             throw MeshProblem(description: "the kernel's tables can't be read: \(error)")

@@ -48,8 +48,8 @@ package actor Reconciler {
     var mustRebuild = false
     /// How many repairs in a row were not what was read back.
     var interferences = 0
-    /// At all hooks of other tables, whatever is in force.
-    var foreignShadows: [Shadow] = []
+    /// What was last seen of other tables, whatever is in force.
+    var foreign = ForeignTables()
     var shadowProblem: String?
     /// Why samples of refusals are not heard.
     var samplingProblem: String?

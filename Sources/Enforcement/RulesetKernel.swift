@@ -3,11 +3,12 @@ package import Ruleset
 
 /// The kernel's nf_tables and connection tracking as the reconciler needs them.
 package protocol RulesetKernel: Sendable {
-    /// Every table whose name could be one of ours, as one consistent state.
-    func observe() async throws -> [ObservedTable]
+    /// Our tables, those with one of the compiled names and those that carry our stamp, as one
+    /// consistent state.
+    func observe(compiled names: Set<String>) async throws -> [ObservedTable]
     /// The same, where counters' values do not matter: what nobody has changed since it was last
     /// read is not read again.
-    func observeStructure() async throws -> [ObservedTable]
+    func observeStructure(compiled names: Set<String>) async throws -> [ObservedTable]
     /// Commits a transaction whole or not at all. An error does not prove that nothing was applied.
     func commit(_ transaction: Transaction) async throws
     /// Asks whether the transaction would be taken; changes nothing.
@@ -20,14 +21,9 @@ package protocol RulesetKernel: Sendable {
     ) async throws -> [Flow]
     /// Ends exactly these flows, as far as they are still there.
     func end(_ flows: [Flow]) async throws -> EndedFlows
-    /// The base chains of tables that are not ours which may cut what any hook of ours permits.
-    func shadows() async throws -> [Shadow]
+    /// The tables that are not ours, as far as they matter to these.
+    func foreignTables(compiled names: Set<String>) async throws -> ForeignTables
     func trackingUse() async throws -> TrackingUse
     /// How many of the processes that do all this ended by themselves, since the agent's start.
     var workerEnds: Int { get }
-}
-
-extension ObservedTable {
-    /// How the names of all our tables begin.
-    package static let namePrefix = "pexip_fw_"
 }

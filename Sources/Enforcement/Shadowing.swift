@@ -7,12 +7,13 @@ extension Shadow {
 
     /// Such as `table inet firewalld, chain filter_INPUT (hook input, priority 10, firewalld)`.
     package var place: String {
-        let table = "table \(family.rawValue) \(table)"
+        let table = "table \(family.rawValue) \(ObjectName.words(table))"
         guard let chain, let hook, let priority else {
             return "\(owner?.rawValue ?? "somebody else")'s \(table)"
         }
         let owner = owner.map { ", \($0.rawValue)" } ?? ""
-        return "\(table), chain \(chain) (hook \(hook.rawValue), priority \(priority)\(owner))"
+        return
+            "\(table), chain \(ObjectName.words(chain)) (hook \(hook.rawValue), priority \(priority)\(owner))"
     }
 
     /// What it does, and what that may mean.
@@ -55,11 +56,21 @@ extension Shadow {
         case .fail2ban:
             "it cuts only whom fail2ban has banned; name the nodes and their peers in its ignoreip"
         case .iptables:
-            "\(tool) -t \(table) -S shows its rules; let them accept the nodes' addresses"
+            "\(listing) shows its rules; let them accept the nodes' addresses"
         case .iptablesLegacy:
-            "\(tool) -t \(table) -S shows its rules; let them accept the nodes' addresses, or, where they are not needed, unload them (modprobe -r \(module))"
+            "\(listing) shows its rules; let them accept the nodes' addresses, or, where they are not needed, unload them (modprobe -r \(module))"
         case nil:
-            "nft list table \(family.rawValue) \(table) shows its rules; let them accept the nodes' addresses"
+            "\(listing) shows its rules; let them accept the nodes' addresses"
+        }
+    }
+
+    /// A command that shows the rules.
+    private var listing: String {
+        // nft's language has no word for such a table.
+        guard ObjectName.isPlain(table) else { return "nft list ruleset \(family.rawValue)" }
+        return switch owner {
+        case .iptables, .iptablesLegacy: "\(tool) -t \(table) -S"
+        default: "nft list table \(family.rawValue) \(table)"
         }
     }
 
@@ -102,6 +113,27 @@ extension [Shadow] {
         let families = Set(generation.nodes.flatMap(\.addresses).map(\.family))
         let isGateway = generation.ruleset.isGateway
         return filter { $0.concerns(isGateway: isGateway, families: families) }
+    }
+}
+
+extension [Lookalike] {
+    /// As many warnings as leave the rest of the status on one screen.
+    private static let shownWarnings = 8
+
+    var warnings: [String] {
+        let shown = prefix(Self.shownWarnings).map(\.warning)
+        return count <= Self.shownWarnings
+            ? shown
+            : shown + [
+                "\((count - Self.shownWarnings).counted("more table")) of such names: see nft list tables inet"
+            ]
+    }
+}
+
+extension Lookalike {
+    /// With the command that takes the table away, for an administrator.
+    var warning: String {
+        "table inet \(ObjectName.words(name)) is called as ours are and is not ours, so that it stays: nft delete table inet handle \(handle) takes it away"
     }
 }
 

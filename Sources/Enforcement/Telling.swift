@@ -24,12 +24,15 @@ extension Reconciler {
     /// The counters of our tables; empty where they can't be read.
     package func counters() async -> [String: StatusReport.CounterReport] {
         do {
-            return Traffic(try await kernel.kernel.observe()).counters
+            return Traffic(try await kernel.kernel.observe(compiled: tableNames)).counters
         } catch {
             log.warning("can't read the counters: \(error)")
             return [:]
         }
     }
+
+    /// Of the tables that are to be in force.
+    var tableNames: Set<String> { current?.ruleset.tableNames ?? [] }
 
     /// One line for the service manager and the log, without a look at the kernel.
     package var summary: String {
@@ -64,7 +67,7 @@ extension Reconciler {
     /// Our tables as the kernel holds them, or why they can't be read.
     func observation() async -> Result<[ObservedTable], any Error> {
         do {
-            return .success(try await kernel.kernel.observe())
+            return .success(try await kernel.kernel.observe(compiled: tableNames))
         } catch {
             return .failure(error)
         }
@@ -79,7 +82,7 @@ extension Reconciler {
         case .failure(let error): unreadable = "\(error)"
         }
         let standing = ledger.standing
-        let shadows = foreignShadows.concerning(current)
+        let shadows = foreign.shadows.concerning(current)
         return StatusReport(
             state: state(isReadable: unreadable == nil), generation: current?.number,
             confirmedGeneration: current == nil
@@ -97,7 +100,7 @@ extension Reconciler {
                 StatusReport.NodeStatus(node: $0, dropped: traffic.dropped($0))
             },
             counters: traffic.counters, countersSince: current == nil ? nil : tablesMade,
-            warnings: traffic.warnings + shadows.warnings
+            warnings: traffic.warnings + shadows.warnings + foreign.lookalikes.warnings
                 + (shadowProblem.map { ["other tables can't be read: \($0)"] } ?? [])
                 + (samplingProblem.map { ["refusals are not sampled: \($0)"] } ?? [])
                 + [metricsProblem].compactMap { $0 },
@@ -123,7 +126,7 @@ extension Reconciler {
     /// Looks at other programs' tables. May be called at any time: it changes nothing.
     package func lookForShadows() async {
         do {
-            foreignShadows = try await kernel.kernel.shadows()
+            foreign = try await kernel.kernel.foreignTables(compiled: tableNames)
             shadowProblem = nil
         } catch {
             // Once, however often it is tried again; what was seen last is told until then.
@@ -169,7 +172,7 @@ extension Reconciler {
             journal.publish(event(.state, "\(last.rawValue) became \(state.rawValue)"))
         }
         told.state = state
-        let shadows = foreignShadows.concerning(current)
+        let shadows = foreign.shadows.concerning(current)
         for found in shadows where !told.shadows.contains(where: found.isSame) {
             tell(.shadowFound, .warning, found.warning, shadow: found)
         }

@@ -11,19 +11,23 @@ package enum ForeignRuleset {
     /// A reading that others keep disturbing is taken as it is: they cause another one.
     private static let readings = 2
 
-    /// What shadows tables other than those that `isOurs` takes by their name (of family `inet`).
+    /// What matters to our tables of all others.
     ///
     /// Blocks for as long as the kernel takes to tell all rules of tables with base chains.
-    package static func shadows(
-        except isOurs: (String) -> Bool
-    ) throws(NftablesError) -> [Shadow] {
+    ///
+    /// - Parameter names: of compiled tables, which are ours whatever they hold.
+    package static func tables(
+        compiled names: Set<String>
+    ) throws(NftablesError) -> ForeignTables {
         let socket = try NetlinkSocket()
         for reading in 1...readings {
             let isLast = reading == readings
             let before = try socket.rulesetGeneration()
-            let chains: [ForeignChain]
+            var found = ForeignTables()
             do throws(NftablesError) {
-                chains = try ForeignReading(socket: socket).chains(except: isOurs)
+                let others = try TableCensus(socket, compiled: names).others
+                found.shadows = try ForeignReading(socket: socket).chains(of: others).shadows
+                found.lookalikes = others.compactMap(Lookalike.init).sorted { $0.name < $1.name }
             } catch {
                 // What was asked about may have gone.
                 if isLast { throw error }
@@ -33,10 +37,11 @@ package enum ForeignRuleset {
             }
             let after = try socket.rulesetGeneration()
             if isLast || after == before {
-                return (chains.shadows + legacyTables()).sorted()
+                found.shadows = (found.shadows + legacyTables()).sorted()
+                return found
             }
         }
-        return []
+        return ForeignTables()
     }
 
     /// The tables of iptables-legacy that can drop. A table stands in the list from its first use
@@ -74,25 +79,43 @@ extension NetlinkSocket {
     }
 }
 
+extension Lookalike {
+    /// nil for a table that nobody could take for ours.
+    fileprivate init?(_ table: TableCensus.Entry) {
+        guard table.family == UInt8(NFPROTO_INET),
+            table.name.bytes.starts(with: OwnTable.namePrefix.utf8)
+        else { return nil }
+        self.init(name: table.name.text, handle: table.handle)
+    }
+}
+
 /// One reading of all foreign chains.
 private struct ForeignReading {
     private struct TableKey: Hashable {
         var family: UInt8
-        var name: String
+        var name: KernelName
     }
+
+    /// A table's chains by their names, which need be no text.
+    private typealias Chains = [KernelName: ForeignChain]
 
     let socket: NetlinkSocket
 
-    func chains(except isOurs: (String) -> Bool) throws(NftablesError) -> [ForeignChain] {
-        let tables = try tables(except: isOurs)
-        if tables.isEmpty { return [] }
-        var chains: [TableKey: [String: ForeignChain]] = [:]
+    func chains(of tables: [TableCensus.Entry]) throws(NftablesError) -> [ForeignChain] {
+        // A dormant table's chains are detached.
+        let awake = tables.filter { $0.flags & UInt32(NFT_TABLE_F_DORMANT.rawValue) == 0 }
+        if awake.isEmpty { return [] }
+        let keys = Set(awake.map { TableKey(family: $0.family, name: $0.name) })
+        var chains: [TableKey: Chains] = [:]
         try socket.request(
             NFT_MSG_GETCHAIN, flags: NLM_F_DUMP, family: UInt8(NFPROTO_UNSPEC)
         ) { message in
-            guard let chain = ForeignChain(message) else { return }
-            let key = TableKey(family: message.family, name: chain.table)
-            if tables.contains(key) { chains[key, default: [:]][chain.name] = chain }
+            let attributes = message.attributes
+            guard let chain = ForeignChain(message), let table = attributes[NFTA_CHAIN_TABLE]?.name,
+                let name = attributes[NFTA_CHAIN_NAME]?.name
+            else { return }
+            let key = TableKey(family: message.family, name: table)
+            if keys.contains(key) { chains[key, default: [:]][name] = chain }
         }
         var found: [ForeignChain] = []
         // Without a base chain no packet comes by.
@@ -104,42 +127,25 @@ private struct ForeignReading {
         return found
     }
 
-    private func tables(except isOurs: (String) -> Bool) throws(NftablesError) -> Set<TableKey> {
-        var tables: Set<TableKey> = []
-        try socket.request(
-            NFT_MSG_GETTABLE, flags: NLM_F_DUMP, family: UInt8(NFPROTO_UNSPEC)
-        ) { message in
-            let attributes = message.attributes
-            guard let name = attributes[NFTA_TABLE_NAME]?.text,
-                message.family != UInt8(NFPROTO_INET) || !isOurs(name)
-            else { return }
-            let flags = attributes[NFTA_TABLE_FLAGS]?.number(UInt32.self) ?? 0
-            // A dormant table's chains are detached.
-            if flags & UInt32(NFT_TABLE_F_DORMANT.rawValue) != 0 { return }
-            tables.insert(TableKey(family: message.family, name: name))
-        }
-        return tables
-    }
-
     private func readRules(
-        of table: TableKey, into chains: inout [String: ForeignChain]
+        of table: TableKey, into chains: inout Chains
     ) throws(NftablesError) {
         /// The chains that look verdicts up in a map, by the map's name.
-        var lookups: [String: Set<String>] = [:]
+        var lookups: [KernelName: Set<KernelName>] = [:]
         try socket.request(
             NFT_MSG_GETRULE, flags: NLM_F_DUMP, family: table.family,
             names: [(NFTA_RULE_TABLE.rawValue, table.name)]
         ) { message in
             let attributes = message.attributes
-            guard attributes[NFTA_RULE_TABLE]?.text == table.name,
-                let chain = attributes[NFTA_RULE_CHAIN]?.text,
+            guard attributes[NFTA_RULE_TABLE]?.name == table.name,
+                let chain = attributes[NFTA_RULE_CHAIN]?.name,
                 let expressions = attributes[NFTA_RULE_EXPRESSIONS]?.nested
             else { return }
             expressions.forEach { _, expression in
                 switch ExpressionMeaning(expression) {
                 case .nothing: break
                 case .effect(let effect): chains[chain]?.effects.insert(effect)
-                case .leads(let target): chains[chain]?.targets.insert(target)
+                case .leads(let target): chains[chain]?.targets.insert(target.text)
                 case .looksUp(let map): lookups[map, default: []].insert(chain)
                 }
             }
@@ -150,8 +156,8 @@ private struct ForeignReading {
     }
 
     private func readVerdicts(
-        of map: String, in table: TableKey, for users: Set<String>,
-        into chains: inout [String: ForeignChain]
+        of map: KernelName, in table: TableKey, for users: Set<KernelName>,
+        into chains: inout Chains
     ) throws(NftablesError) {
         var effects: Set<Shadow.Reason> = []
         var targets: Set<String> = []
@@ -169,7 +175,7 @@ private struct ForeignReading {
                 guard let data = element.nested[NFTA_SET_ELEM_DATA] else { return }
                 switch ExpressionMeaning(verdictIn: data) {
                 case .effect(let effect): effects.insert(effect)
-                case .leads(let target): targets.insert(target)
+                case .leads(let target): targets.insert(target.text)
                 case .nothing, .looksUp: break
                 }
             }
@@ -185,8 +191,8 @@ private struct ForeignReading {
 enum ExpressionMeaning: Hashable {
     case nothing
     case effect(Shadow.Reason)
-    case leads(to: String)
-    case looksUp(String)
+    case leads(to: KernelName)
+    case looksUp(KernelName)
 
     init(_ expression: NetlinkPayload) {
         let attributes = expression.nested
@@ -197,7 +203,7 @@ enum ExpressionMeaning: Hashable {
         case "lookup":
             // Into the register of verdicts; other maps give addresses, marks and the like.
             if data?[NFTA_LOOKUP_DREG]?.number(UInt32.self) == UInt32(NFT_REG_VERDICT.rawValue),
-                let map = data?[NFTA_LOOKUP_SET]?.text
+                let map = data?[NFTA_LOOKUP_SET]?.name
             {
                 self = .looksUp(map)
             } else {
@@ -228,7 +234,7 @@ enum ExpressionMeaning: Hashable {
             self = .nothing
             return
         }
-        let target = verdict[NFTA_VERDICT_CHAIN]?.text
+        let target = verdict[NFTA_VERDICT_CHAIN]?.name
         switch (code, target) {
         case (NFT_JUMP.rawValue, let target?), (NFT_GOTO.rawValue, let target?):
             self = .leads(to: target)

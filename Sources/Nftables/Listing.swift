@@ -35,16 +35,17 @@ struct Listing {
             guard let (kind, value) = object.object?.first,
                 value["family"]?.string == "inet", value["table"]?.string == name
             else { continue }
-            switch kind {
-            case "counter":
-                if let name = value["name"]?.string {
-                    table.counters[name] = CounterValue(listing: value)
-                }
-            case "set":
+            if kind != "rule", value.plain("name") == nil {
                 let name = value["name"]?.string ?? ""
+                table.foreign.append("\(kind) \(ObjectName.words(name))")
+                continue
+            }
+            let name = value["name"]?.string ?? ""
+            switch kind {
+            case "counter": table.counters[name] = CounterValue(listing: value)
+            case "set":
                 table.sets.append(ObservedSet(named: name, listing: value, elements[name]))
             case "chain":
-                let name = value["name"]?.string ?? ""
                 chainIndices[name] = table.chains.count
                 table.chains.append(
                     ObservedChain(
@@ -63,7 +64,7 @@ struct Listing {
                     table.chains[index].handles.append(handle)
                 }
             default:
-                table.foreign.append("\(kind) \(value["name"]?.string ?? "")")
+                table.foreign.append("\(kind) \(name)")
             }
         }
         return table
@@ -73,6 +74,19 @@ struct Listing {
 extension JSONValue {
     /// A number, which some versions write as text.
     fileprivate var flexibleInteger: Int64? { integer ?? string.flatMap { Int64($0) } }
+
+    /// A member that is a name which may stand in nft's language; nil for every other.
+    fileprivate func plain(_ member: String) -> String? {
+        self[member]?.string.flatMap { ObjectName.isPlain($0) ? $0 : nil }
+    }
+
+    /// The set that an expression refers to by `@` and a plain name.
+    fileprivate var setName: String? {
+        guard let text = string, text.utf8.first == UInt8(ascii: "@"),
+            ObjectName.isPlain(text.utf8.dropFirst())
+        else { return nil }
+        return String(text.dropFirst())
+    }
 
     /// A single number or a range of two.
     fileprivate func range<T: FixedWidthInteger>(of type: T.Type) -> ClosedRange<T>? {
@@ -180,7 +194,9 @@ extension Rule {
     /// nil where any expression has no counterpart, or stands where ``Rule`` would not put it.
     fileprivate init?(listing: JSONValue) {
         guard let expressions = listing["expr"]?.array else { return nil }
-        var rule = Rule([], nil, comment: listing["comment"]?.string)
+        let comment = listing["comment"]?.string
+        if let comment, !ObjectName.isPlainComment(comment) { return nil }
+        var rule = Rule([], nil, comment: comment)
         var limit: UInt32?
         for expression in expressions {
             guard rule.verdict == nil, rule.sampling == nil, rule.note == nil,
@@ -202,7 +218,9 @@ extension Rule {
                 guard hasOnlyMatches, let match = Match(listing: value) else { return nil }
                 rule.matches.append(match)
             case "counter":
-                guard hasOnlyMatches, let name = value.string else { return nil }
+                guard hasOnlyMatches, let name = value.string, ObjectName.isPlain(name) else {
+                    return nil
+                }
                 rule.counter = name
             case "notrack":
                 guard !rule.isNotrack, limit == nil else { return nil }
@@ -214,7 +232,7 @@ extension Rule {
             case "drop": rule.verdict = .drop
             case "return": rule.verdict = .return
             case "jump":
-                guard let target = value["target"]?.string else { return nil }
+                guard let target = value.plain("target") else { return nil }
                 rule.verdict = .jump(target)
             default: return nil
             }
@@ -236,7 +254,7 @@ extension Sampling {
 
     /// nil where anything is logged otherwise.
     fileprivate init?(listing: JSONValue, rate: UInt32) {
-        guard listing.object?.count == 3, let counter = listing["prefix"]?.string,
+        guard listing.object?.count == 3, let counter = listing.plain("prefix"),
             let group = listing["group"]?.integer.flatMap(UInt16.init(exactly:)),
             listing["snaplen"]?.integer == Int64(Self.length)
         else { return nil }
@@ -247,7 +265,7 @@ extension Sampling {
 extension Note {
     fileprivate init?(listing: JSONValue) {
         guard listing["op"]?.string == "update", listing["stmt"] == nil,
-            let set = listing["set"]?.string, set.hasPrefix("@"),
+            let set = listing["set"]?.setName,
             let key = listing["elem"]?["concat"]?.array
         else { return nil }
         for (family, header) in [(AddressFamily.ipv4, "ip"), (.ipv6, "ip6")] {
@@ -255,7 +273,7 @@ extension Note {
                 ["payload": ["protocol": .string(header), "field": .string($0)]]
             }
             if key == own {
-                self.init(set: String(set.dropFirst()), family: family)
+                self.init(set: set, family: family)
                 return
             }
         }
@@ -302,13 +320,13 @@ extension Match {
         switch (name, field) {
         case ("ip", "saddr"), ("ip6", "saddr"), ("ip", "daddr"), ("ip6", "daddr"):
             let family: AddressFamily = name == "ip" ? .ipv4 : .ipv6
-            guard let text = right.string else { return nil }
             let isSource = field == "saddr"
-            if text.hasPrefix("@") {
-                let set = String(text.dropFirst())
+            if let set = right.setName {
                 self = isSource ? .sourceIn(set: set, family) : .destinationIn(set: set, family)
             } else {
-                guard let address = IPAddress(text), address.family == family else { return nil }
+                guard let address = right.string.flatMap({ IPAddress($0) }),
+                    address.family == family
+                else { return nil }
                 self = isSource ? .source(address) : .destination(address)
             }
         case ("tcp", "sport"), ("udp", "sport"), ("tcp", "dport"), ("udp", "dport"):

@@ -27,6 +27,10 @@ struct WireWriter {
         withUnsafeBytes(of: number.bigEndian) { bytes.append(contentsOf: $0) }
     }
 
+    mutating func put(_ number: UInt64) {
+        withUnsafeBytes(of: number.bigEndian) { bytes.append(contentsOf: $0) }
+    }
+
     /// At most 4 GiB.
     mutating func put(_ data: [UInt8]) {
         put(UInt32(data.count))
@@ -43,6 +47,11 @@ struct WireWriter {
     mutating func put<Value: WireValue>(_ values: [Value]) {
         put(UInt32(values.count))
         for value in values { put(value) }
+    }
+
+    mutating func put(texts: [String]) {
+        put(UInt32(texts.count))
+        for text in texts { put(text) }
     }
 
     mutating func put(_ text: String?) {
@@ -82,6 +91,10 @@ struct WireReader {
         try take(4).reduce(0) { $0 << 8 | UInt32($1) }
     }
 
+    mutating func long() throws(WireError) -> UInt64 {
+        try take(8).reduce(0) { $0 << 8 | UInt64($1) }
+    }
+
     mutating func data() throws(WireError) -> [UInt8] { Array(try take(Int(try number()))) }
 
     /// What is no UTF-8 is replaced: others' names and complaints may be anything.
@@ -91,6 +104,12 @@ struct WireReader {
 
     mutating func optionalText() throws(WireError) -> String? {
         try byte() == 0 ? nil : try text()
+    }
+
+    mutating func texts() throws(WireError) -> [String] {
+        var texts: [String] = []
+        for _ in 0..<(try number()) { texts.append(try text()) }
+        return texts
     }
 
     mutating func values<Value: WireValue>() throws(WireError) -> [Value] {

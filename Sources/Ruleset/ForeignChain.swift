@@ -61,7 +61,8 @@ extension [ForeignChain] {
     /// The base chains that may cut, or lead past us, what we judge: by their policy, by a rule of
     /// theirs, or by one of a chain that they lead to.
     package var shadows: [Shadow] {
-        let chains = Dictionary(map { ($0.key, $0) }, uniquingKeysWith: { first, _ in first })
+        // Names that are no text may look alike: then what either does counts for both.
+        let chains = Dictionary(map { ($0.key, $0) }, uniquingKeysWith: { $0.joined(with: $1) })
         return compactMap { base -> Shadow? in
             guard let attachment = base.attachment else { return nil }
             let reached = base.reached(in: chains)
@@ -86,6 +87,13 @@ extension ForeignChain {
         var family: Family
         var table: String
         var name: String
+    }
+
+    fileprivate func joined(with other: ForeignChain) -> ForeignChain {
+        var both = self
+        both.effects.formUnion(other.effects)
+        both.targets.formUnion(other.targets)
+        return both
     }
 
     fileprivate var key: Key { Key(family: family, table: table, name: name) }

@@ -7,6 +7,8 @@ package struct Ruleset: Hashable, Sendable, Codable {
     package var tables: [Table]
 
     package init(tables: [Table]) { self.tables = tables.sorted { $0.name < $1.name } }
+
+    package var tableNames: Set<String> { Set(tables.map(\.name)) }
 }
 
 /// A table of family `inet` and everything in it.

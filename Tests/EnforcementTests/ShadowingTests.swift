@@ -64,6 +64,31 @@ struct ShadowingTests {
         #expect(status.warnings.last?.hasPrefix("other tables can't be read: ") == true)
     }
 
+    @Test("a table that is called as ours are is told, with the command that takes it away")
+    func lookalikes() async throws {
+        let bench = try await Bench.holding(1)
+        await bench.kernel.tamper { $0.tables["pexip_fw_a\n\u{1b}[2J"] = .init() }
+        await bench.reconciler.lookForShadows()
+        let status = await bench.reconciler.status()
+        #expect(status.state == .inSync)
+        #expect(
+            status.warnings == [
+                #"table inet "pexip_fw_a\n\u{1b}[2J" is called as ours are and is not ours, so that it stays: nft delete table inet handle 1 takes it away"#
+            ])
+        // Also where nothing is in force.
+        _ = await bench.reconciler.flush()
+        #expect(await bench.reconciler.status().warnings.count == 1)
+        #expect(await bench.kernel.state.tables.count == 1)
+
+        await bench.kernel.tamper { state in
+            for index in 0..<30 { state.tables["pexip_fw_\(index)"] = .init() }
+        }
+        await bench.reconciler.lookForShadows()
+        let warnings = await bench.reconciler.status().warnings
+        #expect(warnings.count == 9)
+        #expect(warnings.last == "23 more tables of such names: see nft list tables inet")
+    }
+
     @Test("more chains than a screen holds are counted; the data has them all")
     func many() async throws {
         let bench = try await Bench.holding(1)

@@ -88,14 +88,18 @@ package actor FakeKernel: RulesetKernel {
 
     // MARK: RulesetKernel
 
-    package func observeStructure() async throws -> [ObservedTable] { try await observe() }
+    package func observeStructure(compiled names: Set<String>) async throws -> [ObservedTable] {
+        try await observe(compiled: names)
+    }
 
-    package func observe() async throws -> [ObservedTable] {
+    package func observe(compiled names: Set<String>) async throws -> [ObservedTable] {
         await onObserve?()
         if !observationFaults.isEmpty, observationFaults.removeFirst() {
             throw FakeKernelError("the listing fails as scripted")
         }
-        return state.observed
+        return state.observed.filter { table in
+            OwnTable.isOurs(table.name, compiled: names) { table.stamp }
+        }
     }
 
     package func commit(_ transaction: Transaction) async throws {
@@ -155,9 +159,17 @@ package actor FakeKernel: RulesetKernel {
         try copy.apply(transaction)
     }
 
-    package func shadows() async throws -> [Shadow] {
+    package func foreignTables(compiled names: Set<String>) async throws -> ForeignTables {
         if failsToReadForeign { throw FakeKernelError("foreign tables can't be read as scripted") }
-        return foreignChains.shadows
+        let lookalikes = state.observed.filter { table in
+            !OwnTable.isOurs(table.name, compiled: names) { table.stamp }
+                && table.name.hasPrefix(OwnTable.namePrefix)
+        }
+        return ForeignTables(
+            shadows: foreignChains.shadows,
+            lookalikes: lookalikes.enumerated().map {
+                Lookalike(name: $1.name, handle: UInt64($0 + 1))
+            })
     }
 
     package func trackingUse() async throws -> TrackingUse {

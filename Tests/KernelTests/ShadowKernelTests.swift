@@ -1,4 +1,5 @@
 import Enforcement
+import Foundation
 import PortModel
 import Ruleset
 import TestSupport
@@ -137,6 +138,44 @@ struct ShadowKernelTests {
             #expect(status.state == .inSync)
             #expect(status.warnings.count == scenario.told.count + 1)
             #expect(status.drift.count == 0)
+        }
+    }
+
+    @Test("a dropping table is told whatever it is called, and so is what is done to it later")
+    func lookalike() throws {
+        try Self.agent { agent in
+            try Nft.run(
+                in: agent.namespace,
+                "table inet pexip_fw_evil { chain c { type filter hook input priority 5; policy drop; }; }"
+            )
+            try agent.waitForStatus("the shadow") {
+                Self.summary($0.shadows) == ["inet pexip_fw_evil c input: policy-drop"]
+            }
+            try Nft.run(
+                in: agent.namespace,
+                """
+                add chain inet pexip_fw_evil d { type filter hook output priority 5; }
+                add rule inet pexip_fw_evil d reject
+                """)
+            try agent.waitForStatus("another chain") {
+                Self.summary($0.shadows) == [
+                    "inet pexip_fw_evil c input: policy-drop",
+                    "inet pexip_fw_evil d output: reject",
+                ]
+            }
+            // After another generation, and another start.
+            try agent.write(Self.base + "\nhost: {ping: true}\n")
+            try agent.waitForStatus("generation 2") { $0.generation == 2 }
+            try agent.stop()
+            try agent.start()
+            #expect(try agent.status().shadows.count == 2)
+            #expect(
+                try agent.control(
+                    "doctor", "--config-dir", agent.configurationDirectory.path
+                ).standardOutput.contains("pexip_fw_evil"))
+            try Nft.run(in: agent.namespace, "delete table inet pexip_fw_evil")
+            try agent.waitForStatus("no shadow") { $0.shadows.isEmpty && $0.warnings.isEmpty }
+            #expect(try agent.status().drift.count == 0)
         }
     }
 

@@ -57,8 +57,8 @@ struct NetlinkAttributesTests {
         #expect(Self.meaning("immediate", Self.verdict(0)) == .effect(.drop))
         #expect(Self.meaning("immediate", Self.verdict(1)) == .nothing)
         #expect(Self.meaning("immediate", Self.verdict(0x0005_0003)) == .effect(.queue))
-        #expect(Self.meaning("immediate", Self.verdict(-3, "a")) == .leads(to: "a"))
-        #expect(Self.meaning("immediate", Self.verdict(-4, "b")) == .leads(to: "b"))
+        #expect(Self.meaning("immediate", Self.verdict(-3, "a")) == .leads(to: KernelName("a")))
+        #expect(Self.meaning("immediate", Self.verdict(-4, "b")) == .leads(to: KernelName("b")))
         #expect(Self.meaning("immediate", Self.verdict(-5)) == .nothing)
         #expect(Self.meaning("immediate", NetlinkBytes.attribute(1, [0, 0, 0, 1])) == .nothing)
         #expect(Self.meaning("reject") == .effect(.reject))
@@ -82,7 +82,7 @@ struct NetlinkAttributesTests {
                 NetlinkBytes.attribute(1, Array("__map0".utf8) + [0])
                     + NetlinkBytes.attribute(3, [0, 0, 0, register]))
         }
-        #expect(lookup(0) == .looksUp("__map0"))
+        #expect(lookup(0) == .looksUp(KernelName("__map0")))
         #expect(lookup(1) == .nothing)
     }
 
