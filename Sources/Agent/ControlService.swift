@@ -193,7 +193,8 @@ struct ControlService: Sendable {
         }
         return ExplainReport(
             packet, by: generation.ruleset, nodes: generation.nodes,
-            deployment: generation.deployment, counters: await reconciler.counters())
+            deployment: generation.deployment, counters: await reconciler.counters(),
+            shadows: await reconciler.shadows)
     }
 
     private func mesh(_ query: MeshQuery) async throws(VarlinkError) -> MeshReport {

@@ -24,13 +24,20 @@ extension Shadow {
             case .drop: "has rules that drop"
             case .reject: "has rules that reject"
             case .queue: "has rules that leave it to a program"
+            case .notrack: "has rules that exempt from connection tracking"
+            case .zone: "has rules that track in another zone"
+            case .timeout: "has rules that let flows be forgotten at another time"
+            case .helper: "has rules that let helpers of connection tracking take part"
+            case .rewrite: "has rules that rewrite packets"
             case .offload: "has rules that take flows past the forward hook"
             case .divert: "has rules that divert packets"
-            case .unknown: "may hold rules, which can't be read from here"
+            case .unknown:
+                chain == nil
+                    ? "may hold rules, which can't be read from here"
+                    : "has rules of a kind that this version does not know"
             }
         }
-        let cuts = why.contains { $0 != .offload && $0 != .divert }
-        let past = why.contains { $0 == .offload || $0 == .divert }
+        let past = why.contains { [.offload, .divert, .helper].contains($0) }
         let consequence =
             switch (cuts, past) {
             case (true, true): "it may cut what pexip-fw permits, and lead past what it refuses"
@@ -39,6 +46,9 @@ extension Shadow {
             }
         return "\(effects.joined(separator: ", ")); \(consequence)"
     }
+
+    /// Whether it may keep from passing what is permitted.
+    var cuts: Bool { why.contains { $0 != .offload } }
 
     /// What to do, with the commands for it.
     package var remedy: String {
@@ -56,12 +66,19 @@ extension Shadow {
         case .fail2ban:
             "it cuts only whom fail2ban has banned; name the nodes and their peers in its ignoreip"
         case .iptables:
-            "\(listing) shows its rules; let them accept the nodes' addresses"
+            "\(listing) shows its rules; let them \(exception)"
         case .iptablesLegacy:
-            "\(listing) shows its rules; let them accept the nodes' addresses, or, where they are not needed, unload them (modprobe -r \(module))"
+            "\(listing) shows its rules; let them \(exception), or, where they are not needed, unload them (modprobe -r \(module))"
         case nil:
-            "\(listing) shows its rules; let them accept the nodes' addresses"
+            "\(listing) shows its rules; let them \(exception)"
         }
+    }
+
+    /// What the rules are to do with the nodes' packets.
+    private var exception: String {
+        let refusals: [Reason] = [.policyDrop, .drop, .reject, .queue, .unknown]
+        return why.contains(where: refusals.contains)
+            ? "accept the nodes' addresses" : "leave the nodes' addresses out"
     }
 
     /// A command that shows the rules.

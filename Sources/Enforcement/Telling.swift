@@ -1,6 +1,6 @@
 internal import Deployment
 internal import Logging
-internal import Ruleset
+package import Ruleset
 
 /// Says what is known, to whoever asks or watches.
 extension Reconciler {
@@ -82,7 +82,7 @@ extension Reconciler {
         case .failure(let error): unreadable = "\(error)"
         }
         let standing = ledger.standing
-        let shadows = foreign.shadows.concerning(current)
+        let shadows = shadows
         return StatusReport(
             state: state(isReadable: unreadable == nil), generation: current?.number,
             confirmedGeneration: current == nil
@@ -136,6 +136,9 @@ extension Reconciler {
         if !isBusy { tellStateAndShadows() }
     }
 
+    /// What was last seen of other tables that concerns what is in force.
+    package var shadows: [Shadow] { foreign.shadows.concerning(current) }
+
     /// Takes note of why samples of refusals are not heard; nil where they are, or none are wanted.
     /// May be called at any time.
     package func noteSampling(problem: String?) { samplingProblem = problem }
@@ -172,7 +175,7 @@ extension Reconciler {
             journal.publish(event(.state, "\(last.rawValue) became \(state.rawValue)"))
         }
         told.state = state
-        let shadows = foreign.shadows.concerning(current)
+        let shadows = shadows
         for found in shadows where !told.shadows.contains(where: found.isSame) {
             tell(.shadowFound, .warning, found.warning, shadow: found)
         }

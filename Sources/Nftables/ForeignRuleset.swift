@@ -132,6 +132,8 @@ private struct ForeignReading {
     ) throws(NftablesError) {
         /// The chains that look verdicts up in a map, by the map's name.
         var lookups: [KernelName: Set<KernelName>] = [:]
+        /// Those that look up an object, likewise.
+        var references: [KernelName: Set<KernelName>] = [:]
         try socket.request(
             NFT_MSG_GETRULE, flags: NLM_F_DUMP, family: table.family,
             names: [(NFTA_RULE_TABLE.rawValue, table.name)]
@@ -142,16 +144,41 @@ private struct ForeignReading {
                 let expressions = attributes[NFTA_RULE_EXPRESSIONS]?.nested
             else { return }
             expressions.forEach { _, expression in
-                switch ExpressionMeaning(expression) {
+                switch ExpressionMeaning(expression, family: table.family) {
                 case .nothing: break
-                case .effect(let effect): chains[chain]?.effects.insert(effect)
+                case .effects(let effects): chains[chain]?.effects.formUnion(effects)
                 case .leads(let target): chains[chain]?.targets.insert(target.text)
                 case .looksUp(let map): lookups[map, default: []].insert(chain)
+                case .refers(let map): references[map, default: []].insert(chain)
                 }
             }
         }
         for (map, users) in lookups {
             try readVerdicts(of: map, in: table, for: users, into: &chains)
+        }
+        if !references.isEmpty { try readObjects(of: references, in: table, into: &chains) }
+    }
+
+    /// - Parameter maps: to objects, with the chains that refer to these.
+    private func readObjects(
+        of maps: [KernelName: Set<KernelName>], in table: TableKey, into chains: inout Chains
+    ) throws(NftablesError) {
+        var types: [KernelName: UInt32] = [:]
+        try socket.request(
+            NFT_MSG_GETSET, flags: NLM_F_DUMP, family: table.family,
+            names: [(NFTA_SET_TABLE.rawValue, table.name)]
+        ) { message in
+            let attributes = message.attributes
+            guard attributes[NFTA_SET_TABLE]?.name == table.name,
+                let name = attributes[NFTA_SET_NAME]?.name
+            else { return }
+            types[name] = attributes[NFTA_SET_OBJ_TYPE]?.number()
+        }
+        for (map, users) in maps {
+            guard case .effects(let effects) = ExpressionMeaning(object: types[map]) else {
+                continue
+            }
+            for user in users { chains[user]?.effects.formUnion(effects) }
         }
     }
 
@@ -174,74 +201,15 @@ private struct ForeignReading {
             elements.forEach { _, element in
                 guard let data = element.nested[NFTA_SET_ELEM_DATA] else { return }
                 switch ExpressionMeaning(verdictIn: data) {
-                case .effect(let effect): effects.insert(effect)
+                case .effects(let found): effects.formUnion(found)
                 case .leads(let target): targets.insert(target.text)
-                case .nothing, .looksUp: break
+                case .nothing, .looksUp, .refers: break
                 }
             }
         }
         for user in users {
             chains[user]?.effects.formUnion(effects)
             chains[user]?.targets.formUnion(targets)
-        }
-    }
-}
-
-/// What an expression of a rule may do to a packet.
-enum ExpressionMeaning: Hashable {
-    case nothing
-    case effect(Shadow.Reason)
-    case leads(to: KernelName)
-    case looksUp(KernelName)
-
-    init(_ expression: NetlinkPayload) {
-        let attributes = expression.nested
-        let data = attributes[NFTA_EXPR_DATA]?.nested
-        switch attributes[NFTA_EXPR_NAME]?.text {
-        case "immediate":
-            self = data?[NFTA_IMMEDIATE_DATA].map(Self.init(verdictIn:)) ?? .nothing
-        case "lookup":
-            // Into the register of verdicts; other maps give addresses, marks and the like.
-            if data?[NFTA_LOOKUP_DREG]?.number(UInt32.self) == UInt32(NFT_REG_VERDICT.rawValue),
-                let map = data?[NFTA_LOOKUP_SET]?.name
-            {
-                self = .looksUp(map)
-            } else {
-                self = .nothing
-            }
-        case "reject": self = .effect(.reject)
-        case "queue": self = .effect(.queue)
-        case "flow_offload": self = .effect(.offload)
-        case "fwd", "tproxy": self = .effect(.divert)
-        case "target":
-            // iptables-nft and ebtables-nft, for what nf_tables has no expression of its own.
-            switch data?[NFTA_TARGET_NAME]?.text {
-            case "DROP": self = .effect(.drop)
-            case "REJECT": self = .effect(.reject)
-            case "NFQUEUE": self = .effect(.queue)
-            case "TPROXY": self = .effect(.divert)
-            default: self = .nothing
-            }
-        default: self = .nothing
-        }
-    }
-
-    /// - Parameter data: what is loaded into a register.
-    init(verdictIn data: NetlinkPayload) {
-        guard let verdict = data.nested[NFTA_DATA_VERDICT]?.nested,
-            let code = verdict[NFTA_VERDICT_CODE]?.number(UInt32.self).map(Int32.init(bitPattern:))
-        else {
-            self = .nothing
-            return
-        }
-        let target = verdict[NFTA_VERDICT_CHAIN]?.name
-        switch (code, target) {
-        case (NFT_JUMP.rawValue, let target?), (NFT_GOTO.rawValue, let target?):
-            self = .leads(to: target)
-        case (NF_DROP, _): self = .effect(.drop)
-        // The queue's number stands in the upper half.
-        case (0..., _) where code & 0xff == NF_QUEUE: self = .effect(.queue)
-        default: self = .nothing
         }
     }
 }

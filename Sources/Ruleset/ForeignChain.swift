@@ -66,8 +66,11 @@ extension [ForeignChain] {
         return compactMap { base -> Shadow? in
             guard let attachment = base.attachment else { return nil }
             let reached = base.reached(in: chains)
-            let found = reached.filter { !$0.effects.isEmpty }
-            var why = found.reduce(into: Set<Shadow.Reason>()) { $0.formUnion($1.effects) }
+            func effects(of chain: ForeignChain) -> Set<Shadow.Reason> {
+                chain.effects.filter { attachment.allows($0, in: base.family) }
+            }
+            let found = reached.filter { !effects(of: $0).isEmpty }
+            var why = found.reduce(into: Set<Shadow.Reason>()) { $0.formUnion(effects(of: $1)) }
             if attachment.dropsByPolicy { why.insert(.policyDrop) }
             if why.isEmpty { return nil }
             return Shadow(
@@ -79,6 +82,27 @@ extension [ForeignChain] {
                     table: base.table, family: base.family,
                     chains: found.map(\.name) + reached.map(\.name)))
         }.sorted()
+    }
+}
+
+extension ForeignChain.Attachment {
+    /// Where connection tracking stands (`NF_IP_PRI_CONNTRACK`); a chain of the same priority that was
+    /// made later stands before it.
+    private static let tracking = -200
+    /// Where the bridge hands packets to the hooks of IP, connection tracking among them
+    /// (`NF_BR_PRI_BRNF`, with br_netfilter).
+    private static let bridgedTracking = 0
+
+    /// Whether rules that packets meet here can do so: what keeps a packet from being tracked comes
+    /// too late once it is.
+    fileprivate func allows(_ effect: Shadow.Reason, in family: ForeignChain.Family) -> Bool {
+        guard effect == .notrack || effect == .zone else { return true }
+        return switch point {
+        case .ingress: true
+        case .prerouting, .output:
+            priority <= (family == .bridge ? Self.bridgedTracking : Self.tracking)
+        case .input, .forward, .postrouting, .egress: false
+        }
     }
 }
 

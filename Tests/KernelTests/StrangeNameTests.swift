@@ -106,7 +106,7 @@ struct StrangeNameTests {
         try Self.agent { agent in
             let rules = try agent.rulesInKernel()
             try agent.namespace.run(
-                StrangeObject(kind, in: Self.table, named: name).insertion
+                StrangeObject(kind, in: Array(Self.table.utf8), named: name).insertion
             ).requireSuccess()
             try agent.waitForStatus("the repair") { $0.state == .inSync && $0.drift.count == 1 }
             #expect(try agent.rulesInKernel() == rules)

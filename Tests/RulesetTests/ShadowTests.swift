@@ -1,3 +1,4 @@
+import Policy
 import PortModel
 import Ruleset
 import Testing
@@ -48,6 +49,67 @@ struct ShadowTests {
             #expect(chains.shadows.map(\.why) == [[.queue]])
             #expect(chains.shadows.map(\.within) == [["b"]])
         }
+    }
+
+    @Test(
+        "what keeps packets from being tracked counts before they are",
+        arguments: [
+            (ForeignChain.Family.inet, ForeignChain.HookPoint.prerouting, -201, true),
+            (.inet, .prerouting, -200, true), (.ip, .prerouting, -199, false),
+            (.ip6, .output, -300, true), (.inet, .output, 0, false), (.inet, .input, -300, false),
+            (.inet, .forward, -300, false), (.inet, .postrouting, -300, false),
+            (.netdev, .ingress, 500, true), (.inet, .ingress, 0, true),
+            (.netdev, .egress, -500, false), (.bridge, .prerouting, 0, true),
+            (.bridge, .prerouting, 1, false),
+        ])
+    func tracking(
+        family: ForeignChain.Family, point: ForeignChain.HookPoint, priority: Int, counts: Bool
+    ) {
+        for effect in [Shadow.Reason.notrack, .zone] {
+            let chains = [
+                ForeignChain(
+                    family, "theirs", "base", at: .init(point, priority: priority),
+                    effects: [effect], targets: ["a"]),
+                ForeignChain(family, "theirs", "a", effects: [effect, .helper]),
+            ]
+            #expect(chains.shadows.map(\.why) == [counts ? [effect, .helper] : [.helper]])
+            #expect(chains.shadows.map(\.within) == [counts ? ["a", "base"] : ["a"]])
+        }
+    }
+
+    @Test("which chains a packet comes by, and which its answers do")
+    func passages() throws {
+        let node = try #require(IPAddress("10.0.0.21"))
+        let peer = try #require(IPAddress("192.0.2.7"))
+        func met(
+            _ packet: Packet, isGateway: Bool = false, family: ForeignChain.Family = .inet
+        ) -> (packets: Set<ForeignChain.HookPoint>, answers: Set<ForeignChain.HookPoint>) {
+            var found: (Set<ForeignChain.HookPoint>, Set<ForeignChain.HookPoint>) = ([], [])
+            for point in ForeignChain.HookPoint.allCases {
+                let shadow = [Self.base("c", point, family: family, effects: [.drop])].shadows[0]
+                let met = shadow.isMet(by: packet, isGateway: isGateway)
+                if met.packet { found.0.insert(point) }
+                if met.answers { found.1.insert(point) }
+            }
+            return found
+        }
+        let transport = Transport.udp(source: 55_000, destination: 53)
+        let query = Packet(.outbound, from: node, to: peer, transport)
+        let local = met(query)
+        #expect(local.packets == [.output, .postrouting, .egress])
+        #expect(local.answers == [.ingress, .prerouting, .input])
+        let inbound = met(Packet(.inbound, from: peer, to: node, transport))
+        #expect(inbound.packets == local.answers && inbound.answers == local.packets)
+        let forwarded = met(query, isGateway: true)
+        #expect(
+            forwarded.packets == [.ingress, .prerouting, .forward, .postrouting, .egress]
+                && forwarded.answers == forwarded.packets)
+        let loopback = met(Packet(.inbound, from: node, to: node, transport, isLoopback: true))
+        #expect(loopback.packets == local.packets.union(local.answers))
+        #expect(met(query, family: .ip6).packets.isEmpty)
+        #expect(met(query, family: .arp).answers == met(query, family: .arp).packets)
+        let legacy = Shadow(legacy: "raw", family: .ip)
+        #expect(legacy.isMet(by: query, isGateway: false) == (true, true))
     }
 
     @Test("a chain without a hook meets no packet")
