@@ -27,6 +27,11 @@ package actor Reconciler {
     }
     /// Its tables as they are to stand in the kernel, once they were needed.
     var stamped: Ruleset?
+    /// Until when its rules adopt connections, since the host was started; nil where they don't.
+    var adoption: Duration? {
+        didSet { stamped = nil }
+    }
+    let adoptsConnections: Bool
     var ledger: Ledger
     /// The configuration as it was read last, whether it was applied or not.
     var configuration = Configuration()
@@ -72,10 +77,14 @@ package actor Reconciler {
         var shadows: [Shadow] = []
     }
 
-    /// - Parameter hostAddresses: the addresses of this host's interfaces.
+    /// - Parameters:
+    ///   - adoptsConnections: whether rules that come where there were none adopt, for a time, the
+    ///     connections that stand.
+    ///   - hostAddresses: the addresses of this host's interfaces.
     package init(
         kernel: any RulesetKernel, store: GenerationStore, clock: any HostClock,
         prober: any Prober, identity: StatusReport.AgentIdentity, journal: Journal,
+        adoptsConnections: Bool = true,
         hostAddresses: @escaping @Sendable () throws -> Set<IPAddress> = {
             try HostAddresses.current()
         }
@@ -87,6 +96,7 @@ package actor Reconciler {
         self.prober = prober
         self.identity = identity
         self.journal = journal
+        self.adoptsConnections = adoptsConnections
     }
 
     /// An actor lets others in wherever it waits; an operation that came in between would see, and
@@ -153,7 +163,9 @@ package actor Reconciler {
             let observed = try await kernel.tables(knownFrom: [])
             guard let number = observed.first?.stamp?.generation,
                 let generation = try ledger.stored(number),
-                observed.differences(from: generation.stamped).isEmpty
+                [generation.stamped, generation.stamped.adopting].contains(where: {
+                    observed.differences(from: $0).isEmpty
+                })
             else { return }
             try ledger.record(number)
             current = generation

@@ -104,7 +104,7 @@ extension Reconciler {
 
     /// How long nothing is to be done by ``keepDeadlines()``; nil where nothing is to be done at all.
     package var timeToNextDeadline: Duration? {
-        ledger.isUnrecorded ? .zero : timeToConfirm
+        ledger.isUnrecorded ? .zero : [timeToConfirm, timeToAdopt].compactMap(\.self).min()
     }
 
     /// What is left of the time to confirm in; nil where nothing waits for confirmation.
@@ -114,12 +114,13 @@ extension Reconciler {
 
     var isOverdue: Bool { timeToConfirm.map { $0 <= .zero } ?? false }
 
-    /// Takes back what was not confirmed in time, and writes what could not be recorded before. To
-    /// be called when ``timeToNextDeadline`` has passed.
+    /// Takes back what was not confirmed in time, ends what was to end, and writes what could not be
+    /// recorded before. To be called when ``timeToNextDeadline`` has passed.
     package func keepDeadlines() async {
         begin()
         defer { end() }
         if isOverdue { await takeBack() }
+        await endAdoption()
         ledger.recordAgain()
     }
 
@@ -130,8 +131,10 @@ extension Reconciler {
         let unconfirmed = ledger.standing?.generation.map { "generation \($0)" } ?? "nothing"
         do throws(ApplyFailure) {
             let fallback = try ledger.fallback(of: pending)
-            let wanted = fallback?.stamped ?? Ruleset(tables: [])
-            let observed = try await kernel.tables(knownFrom: [current?.ruleset, wanted])
+            let observed = try await kernel.tables(
+                knownFrom: [current?.ruleset, fallback?.ruleset])
+            considerAdoption(for: fallback, in: observed)
+            let wanted = fallback.map(tables) ?? Ruleset(tables: [])
             try await put(wanted, from: observed)
             current = fallback
             let now = fallback.map { "generation \($0.number) is in force again" }

@@ -106,6 +106,14 @@ extension JSONValue {
 extension ObservedSet {
     /// - Parameter elements: nil where they were not asked for.
     fileprivate init(named name: String, listing: JSONValue, _ elements: SetElements?) {
+        if Self.isAdoption(listing) {
+            // Its element is there for a time, and no part of what the set is.
+            self.init(
+                name: name,
+                set: NamedSet(
+                    name: name, family: .ipv4, kind: .adoption, addresses: AddressSet()))
+            return
+        }
         guard let family = Self.family(listing), let kind = Self.kind(listing) else {
             self.init(name: name, set: nil)
             return
@@ -124,7 +132,14 @@ extension ObservedSet {
             self.init(
                 name: name, set: set(AddressSet()),
                 noted: kind.noteLimits.flatMap { elements?.noted(family, $0) } ?? [:])
+        case .adoption: self.init(name: name, set: nil)
         }
+    }
+
+    private static func isAdoption(_ listing: JSONValue) -> Bool {
+        listing["type"]?.string == "inet_proto" && listing["flags"] == ["timeout"]
+            && listing["timeout"] == nil && listing["size"] == nil && listing["stmt"] == nil
+            && listing["gc-interval"] == nil
     }
 
     private static func family(_ listing: JSONValue) -> AddressFamily? {
@@ -234,6 +249,9 @@ extension Rule {
             case "jump":
                 guard let target = value.plain("target") else { return nil }
                 rule.verdict = .jump(target)
+            case "goto":
+                guard let target = value.plain("target") else { return nil }
+                rule.verdict = .goto(target)
             default: return nil
             }
         }
@@ -284,8 +302,13 @@ extension Note {
 extension Match {
     fileprivate init?(listing: JSONValue) {
         guard let left = listing["left"], let right = listing["right"],
-            let comparison = listing["op"]?.string, comparison == "==" || comparison == "in"
+            let comparison = listing["op"]?.string
         else { return nil }
+        if Self.isOfFlags(left, comparison, right) {
+            self = .continuesConnection
+            return
+        }
+        guard comparison == "==" || comparison == "in" else { return nil }
         let match: Match?
         if let payload = left["payload"] {
             match = Match(
@@ -306,6 +329,19 @@ extension Match {
         }
         guard let match, (comparison == "in") == match.testsBits else { return nil }
         self = match
+    }
+
+    /// Whether it asks for a segment of TCP without SYN (2): `tcp flags ! syn`, as nftables 1.0.6
+    /// lists it, or as it is written.
+    private static func isOfFlags(
+        _ left: JSONValue, _ comparison: String, _ right: JSONValue
+    ) -> Bool {
+        let flags: JSONValue = ["payload": ["protocol": "tcp", "field": "flags"]]
+        return switch comparison {
+        case "!": left == flags && right.integer == 2
+        case "==": left == ["&": [flags, 2]] && right.integer == 0
+        default: false
+        }
     }
 
     /// Whether the value is one of bits, any of which may be set.
@@ -350,6 +386,7 @@ extension Match {
 
     private init?(meta key: String, _ right: JSONValue) {
         switch key {
+        case "l4proto" where right.setName == Table.adoptionSet: self = .isAdopted
         case "l4proto":
             guard let number = right.flexibleInteger.flatMap(UInt8.init(exactly:)) else {
                 return nil

@@ -226,14 +226,15 @@ package struct Transaction: Hashable, Sendable {
             add(elements: change, "delete", in: table)
             change.addresses = set.addresses.subtracting(old.addresses)
             add(elements: change, "add", in: table)
-        case .pairs, .strayPairs:
-            // Elements are the packets' to add, and nothing else can change in place.
+        case .pairs, .strayPairs, .adoption:
+            // Elements are the packets' to add or go by themselves, and nothing else can change in
+            // place.
             break
         }
     }
 
     private mutating func add(elements set: NamedSet, _ verb: String, in table: String) {
-        if set.addresses.isEmpty { return }
+        if set.elements.isEmpty { return }
         let elements = set.elements.joined(separator: ", ")
         add("\(verb) element inet \(table) \(set.name) { \(elements) }", set.name)
     }

@@ -39,6 +39,16 @@ struct NftablesKernelTests {
                 #expect(after.count == 1)
                 #expect(after.first?.differences(from: wanted) == [], "round \(round)")
                 #expect(after.first?.stamp == Stamp(generation: round, digest: TestedKernel.digest))
+                // Every other one with rules that adopt, which come and go.
+                if round % 2 == 0 {
+                    let adopting = Ruleset(tables: [wanted]).adopting
+                    try await kernel.commit(Transaction(from: after, to: adopting))
+                    let adopted = try await TestedKernel.tables(kernel).tables
+                    #expect(
+                        adopted.first?.differences(from: adopting.tables[0]) == [],
+                        "round \(round)")
+                    #expect(adopted.first?.adopts == true)
+                }
             }
             try await TestedKernel.removeTables(kernel)
             #expect(try await TestedKernel.tables(kernel).tables.isEmpty)
