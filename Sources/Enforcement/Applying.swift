@@ -124,6 +124,7 @@ extension Reconciler {
     func isInForce(_ target: Compilation.Target) -> Bool {
         current?.ruleset == target.ruleset && current?.nodes == target.nodes
             && current?.revokesEstablished == target.revokesEstablished
+            && current?.mediaTracking ?? .auto == target.mediaTracking
     }
 
     func record(_ compilation: Compilation) {
@@ -248,7 +249,7 @@ extension Reconciler {
             number: try ledger.nextNumber(), created: .now, origin: origin,
             configurationDigest: compilation.configurationDigest, configuration: files,
             changedFiles: current.map { files.changes(from: $0.configuration) }, mode: target.mode,
-            revokesEstablished: target.revokesEstablished,
+            revokesEstablished: target.revokesEstablished, mediaTracking: target.mediaTracking,
             nodes: target.nodes, ruleset: target.ruleset)
     }
 }

@@ -75,6 +75,7 @@ package actor Reconciler {
     struct Told {
         var state: StatusReport.State?
         var shadows: [Shadow] = []
+        var translations: String?
     }
 
     /// - Parameters:

@@ -127,7 +127,7 @@ extension [Shadow] {
     /// Those that packets which the generation judges come by.
     func concerning(_ generation: Generation?) -> [Shadow] {
         guard let generation else { return [] }
-        let families = Set(generation.nodes.flatMap(\.addresses).map(\.family))
+        let families = generation.families
         let isGateway = generation.ruleset.isGateway
         return filter { $0.concerns(isGateway: isGateway, families: families) }
     }
@@ -151,6 +151,19 @@ extension Lookalike {
     /// With the command that takes the table away, for an administrator.
     var warning: String {
         "table inet \(ObjectName.words(name)) is called as ours are and is not ours, so that it stays: nft delete table inet handle \(handle) takes it away"
+    }
+}
+
+extension [SourceTranslation] {
+    /// What is lost by them where media is not tracked.
+    package static let loss =
+        "UDP that answers such packets is lost where it comes to a port of media, or to one that no row opens, since that is judged before connection tracking knows whose it is"
+
+    /// With the key that mends it, for an administrator; nil where there is none.
+    var warning: String? {
+        isEmpty
+            ? nil
+            : "\(finding); \(Self.loss): host: {track_media: true} tracks it; false says that nothing of others is translated here"
     }
 }
 

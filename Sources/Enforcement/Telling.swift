@@ -101,6 +101,7 @@ extension Reconciler {
             },
             counters: traffic.counters, countersSince: current == nil ? nil : tablesMade,
             warnings: traffic.warnings + shadows.warnings + foreign.lookalikes.warnings
+                + [translationWarning].compactMap { $0 }
                 + (shadowProblem.map { ["other tables can't be read: \($0)"] } ?? [])
                 + (samplingProblem.map { ["refusals are not sampled: \($0)"] } ?? [])
                 + [metricsProblem].compactMap { $0 },
@@ -138,6 +139,14 @@ extension Reconciler {
 
     /// What was last seen of other tables that concerns what is in force.
     package var shadows: [Shadow] { foreign.shadows.concerning(current) }
+
+    /// What others' tables do that answers must be tracked for and are not; nil where there is
+    /// nothing.
+    var translationWarning: String? {
+        guard let current, !current.ruleset.isGateway, current.mediaTracking ?? .auto == .auto
+        else { return nil }
+        return foreign.translations.concerning(current.families).warning
+    }
 
     /// Takes note of why samples of refusals are not heard; nil where they are, or none are wanted.
     /// May be called at any time.
@@ -183,6 +192,9 @@ extension Reconciler {
             tell(.shadowGone, .notice, "\(gone.place) shadows us no more", shadow: gone)
         }
         told.shadows = shadows
+        let warning = translationWarning
+        if let warning, warning != told.translations { log.warning("\(warning)") }
+        told.translations = warning
     }
 
     /// The agent ends; the rules stay.

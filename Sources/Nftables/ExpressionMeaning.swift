@@ -17,7 +17,7 @@ internal import Ruleset
 /// | `payload`, `meta` that write | change where the packet goes, or whether it is delivered |
 /// | `fwd`, `tproxy`, `synproxy` (and its `objref`), `meta broute` | take it elsewhere, or answer in the node's place |
 /// | `flow_offload` | take the flow's later packets past the forward hook |
-/// | `nat`, `masq`, `redir` | nothing that cuts: it is translated before rules see it, and its answers back |
+/// | `nat`, `masq`, `redir` | nothing that cuts: it is translated before rules see it, and its answers back. Whether a source is translated is told: answers to that must be tracked |
 /// | `dup` | nothing: a copy goes elsewhere |
 /// | `ct` and `meta` that set marks, labels, events, priority, tracing; `exthdr` that writes or strips options of TCP | nothing to its way. What policy routing makes of a mark is no rule's doing |
 /// | `counter`, `last`, `log`, `dynset`, `limit`, `quota`, `connlimit`, and `objref` to these, `secmark`, `tunnel` | nothing: they are conditions, or note |
@@ -27,6 +27,8 @@ internal import Ruleset
 /// One that is not among them does something that is not known.
 enum ExpressionMeaning: Hashable {
     case nothing
+    /// Nothing that cuts; but the packet may get another source, and its answers another destination.
+    case translatesSource
     case effects(Set<Shadow.Reason>)
     case leads(to: KernelName)
     /// A verdict.
@@ -71,7 +73,12 @@ enum ExpressionMeaning: Hashable {
         case "flow_offload": self = .effect(.offload)
         case "fwd", "tproxy", "synproxy": self = .effect(.divert)
         case "target": self = data.map(Self.init(target:)) ?? .nothing
-        case "nat", "masq", "redir", "dup", "exthdr", "counter", "last", "log", "dynset", "limit",
+        case "masq": self = .translatesSource
+        case "nat":
+            let isOfSource =
+                data?[NFTA_NAT_TYPE]?.number(UInt32.self) == UInt32(NFT_NAT_SNAT.rawValue)
+            self = isOfSource ? .translatesSource : .nothing
+        case "redir", "dup", "exthdr", "counter", "last", "log", "dynset", "limit",
             "quota", "connlimit", "cmp", "range", "bitwise", "byteorder", "fib", "hash", "inner",
             "numgen", "osf", "rt", "socket", "tunnel", "xfrm", "match":
             self = .nothing
@@ -163,10 +170,12 @@ enum ExpressionMeaning: Hashable {
         case "dnat", "snat": self = .effect(.rewrite)
         case "TPROXY", "SYNPROXY", "redirect", "arpreply": self = .effect(.divert)
         case "AUDIT", "CHECKSUM", "CLASSIFY", "CONNMARK", "CONNSECMARK", "DNAT", "DSCP", "ECN",
-            "HMARK", "IDLETIMER", "LED", "LOG", "MARK", "MASQUERADE", "NETMAP", "NFLOG", "RATEEST",
-            "REDIRECT", "SECMARK", "SET", "SNAT", "TCPMSS", "TCPOPTSTRIP", "TEE", "TOS", "TRACE",
+            "HMARK", "IDLETIMER", "LED", "LOG", "MARK", "NFLOG", "RATEEST", "REDIRECT", "SECMARK",
+            "SET", "TCPMSS", "TCPOPTSTRIP", "TEE", "TOS", "TRACE",
             "ULOG", "log", "nflog":
             self = .nothing
+        // Before routing NETMAP is of destinations, which a chain's hook tells.
+        case "MASQUERADE", "NETMAP", "SNAT": self = .translatesSource
         case "mark": self = Self.drops(afterMarking: data[NFTA_TARGET_INFO]?.bytes)
         default: self = .effect(.unknown)
         }

@@ -26,7 +26,9 @@ package enum ForeignRuleset {
             var found = ForeignTables()
             do throws(NftablesError) {
                 let others = try TableCensus(socket, compiled: names).others
-                found.shadows = try ForeignReading(socket: socket).chains(of: others).shadows
+                let chains = try ForeignReading(socket: socket).chains(of: others)
+                found.shadows = chains.shadows
+                found.translations = chains.translations
                 found.lookalikes = others.compactMap(Lookalike.init).sorted { $0.name < $1.name }
             } catch {
                 // What was asked about may have gone.
@@ -37,16 +39,25 @@ package enum ForeignRuleset {
             }
             let after = try socket.rulesetGeneration()
             if isLast || after == before {
-                found.shadows = (found.shadows + legacyTables()).sorted()
+                for (table, family) in legacyTables() {
+                    if table == "nat" {
+                        found.translations.append(
+                            SourceTranslation(family: family, table: table, chain: nil))
+                    } else {
+                        found.shadows.append(Shadow(legacy: table, family: family))
+                    }
+                }
+                found.shadows.sort()
+                found.translations.sort()
                 return found
             }
         }
         return ForeignTables()
     }
 
-    /// The tables of iptables-legacy that can drop. A table stands in the list from its first use
-    /// on, whether it holds rules or not.
-    private static func legacyTables() -> [Shadow] {
+    /// The tables of iptables-legacy. A table stands in the list from its first use on, whether it
+    /// holds rules or not.
+    private static func legacyTables() -> [(table: String, family: ForeignChain.Family)] {
         let lists: [(String, ForeignChain.Family)] = [
             ("ip_tables_names", .ip), ("ip6_tables_names", .ip6), ("arp_tables_names", .arp),
         ]
@@ -57,10 +68,10 @@ package enum ForeignRuleset {
             } catch {
                 // Without the module there is none; and a list that must not be read tells nothing
                 // that an administrator could act on.
-                return [Shadow]()
+                return [(String, ForeignChain.Family)]()
             }
             return String(decoding: text, as: UTF8.self).split(separator: "\n")
-                .filter { $0 != "nat" }.map { Shadow(legacy: String($0), family: family) }
+                .map { (String($0), family) }
         }
     }
 }
@@ -146,6 +157,7 @@ private struct ForeignReading {
             expressions.forEach { _, expression in
                 switch ExpressionMeaning(expression, family: table.family) {
                 case .nothing: break
+                case .translatesSource: chains[chain]?.translatesSources = true
                 case .effects(let effects): chains[chain]?.effects.formUnion(effects)
                 case .leads(let target): chains[chain]?.targets.insert(target.text)
                 case .looksUp(let map): lookups[map, default: []].insert(chain)
@@ -203,7 +215,7 @@ private struct ForeignReading {
                 switch ExpressionMeaning(verdictIn: data) {
                 case .effects(let found): effects.formUnion(found)
                 case .leads(let target): targets.insert(target.text)
-                case .nothing, .looksUp, .refers: break
+                case .nothing, .translatesSource, .looksUp, .refers: break
                 }
             }
         }

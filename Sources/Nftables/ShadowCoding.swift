@@ -4,12 +4,15 @@ internal import Ruleset
 
 extension ForeignTables: WireValue {
     init(from reader: inout WireReader) throws(WireError) {
-        self.init(shadows: try reader.values(), lookalikes: try reader.values())
+        self.init(
+            shadows: try reader.values(), lookalikes: try reader.values(),
+            translations: try reader.values())
     }
 
     func write(to writer: inout WireWriter) {
         writer.put(shadows)
         writer.put(lookalikes)
+        writer.put(translations)
     }
 }
 
@@ -21,6 +24,20 @@ extension Lookalike: WireValue {
     func write(to writer: inout WireWriter) {
         writer.put(name)
         writer.put(handle)
+    }
+}
+
+extension SourceTranslation: WireValue {
+    init(from reader: inout WireReader) throws(WireError) {
+        self.init(
+            family: try reader.named(), table: try reader.text(),
+            chain: try reader.optionalText())
+    }
+
+    func write(to writer: inout WireWriter) {
+        writer.put(family.rawValue)
+        writer.put(table)
+        writer.put(chain)
     }
 }
 

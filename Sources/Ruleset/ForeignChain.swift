@@ -43,10 +43,13 @@ package struct ForeignChain: Hashable, Sendable, Codable {
     package var effects: Set<Shadow.Reason>
     /// The chains that its rules jump or go to, directly or by a verdict map.
     package var targets: Set<String>
+    /// Whether one of its rules may give a packet another source.
+    package var translatesSources: Bool
 
     package init(
         _ family: Family, _ table: String, _ name: String, at attachment: Attachment? = nil,
-        effects: Set<Shadow.Reason> = [], targets: Set<String> = []
+        effects: Set<Shadow.Reason> = [], targets: Set<String> = [],
+        translatesSources: Bool = false
     ) {
         self.family = family
         self.table = table
@@ -54,6 +57,7 @@ package struct ForeignChain: Hashable, Sendable, Codable {
         self.attachment = attachment
         self.effects = effects
         self.targets = targets
+        self.translatesSources = translatesSources
     }
 }
 
@@ -61,8 +65,7 @@ extension [ForeignChain] {
     /// The base chains that may cut, or lead past us, what we judge: by their policy, by a rule of
     /// theirs, or by one of a chain that they lead to.
     package var shadows: [Shadow] {
-        // Names that are no text may look alike: then what either does counts for both.
-        let chains = Dictionary(map { ($0.key, $0) }, uniquingKeysWith: { $0.joined(with: $1) })
+        let chains = byKey
         return compactMap { base -> Shadow? in
             guard let attachment = base.attachment else { return nil }
             let reached = base.reached(in: chains)
@@ -82,6 +85,20 @@ extension [ForeignChain] {
                     table: base.table, family: base.family,
                     chains: found.map(\.name) + reached.map(\.name)))
         }.sorted()
+    }
+
+    /// The base chains by which packets that leave this host get another source.
+    package var translations: [SourceTranslation] {
+        let chains = byKey
+        return filter { base in
+            base.attachment?.point == .postrouting
+                && base.reached(in: chains).contains(where: \.translatesSources)
+        }.map { SourceTranslation(family: $0.family, table: $0.table, chain: $0.name) }.sorted()
+    }
+
+    /// Names that are no text may look alike: then what either does counts for both.
+    private var byKey: [ForeignChain.Key: ForeignChain] {
+        Dictionary(map { ($0.key, $0) }, uniquingKeysWith: { $0.joined(with: $1) })
     }
 }
 
@@ -117,6 +134,7 @@ extension ForeignChain {
         var both = self
         both.effects.formUnion(other.effects)
         both.targets.formUnion(other.targets)
+        both.translatesSources = translatesSources || other.translatesSources
         return both
     }
 

@@ -2,10 +2,15 @@
 package struct ForeignTables: Hashable, Sendable {
     package var shadows: [Shadow]
     package var lookalikes: [Lookalike]
+    package var translations: [SourceTranslation]
 
-    package init(shadows: [Shadow] = [], lookalikes: [Lookalike] = []) {
+    package init(
+        shadows: [Shadow] = [], lookalikes: [Lookalike] = [],
+        translations: [SourceTranslation] = []
+    ) {
         self.shadows = shadows
         self.lookalikes = lookalikes
+        self.translations = translations
     }
 }
 

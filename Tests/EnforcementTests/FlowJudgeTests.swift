@@ -61,7 +61,8 @@ import Testing
                 let isExempt =
                     arriving.transport == .esp
                     || policy.permits.contains {
-                        $0.protocol == .udp && $0.isStateless && $0.matches(arriving)
+                        $0.protocol == .udp && $0.isStateless && !policy.tracksMedia
+                            && $0.matches(arriving)
                     }
                 if isExempt { return first.verdict == .accept }
                 return Packet(direction, from: source, to: flow.destination, flow.transport)

@@ -89,6 +89,53 @@ struct ShadowingTests {
         #expect(warnings.last == "23 more tables of such names: see nft list tables inet")
     }
 
+    @Test(
+        "answers that can't be told from media are warned of, unless the configuration says what to do",
+        arguments: [
+            ("", true), ("host: {track_media: auto}", true), ("host: {track_media: true}", false),
+            ("host: {track_media: false}", false), ("placement: gateway", false),
+        ])
+    func translation(text: String, isTold: Bool) async throws {
+        let bench = try Bench()
+        await bench.reconciler.start(
+            compile("nodes: {conf: {role: conferencing, address: 10.0.0.21}}\n\(text)"))
+        #expect(await bench.reconciler.generationInForce?.number == 1)
+        func warnings(_ family: ForeignChain.Family) async -> [String] {
+            var chain = Self.chain(.postrouting, family: family, table: "nat", effects: [])
+            chain.translatesSources = true
+            await bench.kernel.setForeign([chain])
+            await bench.reconciler.lookForShadows()
+            return await bench.reconciler.status().warnings
+        }
+        #expect(await warnings(.ip6) == [])
+        let told = await warnings(.ip)
+        #expect(told.count == (isTold ? 1 : 0), "\(told)")
+        #expect(
+            told.allSatisfy {
+                $0.hasPrefix("table ip nat, chain filter_INPUT may give packets of others")
+                    && $0.contains("host: {track_media: true} tracks it")
+            })
+        #expect(await bench.reconciler.status().shadows.isEmpty)
+    }
+
+    @Test("what is to be tracked may change where no rule does")
+    func settledTranslation() async throws {
+        let bench = try Bench()
+        let node = "nodes: {conf: {role: conferencing, address: 10.0.0.21}}\n"
+        await bench.reconciler.start(compile(node))
+        var chain = Self.chain(.postrouting, family: .ip, table: "nat", effects: [])
+        chain.translatesSources = true
+        await bench.kernel.setForeign([chain])
+        await bench.reconciler.lookForShadows()
+        #expect(await bench.reconciler.status().warnings.count == 1)
+        let settled = compile(node + "host: {track_media: false}")
+        _ = await bench.reconciler.apply(settled, Reconciler.ApplyRequest())
+        #expect(await bench.reconciler.generationInForce?.number == 2)
+        #expect(await bench.reconciler.status().warnings.isEmpty)
+        // Nor is it applied twice.
+        #expect(await bench.reconciler.plan(settled).outcome == .unchanged)
+    }
+
     @Test("more chains than a screen holds are counted; the data has them all")
     func many() async throws {
         let bench = try await Bench.holding(1)

@@ -169,7 +169,7 @@ package actor FakeKernel: RulesetKernel {
             shadows: foreignChains.shadows,
             lookalikes: lookalikes.enumerated().map {
                 Lookalike(name: $1.name, handle: UInt64($0 + 1))
-            })
+            }, translations: foreignChains.translations)
     }
 
     package func trackingUse() async throws -> TrackingUse {

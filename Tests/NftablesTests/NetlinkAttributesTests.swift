@@ -73,10 +73,16 @@ struct NetlinkAttributesTests {
         #expect(Self.meaning("notrack") == .effect(.notrack))
         for name in [
             "bitwise", "byteorder", "cmp", "connlimit", "counter", "ct", "dup", "dynset", "exthdr",
-            "fib", "hash", "inner", "last", "limit", "log", "lookup", "masq", "match", "meta",
-            "nat",
-            "numgen", "osf", "payload", "quota", "range", "redir", "rt", "socket", "tunnel", "xfrm",
+            "fib", "hash", "inner", "last", "limit", "log", "lookup", "match", "meta",
+            "nat", "numgen", "osf", "payload", "quota", "range", "redir", "rt", "socket", "tunnel",
+            "xfrm",
         ] { #expect(Self.meaning(name) == .nothing, "\(name)") }
+        #expect(Self.meaning("masq") == .translatesSource)
+        // NFTA_NAT_TYPE: of sources, of destinations.
+        for (type, meaning) in [(0, ExpressionMeaning.translatesSource), (1, .nothing)] {
+            let data = NetlinkBytes.attribute(1, [0, 0, 0, UInt8(type)])
+            #expect(Self.meaning("nat", data) == meaning)
+        }
         for name in ["", "novel"] { #expect(Self.meaning(name) == .effect(.unknown)) }
         func target(_ name: String) -> ExpressionMeaning? {
             Self.meaning("target", NetlinkBytes.attribute(1, Array(name.utf8) + [0]))
@@ -86,6 +92,8 @@ struct NetlinkAttributesTests {
         #expect(target("NFQUEUE") == .effect(.queue))
         #expect(target("TPROXY") == .effect(.divert))
         #expect(target("LOG") == .nothing)
+        for name in ["MASQUERADE", "SNAT", "NETMAP"] { #expect(target(name) == .translatesSource) }
+        #expect(target("DNAT") == .nothing)
         #expect(target("TTL") == .effect(.rewrite))
         #expect(target("SYNPROXY") == .effect(.divert))
         #expect(target("TARPIT") == .effect(.unknown))

@@ -84,7 +84,11 @@ struct WireTests {
             Shadow(legacy: "filter", family: .ip6),
         ]
         let tables = ForeignTables(
-            shadows: shadows, lookalikes: [Lookalike(name: "pexip_fw_ä\n", handle: .max - 1)])
+            shadows: shadows, lookalikes: [Lookalike(name: "pexip_fw_ä\n", handle: .max - 1)],
+            translations: [
+                SourceTranslation(family: .ip, table: "nat", chain: nil),
+                SourceTranslation(family: .inet, table: "ä", chain: "c\n"),
+            ])
         let bytes = Self.bytes(ForeignTablesRequest.Reply(tables: tables))
         var reader = WireReader(bytes)
         #expect(try ForeignTablesRequest.Reply(from: &reader).tables == tables)

@@ -51,6 +51,45 @@ struct ShadowTests {
         }
     }
 
+    @Test("sources are translated where packets leave, by a rule or by one that is led to")
+    func translations() {
+        func chain(
+            _ point: ForeignChain.HookPoint, table: String, family: ForeignChain.Family = .ip,
+            targets: Set<String> = [], translates: Bool = true
+        ) -> ForeignChain {
+            var chain = Self.base("c", point, family: family, table: table, targets: targets)
+            chain.translatesSources = translates
+            return chain
+        }
+        let chains = [
+            chain(.postrouting, table: "b"), chain(.prerouting, table: "before"),
+            chain(.postrouting, table: "a", family: .ip6, targets: ["j"], translates: false),
+            ForeignChain(.ip6, "a", "j", translatesSources: true),
+            // Neither reached nor at a hook.
+            chain(.postrouting, table: "idle", translates: false),
+            ForeignChain(.ip, "idle", "j", translatesSources: true),
+        ]
+        #expect(chains.shadows.isEmpty)
+        let found = [
+            SourceTranslation(family: .ip6, table: "a", chain: "c"),
+            SourceTranslation(family: .ip, table: "b", chain: "c"),
+        ]
+        #expect(chains.translations == found)
+        #expect(found.concerning([.ipv4]) == [found[1]])
+        #expect(found.concerning([.ipv6]) == [found[0]])
+        #expect(
+            found.finding
+                == "table ip6 a, chain c; table ip b, chain c may give packets of others this host's addresses"
+        )
+        // The one whose rules are known says more.
+        let hidden = SourceTranslation(family: .ip, table: "nat", chain: nil)
+        #expect([hidden].finding == "iptables-legacy's table ip nat may translate sources")
+        #expect(
+            (found + [hidden, hidden]).finding.hasPrefix(
+                "table ip6 a, chain c; table ip b, chain c; iptables-legacy's table ip nat and 1 more may give"
+            ))
+    }
+
     @Test(
         "what keeps packets from being tracked counts before they are",
         arguments: [
