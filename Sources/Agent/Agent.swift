@@ -324,7 +324,7 @@ private final class HeardChanges: Sendable {
                 heard.changes.isEmpty && !heard.isIncomplete && heard.failure == nil
             switch event {
             case .change(let change):
-                guard change.tables.keys.contains(where: { $0.hasPrefix(ObservedTable.namePrefix) })
+                guard change.tables.keys.contains(where: OwnTable.isName)
                 else { return false }
                 if heard.changes.count == Self.held {
                     heard.changes.removeFirst()
@@ -649,7 +649,9 @@ private struct AgentLoop: Sendable {
     private func followUp() async {
         restLater()
         await followFlows()
-        await refusals.follow(await reconciler.generationInForce)
+        let inForce = await reconciler.generationInForce
+        await refusals.follow(inForce)
+        shadows.follow(inForce?.ruleset.tableNames ?? [])
         if await reconciler.isOutOfSync { checkAgain(in: .seconds(1)) }
         if let left = await reconciler.timeToNextDeadline {
             // Again and again where it can't be kept, but not in a busy loop.

@@ -260,7 +260,8 @@ struct ControlService: Sendable {
         }
         return ExplainReport(
             packet, by: generation.ruleset, nodes: generation.nodes,
-            deployment: overview.deployment.value, counters: await inspector.counters())
+            deployment: overview.deployment.value, counters: await inspector.counters(),
+            shadows: overview.shadows)
     }
 
     private func mesh(

@@ -5,11 +5,13 @@ package import Ruleset
 /// The reconciler's kernel: nf_tables and connection tracking of this network
 /// namespace.
 extension NftablesKernel: RulesetKernel {
-    package func observeStructure() throws -> [ObservedTable] {
-        try structure(withPrefix: ObservedTable.namePrefix).tables
+    package func observeStructure(compiled names: Set<String>) throws -> [ObservedTable] {
+        try structure(compiled: names).tables
     }
 
-    package nonisolated func shadows() async throws -> [Shadow] {
-        try await shadows(exceptPrefix: ObservedTable.namePrefix)
+    package nonisolated func foreignTables(
+        compiled names: Set<String>
+    ) async throws -> ForeignTables {
+        try await foreign(compiled: names)
     }
 }

@@ -12,6 +12,8 @@ final class ShadowWatch: Sendable {
         var isLooking = false
         /// It was time again while somebody looked.
         var isDue = false
+        /// Of the tables in force.
+        var ownNames: Set<String> = []
     }
 
     private let state = Mutex(State())
@@ -22,12 +24,16 @@ final class ShadowWatch: Sendable {
     /// - Parameter look: called when it is time.
     init(_ look: @escaping @Sendable () -> Void) { self.look = look }
 
+    /// Takes these tables for ours from now on; one that has another name, however much it looks like
+    /// one of ours, is another program's.
+    func follow(_ names: Set<String>) { state.withLock { $0.ownNames = names } }
+
     func heard(_ event: RulesetEvent) {
         switch event {
         case .change(let change):
+            let own = state.withLock { $0.ownNames }
             let isForeign =
-                change.touchesOtherFamilies
-                || change.tables.keys.contains { !$0.hasPrefix(ObservedTable.namePrefix) }
+                change.touchesOtherFamilies || change.tables.keys.contains { !own.contains($0) }
             if isForeign { schedule() }
         case .lost: schedule()
         case .failed: break

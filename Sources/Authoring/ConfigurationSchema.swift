@@ -51,9 +51,7 @@ package enum ConfigurationSchema {
         case .peers: peerClasses.described(key.meaning)
         case .nodes: SchemaNode.names(namePattern, to: node).described(key.meaning)
         case .host:
-            SchemaNode.mapping(HostKey.self) {
-                SchemaNode.boolean.described($0.meaning, default: .bool(defaults.value(of: $0)))
-            }.described(key.meaning)
+            SchemaNode.mapping(HostKey.self, host).described(key.meaning)
         case .rules:
             SchemaNode(["type": "array", "items": rule.value]).described(key.meaning)
         case .refusals:
@@ -147,6 +145,18 @@ package enum ConfigurationSchema {
             isOneOf: IPProtocol.allCases.filter { !$0.hasPorts }.map(\.name))
     }
 
+    private static func host(_ key: HostKey) -> SchemaNode {
+        switch key {
+        case .ping:
+            SchemaNode.boolean.described(key.meaning, default: .bool(defaults.host.ping))
+        case .dhcpClient:
+            SchemaNode.boolean.described(key.meaning, default: .bool(defaults.host.dhcpClient))
+        case .trackMedia:
+            SchemaNode.any(of: .words(Host.MediaTracking.words), .boolean)
+                .described(key.meaning, default: .string(defaults.host.trackMedia.rawValue))
+        }
+    }
+
     private static func refusals(_ key: RefusalKey) -> SchemaNode {
         switch key {
         case .sample:
@@ -230,13 +240,4 @@ package enum ConfigurationSchema {
     private static let probe = SchemaNode.text(
         "tcp://(?:\(AddressPattern.ipv4)|\\[\(AddressPattern.notMapped)\(AddressPattern.ipv6)\\]):0*\(decimalPattern(1...Int(UInt16.max)))",
         "Must be tcp://ADDRESS:PORT, as in tcp://10.0.0.1:443 or tcp://[2001:db8::1]:443.")
-}
-
-extension Deployment {
-    fileprivate func value(of key: HostKey) -> Bool {
-        switch key {
-        case .ping: host.ping
-        case .dhcpClient: host.dhcpClient
-        }
-    }
 }

@@ -127,6 +127,8 @@ extension HostKey {
         switch self {
         case .ping: "Let echo requests to and from the nodes pass."
         case .dhcpClient: "Local placement: let the host's own DHCP and DHCPv6 client work."
+        case .trackMedia:
+            "Local placement: track UDP before it is judged, media included, so that answers to what the host translates for others (containers) reach them; auto tracks none and warns where a table translates sources."
         }
     }
 }

@@ -83,9 +83,11 @@ package enum PexipFirewallInterface {
         type Drift (count: int, last: ?DriftOccurrence)
 
         # A base chain of another table that may cut what is permitted, or lead packets past what
-        # is refused. why holds policy-drop, drop, reject, queue, offload, divert or unknown; within
-        # names the chains whose rules do it. chain, hook, priority and policy are missing where
-        # iptables-legacy hides the rules. owner is a guess: firewalld, docker, libvirt, ufw,
+        # is refused. why holds policy-drop, drop, reject, queue, notrack (exempts from connection
+        # tracking), zone (tracks in another zone), timeout (lets flows be forgotten at another time),
+        # helper (lets a helper of connection tracking take part), rewrite (makes other packets),
+        # offload, divert or unknown; within names the chains whose rules do it. chain, hook, priority
+        # and policy are missing where iptables-legacy hides the rules. owner is a guess: firewalld, docker, libvirt, ufw,
         # kubernetes, fail2ban, iptables or iptables-legacy.
         type Shadow (
           family: string,
@@ -282,6 +284,10 @@ package enum PexipFirewallInterface {
 
         type RowText (line: string, footnotes: []string)
 
+        # A chain of another table that may keep a permitted packet from passing: packet, it comes by
+        # there; answers, those do that answer it.
+        type Crossing (shadow: Shadow, packet: bool, answers: bool)
+
         # inactive are rows that would permit the packet if their feature were on; where they can't be
         # told, incomplete says why.
         type ExplainReport (
@@ -289,7 +295,8 @@ package enum PexipFirewallInterface {
           rows: [string]RowText,
           inactive: []string,
           incomplete: ?string,
-          counters: [string]Counter
+          counters: [string]Counter,
+          crossings: []Crossing
         )
 
         # Which row decides about the first packet of a new flow, and why. protocol is tcp, udp, esp,

@@ -18,6 +18,7 @@ package enum NodeKey: String, CaseIterable {
 package enum HostKey: String, CaseIterable {
     case ping
     case dhcpClient = "dhcp_client"
+    case trackMedia = "track_media"
 }
 
 package enum RuleKey: String, CaseIterable {

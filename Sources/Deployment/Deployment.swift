@@ -162,6 +162,22 @@ package struct Host: Hashable, Sendable {
     package var ping = false
     /// Let the host's own DHCP and DHCPv6 client work.
     package var dhcpClient = false
+    /// Whether UDP is tracked before it is judged.
+    package var trackMedia = MediaTracking.auto
+
+    /// Media needs no connection tracking, but answers to what the host translates for others do:
+    /// they come to the host's own ports.
+    package enum MediaTracking: String, Hashable, Sendable, Codable {
+        /// Not tracked; told of where others' tables translate sources.
+        case auto
+        /// `true`
+        case always
+        /// `false`: not tracked, whatever others' tables do.
+        case never
+
+        /// Those that stand as words in a configuration; others are truth values.
+        package static let words = [auto.rawValue]
+    }
 
     package init() {}
 }

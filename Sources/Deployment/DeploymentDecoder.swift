@@ -147,7 +147,19 @@ struct DeploymentDecoder {
         {
             host.dhcpClient = value
         }
+        if let track = entries[.trackMedia], let value = mediaTracking(track.value) {
+            host.trackMedia = value
+        }
         return host
+    }
+
+    private mutating func mediaTracking(_ node: YAMLNode) -> Host.MediaTracking? {
+        if case .scalar(let text, _) = node.content, Host.MediaTracking.words.contains(text) {
+            return .auto
+        }
+        return boolean(node, "host.track_media", or: Host.MediaTracking.words).map {
+            $0 ? .always : .never
+        }
     }
 
     mutating func reportUnknownNode(_ name: String, at location: SourceLocation) {

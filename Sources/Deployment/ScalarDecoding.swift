@@ -61,9 +61,13 @@ extension DeploymentDecoder {
         return nil
     }
 
-    mutating func boolean(_ node: YAMLNode, _ what: String) -> Bool? {
+    /// - Parameter words: what may stand in its place.
+    mutating func boolean(
+        _ node: YAMLNode, _ what: String, or words: [String] = []
+    ) -> Bool? {
+        let expectation = "\(what) must be \(alternatives(words + ["true", "false"]))"
         guard case .scalar(let text, let isPlain) = node.content else {
-            refuse(node, "\(what) must be true or false")
+            refuse(node, expectation)
             return nil
         }
         switch (text, isPlain) {
@@ -75,11 +79,11 @@ extension DeploymentDecoder {
             switch text.lowercased() {
             case "yes", "on", "y", "true", "1":
                 findings.error(
-                    node.location, "\(what) must be true or false: write true, not \(text)")
+                    node.location, "\(expectation): write true, not \(text)")
             case "no", "off", "n", "false", "0":
                 findings.error(
-                    node.location, "\(what) must be true or false: write false, not \(text)")
-            default: refuse(node, "\(what) must be true or false")
+                    node.location, "\(expectation): write false, not \(text)")
+            default: refuse(node, expectation)
             }
         }
         return nil

@@ -22,6 +22,8 @@ package struct HostFacts: Hashable, Sendable {
     package var routes: Fact<[IPAddress: String]> = .notRead
     /// What other programs' tables do at hooks, whatever they concern.
     package var shadows: Fact<[Shadow]> = .notRead
+    /// Where they translate sources, whatever that concerns.
+    package var translations: Fact<[SourceTranslation]> = .notRead
     /// What keeps the kernel from taking the rules; nil where it takes them. Only the agent can try.
     package var refusal: Fact<String?> = .notRead
 

@@ -30,15 +30,14 @@ extension HostFacts {
         }
         interfaces = Interface.all()
         routes = Self.routes(to: Set(site.destinations.flatMap(\.addresses)))
-        shadows = Self.otherTables()
-    }
-
-    private static func otherTables() -> Fact<[Shadow]> {
         do throws(NftablesError) {
-            return .known(
-                try ForeignRuleset.shadows { $0.hasPrefix(ObservedTable.namePrefix) })
+            // Ours carry our stamp.
+            let others = try ForeignRuleset.tables(compiled: [])
+            shadows = .known(others.shadows)
+            translations = .known(others.translations)
         } catch {
-            return .unknown("other firewalls: \(error.words)")
+            shadows = .unknown("other firewalls: \(error.words)")
+            translations = .unknown("tables that translate sources: \(error.words)")
         }
     }
 

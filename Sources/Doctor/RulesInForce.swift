@@ -43,7 +43,7 @@ extension Examination {
                 shadow.why.contains(.policyDrop) ? .problem : .hint, .otherFirewalls,
                 "\(shadow.place) \(shadow.danger)",
                 why:
-                    "A packet passes where every table at its hooks lets it pass. What another one drops is dropped though a row permits it, and no counter of pexip-fw shows it.",
+                    "A packet passes where every table at its hooks lets it pass. What another one drops, takes elsewhere or keeps from being tracked does not pass though a row permits it, and no counter of pexip-fw shows it.",
                 mend: Mend(shadow.remedy),
                 rows: site.rows { shadow.concerns($0.direction) })
         }

@@ -15,6 +15,9 @@ package struct Site: Sendable {
 
     var isGateway: Bool { deployment.placement == .gateway }
 
+    /// Whether UDP media costs entries of connection tracking.
+    var tracksMedia: Bool { isGateway || deployment.host.trackMedia == .always }
+
     /// The families that the enforced nodes have addresses of, IPv4 first.
     var families: [AddressFamily] {
         let used = Set(nodes.flatMap(\.allAddresses).map(\.family))

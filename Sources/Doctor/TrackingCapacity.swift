@@ -1,5 +1,7 @@
 internal import Deployment
+internal import Enforcement
 internal import PortModel
+internal import Ruleset
 
 extension Examination {
     /// Entries for each bucket of the hash table beyond which looking one up takes long.
@@ -7,18 +9,21 @@ extension Examination {
     /// Parts of a hundred beyond which the table may be full soon.
     private static let fullness = 80
 
-    /// Whether connection tracking can hold the flows that the rows permit.
+    /// Whether connection tracking can hold the flows that the rows permit, and knows all that it
+    /// must.
     ///
-    /// In local placement media and ESP are not tracked, on a gateway they are.
+    /// In local placement ESP is not tracked, and media only where that is wanted; on a gateway they
+    /// are.
     static func connectionTracking(_ facts: HostFacts, _ site: Site) -> [Finding] {
+        var findings = untrackedAnswers(facts, site)
         let tracking: ConnectionTracking
         switch facts.tracking {
         case .known(let known): tracking = known
-        case .unknown(let reason): return [Finding(.unknown, .connectionTracking, reason)]
+        case .unknown(let reason):
+            return findings + [Finding(.unknown, .connectionTracking, reason)]
         }
-        let media = site.isGateway ? mediaPorts(site) : 0
+        let media = site.tracksMedia ? mediaPorts(site) : 0
         let wanted = roundedUp(max(media + media / 4, 2 * tracking.entries))
-        var findings: [Finding] = []
         if tracking.entries * 100 >= tracking.limit * fullness {
             findings.append(
                 Finding(
@@ -34,7 +39,7 @@ extension Examination {
                     .hint, .connectionTracking,
                     "connection tracking holds at most \(tracking.limit) entries; the nodes have \(media) media ports",
                     why:
-                        "A gateway tracks each media stream, some 12 for a call. Where the table is full, packets of new flows are dropped. An entry takes some 400 bytes of memory.",
+                        "Each media stream is tracked, some 12 for a call. Where the table is full, packets of new flows are dropped. An entry takes some 400 bytes of memory.",
                     mend: enlarge(to: wanted), rows: site.rows(\.isMedia)))
         }
         if tracking.limit > entriesOfBucket * tracking.buckets {
@@ -47,7 +52,7 @@ extension Examination {
                     mend: .setting(
                         [("net/netfilter/nf_conntrack_buckets", "\(tracking.limit)")],
                         of: "nf_conntrack"),
-                    rows: site.rows { site.isGateway || !$0.isMedia }))
+                    rows: site.rows { site.tracksMedia || !$0.isMedia }))
         }
         if findings.isEmpty {
             findings.append(
@@ -57,6 +62,25 @@ extension Examination {
                 ))
         }
         return findings
+    }
+
+    /// Whether answers to what this host translates for others may come, and are lost.
+    private static func untrackedAnswers(_ facts: HostFacts, _ site: Site) -> [Finding] {
+        guard !site.isGateway, site.deployment.host.trackMedia == .auto else { return [] }
+        switch facts.translations {
+        case .unknown(let reason): return [Finding(.unknown, .connectionTracking, reason)]
+        case .known(let all):
+            let translations = all.concerning(Set(site.families))
+            if translations.isEmpty { return [] }
+            return [
+                Finding(
+                    .hint, .connectionTracking, translations.finding,
+                    why: "\([SourceTranslation].loss).",
+                    mend: Mend(
+                        "echo 'host: {track_media: true}' >/etc/pexip-fw.d/90-track-media.yaml"),
+                    rows: site.rows(\.isMedia))
+            ]
+        }
     }
 
     /// UDP ports that may carry media of enforced nodes.

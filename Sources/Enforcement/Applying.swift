@@ -116,6 +116,7 @@ extension Reconciler {
     func isInForce(_ target: Compilation.Target) -> Bool {
         current?.ruleset == target.ruleset && current?.nodes == target.nodes
             && current?.revokesEstablished == target.revokesEstablished
+            && current?.mediaTracking ?? .auto == target.mediaTracking
     }
 
     func record(_ compilation: Compilation) {

@@ -26,6 +26,7 @@ package struct Compilation: Sendable {
 
         /// Whether established flows that it does not permit are ended.
         package var revokesEstablished: Bool { deployment.guards.revokeEstablished }
+        package var mediaTracking: Host.MediaTracking { deployment.host.trackMedia }
     }
 }
 

@@ -3,7 +3,7 @@ internal import PortModel
 internal import Ruleset
 
 /// Tells which tracked flows a generation no longer permits: those whose first packet it would
-/// refuse now. Prepared for many of them.
+/// refuse now, and of TCP also the first of the other direction. Prepared for many of them.
 struct FlowJudge: Sendable {
     /// Of the generation's nodes: what flows are looked at for.
     let addresses: Set<IPAddress>
@@ -52,7 +52,15 @@ struct FlowJudge: Sendable {
         let packet = Packet(direction, from: source, to: destination, flow.transport)
         let arriving = Packet(
             direction, from: source, to: flow.original.destination, flow.arrivingTransport)
-        return evaluators.contains {
+        guard drops(packet, arriving: arriving) else { return false }
+        // Where tracking began in the middle of a connection, who spoke first is taken for who began;
+        // and where the other way is permitted, its next segment that way begins the flow anew.
+        guard let answering = packet.answering else { return true }
+        return drops(answering, arriving: answering)
+    }
+
+    private func drops(_ packet: Packet, arriving: Packet) -> Bool {
+        evaluators.contains {
             let evaluation =
                 isGateway
                 ? $0.evaluateForwarded(packet) : $0.evaluate(packet, arriving: arriving)
@@ -63,6 +71,17 @@ struct FlowJudge: Sendable {
     private func isHere(_ address: IPAddress) -> Bool {
         hostAddresses.contains(address) || (!isGateway && addresses.contains(address))
             || address.isLoopback
+    }
+}
+
+extension Packet {
+    /// The packet of the other direction that would be the first of the same connection; nil for what
+    /// is no TCP.
+    fileprivate var answering: Packet? {
+        guard case .tcp(let source, let destination) = transport else { return nil }
+        return Packet(
+            direction == .inbound ? .outbound : .inbound, from: self.destination, to: self.source,
+            .tcp(source: destination, destination: source))
     }
 }
 

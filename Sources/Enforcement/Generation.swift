@@ -18,6 +18,8 @@ package struct Generation: Hashable, Sendable, Codable {
     package var mode: Mode
     /// Whether established flows that it does not permit are ended.
     package var revokesEstablished: Bool
+    /// `host.track_media`; nil where an earlier version made it, which means `auto`.
+    package var mediaTracking: Host.MediaTracking?
     package var nodes: [EnforcedNode]
     /// The compiled tables without stamps.
     package var ruleset: Ruleset
@@ -34,6 +36,9 @@ package struct Generation: Hashable, Sendable, Codable {
         /// The agent started.
         case start
     }
+
+    /// Of its nodes' addresses.
+    var families: Set<AddressFamily> { Set(nodes.flatMap(\.addresses).map(\.family)) }
 
     /// The tables as they stand in the kernel.
     package var stamped: Ruleset {
@@ -122,6 +127,7 @@ extension Generation {
             configurationDigest: compilation.configurationDigest, configuration: files,
             changedFiles: previous.map { files.changes(from: $0.configuration) },
             mode: target.mode, revokesEstablished: target.revokesEstablished,
+            mediaTracking: target.mediaTracking,
             nodes: target.nodes, ruleset: target.ruleset)
     }
 }

@@ -28,8 +28,8 @@ package struct Overview: Sendable {
     var tablesMade: Timestamp?
     /// When our tables began to note packets between nodes; nil where that was before the start.
     var pairsNoted: Timestamp?
-    /// At all hooks of other tables, whatever is in force.
-    var foreignShadows: [Shadow] = []
+    /// What was last seen of other tables, whatever is in force.
+    var foreign = ForeignTables()
     var shadowProblem: String?
     /// Why samples of refusals are not heard.
     var samplingProblem: String?
@@ -134,7 +134,16 @@ extension Overview {
     }
 
     /// Chains of other tables that packets come by which the generation judges.
-    var shadows: [Shadow] { foreignShadows.concerning(generation) }
+    package var shadows: [Shadow] { foreign.shadows.concerning(generation) }
+
+    /// What others' tables do that answers must be tracked for and are not; nil where there is
+    /// nothing.
+    private var translationWarning: String? {
+        guard let generation, !generation.ruleset.isGateway,
+            generation.mediaTracking ?? .auto == .auto
+        else { return nil }
+        return foreign.translations.concerning(generation.families).warning
+    }
 
     func state(isReadable: Bool = true) -> StatusReport.State {
         StatusReport.State(
@@ -180,7 +189,8 @@ extension Overview {
                 StatusReport.NodeStatus(node: $0, dropped: traffic.dropped($0))
             },
             counters: traffic.counters, countersSince: generation == nil ? nil : tablesMade,
-            warnings: traffic.warnings + shadows.warnings
+            warnings: traffic.warnings + shadows.warnings + foreign.lookalikes.warnings
+                + [translationWarning].compactMap { $0 }
                 + (shadowProblem.map { ["other tables can't be read: \($0)"] } ?? [])
                 + (samplingProblem.map { ["refusals are not sampled: \($0)"] } ?? [])
                 + awaitedFiles + [watchProblem, metricsProblem].compactMap { $0 },

@@ -162,6 +162,16 @@ package struct ExplainReport: Hashable, Sendable, Codable {
     package var incomplete: String?
     /// What the counters of the applied rules say; empty without an agent.
     package var counters: [String: StatusReport.CounterReport]
+    /// Chains of other tables that may keep the packet from passing although it is permitted; empty
+    /// for a refusal, and without an agent.
+    package var crossings: [Crossing]
+
+    /// A chain of another table that the packet comes by, or those that answer it.
+    package struct Crossing: Hashable, Sendable, Codable {
+        package var shadow: Shadow
+        package var packet: Bool
+        package var answers: Bool
+    }
 
     /// A row as the documentation prints it.
     package struct RowText: Hashable, Sendable, Codable {
@@ -175,10 +185,11 @@ package struct ExplainReport: Hashable, Sendable, Codable {
     ///   - nodes: the nodes that the ruleset enforces.
     ///   - deployment: what the ruleset was compiled from; where that can't be read any more, no row
     ///     can be named as inactive.
+    ///   - shadows: what other tables on this host hold.
     package init(
         _ packet: Packet, by ruleset: Ruleset, nodes: [EnforcedNode],
         deployment: Result<Deployment, RefusedFiles>,
-        counters: [String: StatusReport.CounterReport] = [:]
+        counters: [String: StatusReport.CounterReport] = [:], shadows: [Shadow] = []
     ) {
         let deployment = deployment.known(orWhy: &incomplete)
         explanation = ruleset.explain(packet)
@@ -192,6 +203,29 @@ package struct ExplainReport: Hashable, Sendable, Codable {
         for row in profile.rows where named.contains(row.id) { rows[row.id] = RowText(row) }
         let counted = Set(explanation.rules.compactMap(\.counter))
         self.counters = counters.filter { counted.contains($0.key) }
+        crossings =
+            explanation.verdict == .drop
+            ? [] : shadows.compactMap { Crossing($0, packet, isGateway: ruleset.isGateway) }
+    }
+}
+
+extension ExplainReport.Crossing {
+    /// nil for a chain that keeps no packet from passing, or that none of these comes by.
+    fileprivate init?(_ shadow: Shadow, _ packet: Packet, isGateway: Bool) {
+        let met = shadow.isMet(by: packet, isGateway: isGateway)
+        guard shadow.cuts, met.packet || met.answers else { return nil }
+        self.init(shadow: shadow, packet: met.packet, answers: met.answers)
+    }
+
+    /// For an administrator: the chain, who comes by it, and what that may mean.
+    package var words: String {
+        let who =
+            switch (packet, answers) {
+            case (true, true): "the packet and its answers come by"
+            case (true, false): "the packet comes by"
+            case (false, _): "its answers come by"
+            }
+        return "\(shadow.place), which \(who), \(shadow.danger)"
     }
 }
 

@@ -12,6 +12,7 @@ extension Compilation {
         let isInForce =
             target.ruleset == old?.ruleset && target.nodes == old?.nodes
             && target.revokesEstablished == old?.revokesEstablished
+            && target.mediaTracking == old?.mediaTracking ?? .auto
         var report = ApplyReport(
             outcome: isInForce ? .unchanged : .wouldApply, generation: old?.number,
             changes: changes, diagnostics: diagnostics)

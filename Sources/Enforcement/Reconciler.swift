@@ -28,6 +28,11 @@ package actor Reconciler {
     var overview: Overview
     /// The generation that the kernel is to hold; nil before the first and after a flush.
     var current: Generation? { overview.generation }
+    /// Until when its rules adopt connections, since the host was started; nil where they don't.
+    var adoption: Duration? {
+        didSet { overview.stamped = nil }
+    }
+    let adoptsConnections: Bool
     var ledger: Ledger
     /// When the kernel was last read and held what was wanted, since the host was started.
     var verified = Duration.zero
@@ -52,12 +57,17 @@ package actor Reconciler {
     struct Told {
         var state: StatusReport.State?
         var shadows: [Shadow] = []
+        var translations: String?
     }
 
-    /// - Parameter hostAddresses: the addresses of this host's interfaces.
+    /// - Parameters:
+    ///   - adoptsConnections: whether rules that come where there were none adopt, for a time, the
+    ///     connections that stand.
+    ///   - hostAddresses: the addresses of this host's interfaces.
     package init(
         kernel: any RulesetKernel, store: GenerationStore, clock: any HostClock,
         prober: any Prober, identity: StatusReport.AgentIdentity, journal: Journal,
+        adoptsConnections: Bool = true,
         hostAddresses: @escaping @Sendable () throws -> Set<IPAddress> = {
             try HostAddresses.current()
         }
@@ -68,6 +78,7 @@ package actor Reconciler {
         self.clock = clock
         self.prober = prober
         self.journal = journal
+        self.adoptsConnections = adoptsConnections
         overview = Overview(identity: identity)
         published = Published(overview)
         inspector = Inspector(
@@ -184,7 +195,9 @@ package actor Reconciler {
             let observed = try await kernel.tables(knownFrom: [])
             guard let number = observed.first?.stamp?.generation,
                 let generation = try ledger.stored(number),
-                observed.differences(from: generation.stamped).isEmpty
+                [generation.stamped, generation.stamped.adopting].contains(where: {
+                    observed.differences(from: $0).isEmpty
+                })
             else { return }
             try ledger.record(number)
             hold(generation)

@@ -20,6 +20,17 @@ package struct Removal: Sendable {
         let tables = try await kernel.tables(knownFrom: [])
         try await kernel.put(Ruleset(tables: []), from: tables)
         for table in tables { log.notice("removed", metadata: ["table": "\(table.name)"]) }
+        await tellLookalikes()
         return tables.map(\.name)
+    }
+
+    /// What stays is not ours, or lost its stamp; nobody will tell of it any more.
+    private func tellLookalikes() async {
+        do {
+            let foreign = try await kernel.kernel.foreignTables(compiled: [])
+            for warning in foreign.lookalikes.warnings { log.warning("\(warning)") }
+        } catch {
+            log.warning("can't read other tables: \(error)")
+        }
     }
 }

@@ -29,14 +29,15 @@ extension Reconciler {
         _ generation: Generation?, from deployment: Deployment? = nil, probes: [Probe] = [],
         recording: @Sendable (inout Ledger) throws(StoreError) -> Void
     ) async throws(ApplyFailure) {
-        let wanted = generation?.stamped ?? Ruleset(tables: [])
         let before: [ObservedTable]
         do throws(ApplyFailure) {
-            before = try await kernel.tables(knownFrom: [current?.ruleset, wanted])
+            before = try await kernel.tables(knownFrom: [current?.ruleset, generation?.ruleset])
         } catch {
             throw ApplyFailure("\(error); the kernel was not touched")
         }
         await revoker.supersede()
+        considerAdoption(for: generation, in: before)
+        let wanted = generation.map(tables) ?? Ruleset(tables: [])
         do throws(ApplyFailure) {
             try await put(wanted, from: before)
             let silent = await prober.failures(of: probes)
@@ -50,6 +51,7 @@ extension Reconciler {
                 throw ApplyFailure(error.description)
             }
         } catch {
+            considerAdoption(for: before.isEmpty ? nil : current, in: before)
             let now = await goBack(to: before, from: wanted)
             throw ApplyFailure("\(error); \(now)", isHeld: error.isHeld)
         }
@@ -74,7 +76,7 @@ extension Reconciler {
                 return isUnchanged
                     ? "the kernel was not changed" : "what the kernel held before is in force"
             }
-            try await put(current.stamped, from: observed)
+            try await put(tables(of: current), from: observed)
             isInSync()
             // Those that came up while the failed one was in force.
             await endRefusedFlows()
@@ -88,9 +90,10 @@ extension Reconciler {
 
     /// Makes the kernel hold a generation that it should hold already.
     func restore(_ generation: Generation, because reason: String) async {
-        let wanted = generation.stamped
         do throws(ApplyFailure) {
-            let observed = try await kernel.tables(knownFrom: [wanted])
+            let observed = try await kernel.tables(knownFrom: [generation.ruleset])
+            considerAdoption(for: generation, in: observed)
+            let wanted = tables(of: generation)
             let differences = observed.differences(from: wanted)
             try await put(wanted, from: observed)
             isInSync()
@@ -121,9 +124,10 @@ extension Reconciler {
         var refusal: ApplyFailure?
         while true {
             do throws(ApplyFailure) {
-                let wanted = candidate.stamped
-                let known = [current?.ruleset, meant.ruleset, wanted]
-                try await put(wanted, from: try await kernel.tables(knownFrom: known))
+                let observed = try await kernel.tables(
+                    knownFrom: [current?.ruleset, meant.ruleset, candidate.ruleset])
+                considerAdoption(for: candidate, in: observed)
+                try await put(tables(of: candidate), from: observed)
                 return (candidate, refusal)
             } catch {
                 log.error("generation \(candidate.number) can't be put in force: \(error)")
@@ -194,7 +198,7 @@ extension Reconciler {
         defer { end() }
         // What is to be taken back is not repaired first.
         guard let current, !isOverdue else { return nil }
-        let wanted = overview.stamped ?? current.stamped
+        let wanted = overview.stamped ?? tables(of: current)
         overview.stamped = wanted
         do throws(ApplyFailure) {
             let observed = try await kernel.tables(knownFrom: [wanted])

@@ -4,9 +4,10 @@ package import Ruleset
 
 /// The kernel's nf_tables and connection tracking as the reconciler needs them.
 package protocol RulesetKernel: Sendable {
-    /// Every table whose name could be one of ours, as one consistent state, without what is counted:
-    /// what nobody has changed since it was last read is not read again.
-    func observeStructure() async throws -> [ObservedTable]
+    /// Our tables, those with one of the compiled names and those that carry our stamp, as one
+    /// consistent state, without what is counted: what nobody has changed since it was last read is
+    /// not read again.
+    func observeStructure(compiled names: Set<String>) async throws -> [ObservedTable]
     /// What packets counted in tables of ours, and noted where that is wanted, without anything else
     /// that these hold. What is missing is left out.
     func counts(
@@ -24,8 +25,8 @@ package protocol RulesetKernel: Sendable {
     ) async throws -> [Flow]
     /// Ends exactly these flows, as far as they are still there.
     func end(_ flows: [Flow]) async throws -> EndedFlows
-    /// The base chains of tables that are not ours which may cut what any hook of ours permits.
-    func shadows() async throws -> [Shadow]
+    /// The tables that are not ours, as far as they matter to these.
+    func foreignTables(compiled names: Set<String>) async throws -> ForeignTables
     func trackingUse(_ urgency: Urgency) async throws -> TrackingUse
     /// How many of the processes that do all this ended by themselves, since the agent's start.
     var workerEnds: Int { get }

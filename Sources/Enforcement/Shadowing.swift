@@ -7,12 +7,13 @@ extension Shadow {
 
     /// Such as `table inet firewalld, chain filter_INPUT (hook input, priority 10, firewalld)`.
     package var place: String {
-        let table = "table \(family.rawValue) \(table)"
+        let table = "table \(family.rawValue) \(ObjectName.words(table))"
         guard let chain, let hook, let priority else {
             return "\(owner?.rawValue ?? "somebody else")'s \(table)"
         }
         let owner = owner.map { ", \($0.rawValue)" } ?? ""
-        return "\(table), chain \(chain) (hook \(hook.rawValue), priority \(priority)\(owner))"
+        return
+            "\(table), chain \(ObjectName.words(chain)) (hook \(hook.rawValue), priority \(priority)\(owner))"
     }
 
     /// What it does, and what that may mean.
@@ -23,13 +24,20 @@ extension Shadow {
             case .drop: "has rules that drop"
             case .reject: "has rules that reject"
             case .queue: "has rules that leave it to a program"
+            case .notrack: "has rules that exempt from connection tracking"
+            case .zone: "has rules that track in another zone"
+            case .timeout: "has rules that let flows be forgotten at another time"
+            case .helper: "has rules that let helpers of connection tracking take part"
+            case .rewrite: "has rules that rewrite packets"
             case .offload: "has rules that take flows past the forward hook"
             case .divert: "has rules that divert packets"
-            case .unknown: "may hold rules, which can't be read from here"
+            case .unknown:
+                chain == nil
+                    ? "may hold rules, which can't be read from here"
+                    : "has rules of a kind that this version does not know"
             }
         }
-        let cuts = why.contains { $0 != .offload && $0 != .divert }
-        let past = why.contains { $0 == .offload || $0 == .divert }
+        let past = why.contains { [.offload, .divert, .helper].contains($0) }
         let consequence =
             switch (cuts, past) {
             case (true, true): "it may cut what pexip-fw permits, and lead past what it refuses"
@@ -38,6 +46,9 @@ extension Shadow {
             }
         return "\(effects.joined(separator: ", ")); \(consequence)"
     }
+
+    /// Whether it may keep from passing what is permitted.
+    var cuts: Bool { why.contains { $0 != .offload } }
 
     /// What to do, with the commands for it.
     package var remedy: String {
@@ -55,11 +66,28 @@ extension Shadow {
         case .fail2ban:
             "it cuts only whom fail2ban has banned; name the nodes and their peers in its ignoreip"
         case .iptables:
-            "\(tool) -t \(table) -S shows its rules; let them accept the nodes' addresses"
+            "\(listing) shows its rules; let them \(exception)"
         case .iptablesLegacy:
-            "\(tool) -t \(table) -S shows its rules; let them accept the nodes' addresses, or, where they are not needed, unload them (modprobe -r \(module))"
+            "\(listing) shows its rules; let them \(exception), or, where they are not needed, unload them (modprobe -r \(module))"
         case nil:
-            "nft list table \(family.rawValue) \(table) shows its rules; let them accept the nodes' addresses"
+            "\(listing) shows its rules; let them \(exception)"
+        }
+    }
+
+    /// What the rules are to do with the nodes' packets.
+    private var exception: String {
+        let refusals: [Reason] = [.policyDrop, .drop, .reject, .queue, .unknown]
+        return why.contains(where: refusals.contains)
+            ? "accept the nodes' addresses" : "leave the nodes' addresses out"
+    }
+
+    /// A command that shows the rules.
+    private var listing: String {
+        // nft's language has no word for such a table.
+        guard ObjectName.isPlain(table) else { return "nft list ruleset \(family.rawValue)" }
+        return switch owner {
+        case .iptables, .iptablesLegacy: "\(tool) -t \(table) -S"
+        default: "nft list table \(family.rawValue) \(table)"
         }
     }
 
@@ -99,9 +127,43 @@ extension [Shadow] {
     /// Those that packets which the generation judges come by.
     func concerning(_ generation: Generation?) -> [Shadow] {
         guard let generation else { return [] }
-        let families = Set(generation.nodes.flatMap(\.addresses).map(\.family))
+        let families = generation.families
         let isGateway = generation.ruleset.isGateway
         return filter { $0.concerns(isGateway: isGateway, families: families) }
+    }
+}
+
+extension [Lookalike] {
+    /// As many warnings as leave the rest of the status on one screen.
+    private static let shownWarnings = 8
+
+    var warnings: [String] {
+        let shown = prefix(Self.shownWarnings).map(\.warning)
+        return count <= Self.shownWarnings
+            ? shown
+            : shown + [
+                "\((count - Self.shownWarnings).counted("more table")) of such names: see nft list tables inet"
+            ]
+    }
+}
+
+extension Lookalike {
+    /// With the command that takes the table away, for an administrator.
+    var warning: String {
+        "table inet \(ObjectName.words(name)) is called as ours are and is not ours, so that it stays: nft delete table inet handle \(handle) takes it away"
+    }
+}
+
+extension [SourceTranslation] {
+    /// What is lost by them where media is not tracked.
+    package static let loss =
+        "UDP that answers such packets is lost where it comes to a port of media, or to one that no row opens, since that is judged before connection tracking knows whose it is"
+
+    /// With the key that mends it, for an administrator; nil where there is none.
+    var warning: String? {
+        isEmpty
+            ? nil
+            : "\(finding); \(Self.loss): host: {track_media: true} tracks it; false says that nothing of others is translated here"
     }
 }
 

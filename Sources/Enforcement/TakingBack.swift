@@ -106,7 +106,7 @@ extension Reconciler {
 
     /// How long nothing is to be done by ``keepDeadlines()``; nil where nothing is to be done at all.
     package var timeToNextDeadline: Duration? {
-        ledger.record.isUnrecorded ? .zero : timeToConfirm
+        ledger.record.isUnrecorded ? .zero : [timeToConfirm, timeToAdopt].compactMap(\.self).min()
     }
 
     /// What is left of the time to confirm in; nil where nothing waits for confirmation.
@@ -116,12 +116,13 @@ extension Reconciler {
 
     var isOverdue: Bool { timeToConfirm.map { $0 <= .zero } ?? false }
 
-    /// Takes back what was not confirmed in time, and writes what could not be recorded before. To
-    /// be called when ``timeToNextDeadline`` has passed.
+    /// Takes back what was not confirmed in time, ends what was to end, and writes what could not be
+    /// recorded before. To be called when ``timeToNextDeadline`` has passed.
     package func keepDeadlines() async {
         await begin()
         defer { end() }
         if isOverdue { await takeBack() }
+        await endAdoption()
         ledger.recordAgain()
     }
 
@@ -137,6 +138,7 @@ extension Reconciler {
                 fallback = try await putNewest(meant).held
             } else {
                 let observed = try await kernel.tables(knownFrom: [current?.ruleset])
+                considerAdoption(for: nil, in: observed)
                 try await put(Ruleset(tables: []), from: observed)
             }
             hold(fallback)

@@ -1,7 +1,7 @@
 internal import Deployment
 package import LinuxSystem
 internal import Logging
-internal import Ruleset
+package import Ruleset
 
 /// Says what is known, to whoever asks or watches.
 extension Reconciler {
@@ -21,9 +21,10 @@ extension Reconciler {
     /// Looks at other programs' tables. May be called at any time: it changes nothing.
     package func lookForShadows() async {
         do {
-            let found = try await kernel.kernel.shadows()
+            let names = current?.ruleset.tableNames ?? []
+            let found = try await kernel.kernel.foreignTables(compiled: names)
             note {
-                $0.foreignShadows = found
+                $0.foreign = found
                 $0.shadowProblem = nil
             }
         } catch {
@@ -103,6 +104,9 @@ extension Reconciler {
             tell(.shadowGone, .notice, "\(gone.place) shadows us no more", shadow: gone)
         }
         told.shadows = shadows
+        let warning = translationWarning
+        if let warning, warning != told.translations { log.warning("\(warning)") }
+        told.translations = warning
     }
 
     /// The agent ends; the rules stay.

@@ -28,11 +28,9 @@ struct VerifiedKernel: Sendable {
 
     /// Our tables: those that carry a stamp, and those that one of the rulesets names.
     func tables(knownFrom rulesets: [Ruleset?]) async throws(ApplyFailure) -> [ObservedTable] {
-        let known = Set(rulesets.flatMap { $0?.tables ?? [] }.map(\.name))
+        let names = rulesets.reduce(into: Set()) { $0.formUnion($1?.tableNames ?? []) }
         do {
-            return try await kernel.observeStructure().filter {
-                $0.stamp != nil || known.contains($0.name)
-            }
+            return try await kernel.observeStructure(compiled: names)
         } catch {
             throw ApplyFailure("\(error)")
         }
@@ -89,7 +87,8 @@ struct VerifiedKernel: Sendable {
         return found
     }
 
-    /// Makes one transaction, or two where somebody else changed the tables while the first was made.
+    /// Makes one transaction; a second where somebody else changed the tables while the first was made,
+    /// or where nft's language can't name what they made.
     private func change(
         _ observed: [ObservedTable], to wanted: Ruleset, by grain: Transaction.Grain,
         _ makesTables: inout Bool
@@ -103,6 +102,9 @@ struct VerifiedKernel: Sendable {
         {
             // What was to be changed by its handle may have been another rule, or none.
             return try await change(found, to: wanted, by: .chain, &makesTables)
+        }
+        if !differences.isEmpty, refusal != nil, transaction.namesForeignWords, grain != .table {
+            return try await change(found, to: wanted, by: .table, &makesTables)
         }
         try require(differences, refusal)
         makesTables = makesTables || transaction.makesTables

@@ -11,19 +11,25 @@ package enum ForeignRuleset {
     /// A reading that others keep disturbing is taken as it is: they cause another one.
     private static let readings = 2
 
-    /// What shadows tables other than those that `isOurs` takes by their name (of family `inet`).
+    /// What matters to our tables of all others.
     ///
     /// Blocks for as long as the kernel takes to tell all rules of tables with base chains.
-    package static func shadows(
-        except isOurs: (String) -> Bool
-    ) throws(NftablesError) -> [Shadow] {
+    ///
+    /// - Parameter names: of compiled tables, which are ours whatever they hold.
+    package static func tables(
+        compiled names: Set<String>
+    ) throws(NftablesError) -> ForeignTables {
         let socket = try NetlinkSocket()
         for reading in 1...readings {
             let isLast = reading == readings
             let before = try socket.rulesetGeneration()
-            let chains: [ForeignChain]
+            var found = ForeignTables()
             do throws(NftablesError) {
-                chains = try ForeignReading(socket: socket).chains(except: isOurs)
+                let others = try TableCensus(socket, compiled: names).others
+                let chains = try ForeignReading(socket: socket).chains(of: others)
+                found.shadows = chains.shadows
+                found.translations = chains.translations
+                found.lookalikes = others.compactMap(Lookalike.init).sorted { $0.name < $1.name }
             } catch {
                 // What was asked about may have gone.
                 if isLast { throw error }
@@ -33,15 +39,25 @@ package enum ForeignRuleset {
             }
             let after = try socket.rulesetGeneration()
             if isLast || after == before {
-                return (chains.shadows + legacyTables()).sorted()
+                for (table, family) in legacyTables() {
+                    if table == "nat" {
+                        found.translations.append(
+                            SourceTranslation(family: family, table: table, chain: nil))
+                    } else {
+                        found.shadows.append(Shadow(legacy: table, family: family))
+                    }
+                }
+                found.shadows.sort()
+                found.translations.sort()
+                return found
             }
         }
-        return []
+        return ForeignTables()
     }
 
-    /// The tables of iptables-legacy that can drop. A table stands in the list from its first use
-    /// on, whether it holds rules or not.
-    private static func legacyTables() -> [Shadow] {
+    /// The tables of iptables-legacy. A table stands in the list from its first use on, whether it
+    /// holds rules or not.
+    private static func legacyTables() -> [(table: String, family: ForeignChain.Family)] {
         let lists: [(String, ForeignChain.Family)] = [
             ("ip_tables_names", .ip), ("ip6_tables_names", .ip6), ("arp_tables_names", .arp),
         ]
@@ -52,10 +68,10 @@ package enum ForeignRuleset {
             } catch {
                 // Without the module there is none; and a list that must not be read tells nothing
                 // that an administrator could act on.
-                return [Shadow]()
+                return [(String, ForeignChain.Family)]()
             }
             return String(decoding: text, as: UTF8.self).split(separator: "\n")
-                .filter { $0 != "nat" }.map { Shadow(legacy: String($0), family: family) }
+                .map { (String($0), family) }
         }
     }
 }
@@ -74,25 +90,43 @@ extension NetlinkSocket {
     }
 }
 
+extension Lookalike {
+    /// nil for a table that nobody could take for ours.
+    fileprivate init?(_ table: TableCensus.Entry) {
+        guard table.family == UInt8(NFPROTO_INET),
+            table.name.bytes.starts(with: OwnTable.namePrefix.utf8)
+        else { return nil }
+        self.init(name: table.name.text, handle: table.handle)
+    }
+}
+
 /// One reading of all foreign chains.
 private struct ForeignReading {
     private struct TableKey: Hashable {
         var family: UInt8
-        var name: String
+        var name: KernelName
     }
+
+    /// A table's chains by their names, which need be no text.
+    private typealias Chains = [KernelName: ForeignChain]
 
     let socket: NetlinkSocket
 
-    func chains(except isOurs: (String) -> Bool) throws(NftablesError) -> [ForeignChain] {
-        let tables = try tables(except: isOurs)
-        if tables.isEmpty { return [] }
-        var chains: [TableKey: [String: ForeignChain]] = [:]
+    func chains(of tables: [TableCensus.Entry]) throws(NftablesError) -> [ForeignChain] {
+        // A dormant table's chains are detached.
+        let awake = tables.filter { $0.flags & UInt32(NFT_TABLE_F_DORMANT.rawValue) == 0 }
+        if awake.isEmpty { return [] }
+        let keys = Set(awake.map { TableKey(family: $0.family, name: $0.name) })
+        var chains: [TableKey: Chains] = [:]
         try socket.request(
             NFT_MSG_GETCHAIN, flags: NLM_F_DUMP, family: UInt8(NFPROTO_UNSPEC)
         ) { message in
-            guard let chain = ForeignChain(message) else { return }
-            let key = TableKey(family: message.family, name: chain.table)
-            if tables.contains(key) { chains[key, default: [:]][chain.name] = chain }
+            let attributes = message.attributes
+            guard let chain = ForeignChain(message), let table = attributes[NFTA_CHAIN_TABLE]?.name,
+                let name = attributes[NFTA_CHAIN_NAME]?.name
+            else { return }
+            let key = TableKey(family: message.family, name: table)
+            if keys.contains(key) { chains[key, default: [:]][name] = chain }
         }
         var found: [ForeignChain] = []
         // Without a base chain no packet comes by.
@@ -104,54 +138,65 @@ private struct ForeignReading {
         return found
     }
 
-    private func tables(except isOurs: (String) -> Bool) throws(NftablesError) -> Set<TableKey> {
-        var tables: Set<TableKey> = []
-        try socket.request(
-            NFT_MSG_GETTABLE, flags: NLM_F_DUMP, family: UInt8(NFPROTO_UNSPEC)
-        ) { message in
-            let attributes = message.attributes
-            guard let name = attributes[NFTA_TABLE_NAME]?.text,
-                message.family != UInt8(NFPROTO_INET) || !isOurs(name)
-            else { return }
-            let flags = attributes[NFTA_TABLE_FLAGS]?.number(UInt32.self) ?? 0
-            // A dormant table's chains are detached.
-            if flags & UInt32(NFT_TABLE_F_DORMANT.rawValue) != 0 { return }
-            tables.insert(TableKey(family: message.family, name: name))
-        }
-        return tables
-    }
-
     private func readRules(
-        of table: TableKey, into chains: inout [String: ForeignChain]
+        of table: TableKey, into chains: inout Chains
     ) throws(NftablesError) {
         /// The chains that look verdicts up in a map, by the map's name.
-        var lookups: [String: Set<String>] = [:]
+        var lookups: [KernelName: Set<KernelName>] = [:]
+        /// Those that look up an object, likewise.
+        var references: [KernelName: Set<KernelName>] = [:]
         try socket.request(
             NFT_MSG_GETRULE, flags: NLM_F_DUMP, family: table.family,
             names: [(NFTA_RULE_TABLE.rawValue, table.name)]
         ) { message in
             let attributes = message.attributes
-            guard attributes[NFTA_RULE_TABLE]?.text == table.name,
-                let chain = attributes[NFTA_RULE_CHAIN]?.text,
+            guard attributes[NFTA_RULE_TABLE]?.name == table.name,
+                let chain = attributes[NFTA_RULE_CHAIN]?.name,
                 let expressions = attributes[NFTA_RULE_EXPRESSIONS]?.nested
             else { return }
             expressions.forEach { _, expression in
-                switch ExpressionMeaning(expression) {
+                switch ExpressionMeaning(expression, family: table.family) {
                 case .nothing: break
-                case .effect(let effect): chains[chain]?.effects.insert(effect)
-                case .leads(let target): chains[chain]?.targets.insert(target)
+                case .translatesSource: chains[chain]?.translatesSources = true
+                case .effects(let effects): chains[chain]?.effects.formUnion(effects)
+                case .leads(let target): chains[chain]?.targets.insert(target.text)
                 case .looksUp(let map): lookups[map, default: []].insert(chain)
+                case .refers(let map): references[map, default: []].insert(chain)
                 }
             }
         }
         for (map, users) in lookups {
             try readVerdicts(of: map, in: table, for: users, into: &chains)
         }
+        if !references.isEmpty { try readObjects(of: references, in: table, into: &chains) }
+    }
+
+    /// - Parameter maps: to objects, with the chains that refer to these.
+    private func readObjects(
+        of maps: [KernelName: Set<KernelName>], in table: TableKey, into chains: inout Chains
+    ) throws(NftablesError) {
+        var types: [KernelName: UInt32] = [:]
+        try socket.request(
+            NFT_MSG_GETSET, flags: NLM_F_DUMP, family: table.family,
+            names: [(NFTA_SET_TABLE.rawValue, table.name)]
+        ) { message in
+            let attributes = message.attributes
+            guard attributes[NFTA_SET_TABLE]?.name == table.name,
+                let name = attributes[NFTA_SET_NAME]?.name
+            else { return }
+            types[name] = attributes[NFTA_SET_OBJ_TYPE]?.number()
+        }
+        for (map, users) in maps {
+            guard case .effects(let effects) = ExpressionMeaning(object: types[map]) else {
+                continue
+            }
+            for user in users { chains[user]?.effects.formUnion(effects) }
+        }
     }
 
     private func readVerdicts(
-        of map: String, in table: TableKey, for users: Set<String>,
-        into chains: inout [String: ForeignChain]
+        of map: KernelName, in table: TableKey, for users: Set<KernelName>,
+        into chains: inout Chains
     ) throws(NftablesError) {
         var effects: Set<Shadow.Reason> = []
         var targets: Set<String> = []
@@ -168,74 +213,15 @@ private struct ForeignReading {
             elements.forEach { _, element in
                 guard let data = element.nested[NFTA_SET_ELEM_DATA] else { return }
                 switch ExpressionMeaning(verdictIn: data) {
-                case .effect(let effect): effects.insert(effect)
-                case .leads(let target): targets.insert(target)
-                case .nothing, .looksUp: break
+                case .effects(let found): effects.formUnion(found)
+                case .leads(let target): targets.insert(target.text)
+                case .nothing, .translatesSource, .looksUp, .refers: break
                 }
             }
         }
         for user in users {
             chains[user]?.effects.formUnion(effects)
             chains[user]?.targets.formUnion(targets)
-        }
-    }
-}
-
-/// What an expression of a rule may do to a packet.
-enum ExpressionMeaning: Hashable {
-    case nothing
-    case effect(Shadow.Reason)
-    case leads(to: String)
-    case looksUp(String)
-
-    init(_ expression: NetlinkPayload) {
-        let attributes = expression.nested
-        let data = attributes[NFTA_EXPR_DATA]?.nested
-        switch attributes[NFTA_EXPR_NAME]?.text {
-        case "immediate":
-            self = data?[NFTA_IMMEDIATE_DATA].map(Self.init(verdictIn:)) ?? .nothing
-        case "lookup":
-            // Into the register of verdicts; other maps give addresses, marks and the like.
-            if data?[NFTA_LOOKUP_DREG]?.number(UInt32.self) == UInt32(NFT_REG_VERDICT.rawValue),
-                let map = data?[NFTA_LOOKUP_SET]?.text
-            {
-                self = .looksUp(map)
-            } else {
-                self = .nothing
-            }
-        case "reject": self = .effect(.reject)
-        case "queue": self = .effect(.queue)
-        case "flow_offload": self = .effect(.offload)
-        case "fwd", "tproxy": self = .effect(.divert)
-        case "target":
-            // iptables-nft and ebtables-nft, for what nf_tables has no expression of its own.
-            switch data?[NFTA_TARGET_NAME]?.text {
-            case "DROP": self = .effect(.drop)
-            case "REJECT": self = .effect(.reject)
-            case "NFQUEUE": self = .effect(.queue)
-            case "TPROXY": self = .effect(.divert)
-            default: self = .nothing
-            }
-        default: self = .nothing
-        }
-    }
-
-    /// - Parameter data: what is loaded into a register.
-    init(verdictIn data: NetlinkPayload) {
-        guard let verdict = data.nested[NFTA_DATA_VERDICT]?.nested,
-            let code = verdict[NFTA_VERDICT_CODE]?.number(UInt32.self).map(Int32.init(bitPattern:))
-        else {
-            self = .nothing
-            return
-        }
-        let target = verdict[NFTA_VERDICT_CHAIN]?.text
-        switch (code, target) {
-        case (NFT_JUMP.rawValue, let target?), (NFT_GOTO.rawValue, let target?):
-            self = .leads(to: target)
-        case (NF_DROP, _): self = .effect(.drop)
-        // The queue's number stands in the upper half.
-        case (0..., _) where code & 0xff == NF_QUEUE: self = .effect(.queue)
-        default: self = .nothing
         }
     }
 }

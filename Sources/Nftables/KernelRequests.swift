@@ -14,7 +14,7 @@ enum Operation: UInt8, Hashable, Sendable {
     case check
     case readFlows
     case endFlows
-    case readShadows
+    case readForeignTables
     case readTrackingUse
     case readCounts
 }
@@ -24,8 +24,8 @@ extension Operation {
     var subject: String {
         switch self {
         case .snapshot, .commit, .check: "libnftables"
-        case .introduce, .readGeneration, .readFlows, .endFlows, .readShadows, .readTrackingUse,
-            .readCounts:
+        case .introduce, .readGeneration, .readFlows, .endFlows, .readForeignTables,
+            .readTrackingUse, .readCounts:
             "the worker"
         }
     }
@@ -82,11 +82,12 @@ struct GenerationRequest: KernelRequest {
     }
 }
 
-/// All tables of family `inet` whose names begin so.
+/// All tables that are ours, by ``OwnTable``.
 struct SnapshotRequest: KernelRequest {
     static let operation = Operation.snapshot
     let doing = "looked for our tables"
-    var prefix: String
+    /// Of compiled tables.
+    var names: [String]
     /// Whether what packets noted in sets is asked for.
     var wantsNoted: Bool
 
@@ -104,14 +105,11 @@ struct ListedTable: WireValue {
         case json([UInt8], elements: [ListedElements])
         /// What libnftables complained about.
         case failed(String)
-        /// Tables with flags are not listed: nftables 1.0.6 prints a flag's name in JSON from
-        /// memory that is not its own.
-        case none
+        /// The table was not listed, since it has this, in words, which no table of ours has.
+        case foreign([String])
     }
 
     var name: String
-    /// As the kernel has them, `NFT_TABLE_F_…`.
-    var flags: UInt32
     var listing: Listing
 }
 
@@ -172,15 +170,15 @@ struct EndFlowsRequest: KernelRequest {
     typealias Reply = EndedFlows
 }
 
-/// Base chains of others' tables that shadow ours.
-struct ShadowsRequest: KernelRequest {
-    static let operation = Operation.readShadows
+/// What matters to us of the tables that are not ours.
+struct ForeignTablesRequest: KernelRequest {
+    static let operation = Operation.readForeignTables
     let doing = "read others' tables"
-    /// How our tables' names begin.
-    var ownPrefix: String
+    /// Of compiled tables.
+    var names: [String]
 
     struct Reply: WireValue {
-        var shadows: [Shadow]
+        var tables: ForeignTables
     }
 }
 
@@ -260,12 +258,12 @@ extension GenerationRequest.Reply {
 
 extension SnapshotRequest {
     init(from reader: inout WireReader) throws(WireError) {
-        prefix = try reader.text()
+        names = try reader.texts()
         wantsNoted = try reader.byte() != 0
     }
 
     func write(to writer: inout WireWriter) {
-        writer.put(prefix)
+        writer.put(texts: names)
         writer.put(UInt8(wantsNoted ? 1 : 0))
     }
 }
@@ -287,9 +285,8 @@ extension SnapshotRequest.Reply {
 extension ListedTable {
     init(from reader: inout WireReader) throws(WireError) {
         name = try reader.text()
-        flags = try reader.number()
         switch try reader.byte() {
-        case 0: listing = .none
+        case 0: listing = .foreign(try reader.texts())
         case 1: listing = .json(try reader.data(), elements: try reader.values())
         case 2: listing = .failed(try reader.text())
         case let kind: throw WireError(description: "there is no listing of kind \(kind)")
@@ -298,10 +295,10 @@ extension ListedTable {
 
     func write(to writer: inout WireWriter) {
         writer.put(name)
-        writer.put(flags)
         switch listing {
-        case .none:
+        case .foreign(let words):
             writer.put(UInt8(0))
+            writer.put(texts: words)
         case .json(let json, let elements):
             writer.put(UInt8(1))
             writer.put(json)
@@ -389,14 +386,16 @@ extension EndedFlows: WireValue {
     }
 }
 
-extension ShadowsRequest {
-    init(from reader: inout WireReader) throws(WireError) { ownPrefix = try reader.text() }
-    func write(to writer: inout WireWriter) { writer.put(ownPrefix) }
+extension ForeignTablesRequest {
+    init(from reader: inout WireReader) throws(WireError) { names = try reader.texts() }
+    func write(to writer: inout WireWriter) { writer.put(texts: names) }
 }
 
-extension ShadowsRequest.Reply {
-    init(from reader: inout WireReader) throws(WireError) { shadows = try reader.values() }
-    func write(to writer: inout WireWriter) { writer.put(shadows) }
+extension ForeignTablesRequest.Reply {
+    init(from reader: inout WireReader) throws(WireError) {
+        tables = try ForeignTables(from: &reader)
+    }
+    func write(to writer: inout WireWriter) { writer.put(tables) }
 }
 
 extension TrackingUseRequest {

@@ -35,16 +35,17 @@ struct Listing {
             guard let (kind, value) = object.object?.first,
                 value["family"]?.string == "inet", value["table"]?.string == name
             else { continue }
-            switch kind {
-            case "counter":
-                if let name = value["name"]?.string {
-                    table.counters[name] = CounterValue(listing: value)
-                }
-            case "set":
+            if kind != "rule", value.plain("name") == nil {
                 let name = value["name"]?.string ?? ""
+                table.foreign.append("\(kind) \(ObjectName.words(name))")
+                continue
+            }
+            let name = value["name"]?.string ?? ""
+            switch kind {
+            case "counter": table.counters[name] = CounterValue(listing: value)
+            case "set":
                 table.sets.append(ObservedSet(named: name, listing: value, elements[name]))
             case "chain":
-                let name = value["name"]?.string ?? ""
                 chainIndices[name] = table.chains.count
                 table.chains.append(
                     ObservedChain(
@@ -63,7 +64,7 @@ struct Listing {
                     table.chains[index].handles.append(handle)
                 }
             default:
-                table.foreign.append("\(kind) \(value["name"]?.string ?? "")")
+                table.foreign.append("\(kind) \(name)")
             }
         }
         return table
@@ -73,6 +74,19 @@ struct Listing {
 extension JSONValue {
     /// A number, which some versions write as text.
     fileprivate var flexibleInteger: Int64? { integer ?? string.flatMap { Int64($0) } }
+
+    /// A member that is a name which may stand in nft's language; nil for every other.
+    fileprivate func plain(_ member: String) -> String? {
+        self[member]?.string.flatMap { ObjectName.isPlain($0) ? $0 : nil }
+    }
+
+    /// The set that an expression refers to by `@` and a plain name.
+    fileprivate var setName: String? {
+        guard let text = string, text.utf8.first == UInt8(ascii: "@"),
+            ObjectName.isPlain(text.utf8.dropFirst())
+        else { return nil }
+        return String(text.dropFirst())
+    }
 
     /// A single number or a range of two.
     fileprivate func range<T: FixedWidthInteger>(of type: T.Type) -> ClosedRange<T>? {
@@ -92,6 +106,14 @@ extension JSONValue {
 extension ObservedSet {
     /// - Parameter elements: nil where they were not asked for.
     fileprivate init(named name: String, listing: JSONValue, _ elements: SetElements?) {
+        if Self.isAdoption(listing) {
+            // Its element is there for a time, and no part of what the set is.
+            self.init(
+                name: name,
+                set: NamedSet(
+                    name: name, family: .ipv4, kind: .adoption, addresses: AddressSet()))
+            return
+        }
         guard let family = Self.family(listing), let kind = Self.kind(listing) else {
             self.init(name: name, set: nil)
             return
@@ -110,7 +132,14 @@ extension ObservedSet {
             self.init(
                 name: name, set: set(AddressSet()),
                 noted: kind.noteLimits.flatMap { elements?.noted(family, $0) } ?? [:])
+        case .adoption: self.init(name: name, set: nil)
         }
+    }
+
+    private static func isAdoption(_ listing: JSONValue) -> Bool {
+        listing["type"]?.string == "inet_proto" && listing["flags"] == ["timeout"]
+            && listing["timeout"] == nil && listing["size"] == nil && listing["stmt"] == nil
+            && listing["gc-interval"] == nil
     }
 
     private static func family(_ listing: JSONValue) -> AddressFamily? {
@@ -180,7 +209,9 @@ extension Rule {
     /// nil where any expression has no counterpart, or stands where ``Rule`` would not put it.
     fileprivate init?(listing: JSONValue) {
         guard let expressions = listing["expr"]?.array else { return nil }
-        var rule = Rule([], nil, comment: listing["comment"]?.string)
+        let comment = listing["comment"]?.string
+        if let comment, !ObjectName.isPlainComment(comment) { return nil }
+        var rule = Rule([], nil, comment: comment)
         var limit: UInt32?
         for expression in expressions {
             guard rule.verdict == nil, rule.sampling == nil, rule.note == nil,
@@ -202,7 +233,9 @@ extension Rule {
                 guard hasOnlyMatches, let match = Match(listing: value) else { return nil }
                 rule.matches.append(match)
             case "counter":
-                guard hasOnlyMatches, let name = value.string else { return nil }
+                guard hasOnlyMatches, let name = value.string, ObjectName.isPlain(name) else {
+                    return nil
+                }
                 rule.counter = name
             case "notrack":
                 guard !rule.isNotrack, limit == nil else { return nil }
@@ -214,8 +247,11 @@ extension Rule {
             case "drop": rule.verdict = .drop
             case "return": rule.verdict = .return
             case "jump":
-                guard let target = value["target"]?.string else { return nil }
+                guard let target = value.plain("target") else { return nil }
                 rule.verdict = .jump(target)
+            case "goto":
+                guard let target = value.plain("target") else { return nil }
+                rule.verdict = .goto(target)
             default: return nil
             }
         }
@@ -236,7 +272,7 @@ extension Sampling {
 
     /// nil where anything is logged otherwise.
     fileprivate init?(listing: JSONValue, rate: UInt32) {
-        guard listing.object?.count == 3, let counter = listing["prefix"]?.string,
+        guard listing.object?.count == 3, let counter = listing.plain("prefix"),
             let group = listing["group"]?.integer.flatMap(UInt16.init(exactly:)),
             listing["snaplen"]?.integer == Int64(Self.length)
         else { return nil }
@@ -247,7 +283,7 @@ extension Sampling {
 extension Note {
     fileprivate init?(listing: JSONValue) {
         guard listing["op"]?.string == "update", listing["stmt"] == nil,
-            let set = listing["set"]?.string, set.hasPrefix("@"),
+            let set = listing["set"]?.setName,
             let key = listing["elem"]?["concat"]?.array
         else { return nil }
         for (family, header) in [(AddressFamily.ipv4, "ip"), (.ipv6, "ip6")] {
@@ -255,7 +291,7 @@ extension Note {
                 ["payload": ["protocol": .string(header), "field": .string($0)]]
             }
             if key == own {
-                self.init(set: String(set.dropFirst()), family: family)
+                self.init(set: set, family: family)
                 return
             }
         }
@@ -266,8 +302,13 @@ extension Note {
 extension Match {
     fileprivate init?(listing: JSONValue) {
         guard let left = listing["left"], let right = listing["right"],
-            let comparison = listing["op"]?.string, comparison == "==" || comparison == "in"
+            let comparison = listing["op"]?.string
         else { return nil }
+        if Self.isOfFlags(left, comparison, right) {
+            self = .continuesConnection
+            return
+        }
+        guard comparison == "==" || comparison == "in" else { return nil }
         let match: Match?
         if let payload = left["payload"] {
             match = Match(
@@ -290,6 +331,19 @@ extension Match {
         self = match
     }
 
+    /// Whether it asks for a segment of TCP without SYN (2): `tcp flags ! syn`, as nftables 1.0.6
+    /// lists it, or as it is written.
+    private static func isOfFlags(
+        _ left: JSONValue, _ comparison: String, _ right: JSONValue
+    ) -> Bool {
+        let flags: JSONValue = ["payload": ["protocol": "tcp", "field": "flags"]]
+        return switch comparison {
+        case "!": left == flags && right.integer == 2
+        case "==": left == ["&": [flags, 2]] && right.integer == 0
+        default: false
+        }
+    }
+
     /// Whether the value is one of bits, any of which may be set.
     private var testsBits: Bool {
         switch self {
@@ -302,13 +356,13 @@ extension Match {
         switch (name, field) {
         case ("ip", "saddr"), ("ip6", "saddr"), ("ip", "daddr"), ("ip6", "daddr"):
             let family: AddressFamily = name == "ip" ? .ipv4 : .ipv6
-            guard let text = right.string else { return nil }
             let isSource = field == "saddr"
-            if text.hasPrefix("@") {
-                let set = String(text.dropFirst())
+            if let set = right.setName {
                 self = isSource ? .sourceIn(set: set, family) : .destinationIn(set: set, family)
             } else {
-                guard let address = IPAddress(text), address.family == family else { return nil }
+                guard let address = right.string.flatMap({ IPAddress($0) }),
+                    address.family == family
+                else { return nil }
                 self = isSource ? .source(address) : .destination(address)
             }
         case ("tcp", "sport"), ("udp", "sport"), ("tcp", "dport"), ("udp", "dport"):
@@ -332,6 +386,7 @@ extension Match {
 
     private init?(meta key: String, _ right: JSONValue) {
         switch key {
+        case "l4proto" where right.setName == Table.adoptionSet: self = .isAdopted
         case "l4proto":
             guard let number = right.flexibleInteger.flatMap(UInt8.init(exactly:)) else {
                 return nil

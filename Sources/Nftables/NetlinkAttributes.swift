@@ -48,6 +48,9 @@ struct NetlinkPayload {
     /// As text, up to a NUL where there is one.
     var text: String { String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self) }
 
+    /// As a name by which to ask the kernel, which may be no text.
+    var name: KernelName { KernelName(bytes: bytes.prefix { $0 != 0 }) }
+
     /// A number in network order, of this type's size; nil where the payload is of another.
     func number<Number: FixedWidthInteger>(_: Number.Type = Number.self) -> Number? {
         guard bytes.count == MemoryLayout<Number>.size else { return nil }
@@ -59,4 +62,15 @@ struct NetlinkPayload {
         guard bytes.count == MemoryLayout<UInt32>.size else { return nil }
         return bytes.loadUnaligned(as: UInt32.self)
     }
+}
+
+/// The name of an object as the kernel has it: any bytes but NUL.
+struct KernelName: Hashable, Sendable {
+    let bytes: [UInt8]
+
+    init(bytes: some Sequence<UInt8>) { self.bytes = Array(bytes) }
+    init(_ text: String) { self.init(bytes: text.utf8) }
+
+    /// Bytes that are no UTF-8 are replaced.
+    var text: String { String(decoding: bytes, as: UTF8.self) }
 }

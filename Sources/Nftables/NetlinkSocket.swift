@@ -59,15 +59,17 @@ final class NetlinkSocket {
     ///
     /// - Parameters:
     ///   - family: whose objects are asked for, as an `NFPROTO_` number.
-    ///   - names: attributes of the request, NUL-terminated names of at most 256 bytes.
+    ///   - names: attributes of the request, names of less than 256 bytes.
     func request(
         _ type: nf_tables_msg_types, flags: Int32, family: UInt8 = UInt8(NFPROTO_INET),
-        names: [(type: UInt32, name: String)] = [], _ body: (borrowing NetlinkMessage) -> Void
+        names: [(type: UInt32, name: KernelName)] = [], _ body: (borrowing NetlinkMessage) -> Void
     ) throws(NftablesError) {
         let message = NetfilterMessage(
             subsystem: NFNL_SUBSYS_NFTABLES, type: type.rawValue, family: Int32(family))
         let attributes: (UnsafeMutablePointer<nlmsghdr>) -> Void = { header in
-            for (type, name) in names { mnl_attr_put_strz(header, UInt16(type), name) }
+            for (type, name) in names {
+                mnl_attr_put(header, UInt16(type), name.bytes.count + 1, name.bytes + [0])
+            }
         }
         try request(message, flags: flags, attributes: attributes) {
             body($0)

@@ -72,26 +72,28 @@ package actor NftablesKernel {
         try supervisor.perform(GenerationRequest()).generationID
     }
 
-    /// What was last read without a disturbance, or is known of the time since, and for which prefix.
-    private var lastRead: (prefix: String, observation: Observation)?
+    /// What was last read without a disturbance, or is known of the time since, and by which names.
+    private var lastRead: (names: Set<String>, observation: Observation)?
 
-    /// As ``tables(withPrefix:)``, but with counters as they were when the tables were last read.
+    /// As ``tables(compiled:)``, but with counters as they were when the tables were last read.
     ///
     /// Every transaction makes a new generation (nf_tables since Linux 3.18), so that tables need no
     /// reading where it is still the same. Only what packets note in sets escapes this, which is not
     /// read here.
-    package func structure(withPrefix prefix: String) throws(NftablesError) -> Observation {
-        if let lastRead, lastRead.prefix == prefix,
+    package func structure(compiled names: Set<String>) throws(NftablesError) -> Observation {
+        if let lastRead, lastRead.names == names,
             try generationID() == lastRead.observation.generationID
         {
             return lastRead.observation
         }
-        return try read(SnapshotRequest(prefix: prefix, wantsNoted: false))
+        return try read(SnapshotRequest(names: names.sorted(), wantsNoted: false))
     }
 
-    /// Every table of family `inet` whose name begins so, as one consistent state.
-    package func tables(withPrefix prefix: String) throws(NftablesError) -> Observation {
-        try read(SnapshotRequest(prefix: prefix, wantsNoted: true))
+    /// Every table that is ours, by its name or its stamp, as one consistent state.
+    ///
+    /// - Parameter names: of compiled tables.
+    package func tables(compiled names: Set<String>) throws(NftablesError) -> Observation {
+        try read(SnapshotRequest(names: names.sorted(), wantsNoted: true))
     }
 
     private func read(_ request: SnapshotRequest) throws(NftablesError) -> Observation {
@@ -113,7 +115,7 @@ package actor NftablesKernel {
             if isUndisturbed || structure == last {
                 let observation = Observation(
                     generationID: snapshot.generationBefore, tables: tables)
-                lastRead = isUndisturbed ? (request.prefix, observation) : nil
+                lastRead = isUndisturbed ? (Set(request.names), observation) : nil
                 return observation
             }
             last = structure
@@ -218,23 +220,25 @@ package actor NftablesKernel {
     /// How many workers ended by themselves, or had to be ended.
     package nonisolated var workerEnds: Int { ends.count }
 
-    /// What shadows our tables, among those whose names do not begin so.
-    package nonisolated func shadows(
-        exceptPrefix prefix: String
-    ) async throws(NftablesError) -> [Shadow] {
-        try await others.perform(ShadowsRequest(ownPrefix: prefix)).shadows
+    /// What matters to us of the tables that are not ours.
+    ///
+    /// - Parameter names: of compiled tables, which are ours.
+    package nonisolated func foreign(
+        compiled names: Set<String>
+    ) async throws(NftablesError) -> ForeignTables {
+        try await others.perform(ForeignTablesRequest(names: names.sorted())).tables
     }
 
-    /// Lets ``structure(withPrefix:)`` read the tables next time, whatever was heard.
+    /// Lets ``structure(compiled:)`` read the tables next time, whatever was heard.
     package func forgetTables() { lastRead = nil }
 
     /// Learns of a change that was heard. Where that took a table or rules of ours, what they were
-    /// read as is known to be without them, and ``structure(withPrefix:)`` reads nothing.
+    /// read as is known to be without them, and ``structure(compiled:)`` reads nothing.
     ///
     /// - Returns: whether ``commit(_:)`` made it.
     package func takeUp(_ change: RulesetChange) -> Bool {
-        if let (prefix, observation) = lastRead, observation.isBefore(change) {
-            lastRead = observation.after(change, prefix).map { (prefix, $0) }
+        if let (names, observation) = lastRead, observation.isBefore(change) {
+            lastRead = observation.after(change, names).map { (names, $0) }
         }
         return supervisor.made(change)
     }
@@ -261,15 +265,19 @@ extension Observation {
         Int32(bitPattern: change.generationID &- generationID) > 0
     }
 
-    /// The tables whose names begin so, once the change is made; nil where that can't be told.
-    fileprivate func after(_ change: RulesetChange, _ prefix: String) -> Observation? {
+    /// The tables once the change is made; nil where that can't be told.
+    ///
+    /// - Parameter names: by which they were read.
+    fileprivate func after(_ change: RulesetChange, _ names: Set<String>) -> Observation? {
         // Of those between nothing is known.
         guard change.generationID == generationID &+ 1 else { return nil }
         var next = self
         next.generationID = change.generationID
-        for (name, effect) in change.tables where name.hasPrefix(prefix) {
+        for (name, effect) in change.tables {
             guard let index = next.tables.firstIndex(where: { $0.name == name }) else {
-                return nil
+                // It may be ours now.
+                if names.contains(name) || OwnTable.isName(name) { return nil }
+                continue
             }
             switch effect {
             case .removed: next.tables.remove(at: index)
@@ -305,9 +313,8 @@ extension SnapshotRequest.Reply {
         var observed: [ObservedTable] = []
         for table in tables {
             switch table.listing {
-            case .none:
-                observed.append(
-                    ObservedTable(name: table.name, foreign: [Self.words(forFlags: table.flags)]))
+            case .foreign(let words):
+                observed.append(ObservedTable(name: table.name, foreign: words))
             case .failed(let complaint):
                 throw NftablesError(
                     .unreadable,
@@ -318,11 +325,5 @@ extension SnapshotRequest.Reply {
             }
         }
         return observed
-    }
-
-    private static func words(forFlags flags: UInt32) -> String {
-        let names = [(NFT_TABLE_F_DORMANT, "dormant"), (NFT_TABLE_F_OWNER, "owner")]
-            .filter { flags & UInt32($0.0.rawValue) != 0 }.map(\.1)
-        return "table flags \(names.isEmpty ? String(flags) : names.joined(separator: ", "))"
     }
 }

@@ -1,6 +1,45 @@
 internal import Ruleset
 
-// Shadows between the agent and the worker process.
+// What others' tables hold between the agent and the worker process.
+
+extension ForeignTables: WireValue {
+    init(from reader: inout WireReader) throws(WireError) {
+        self.init(
+            shadows: try reader.values(), lookalikes: try reader.values(),
+            translations: try reader.values())
+    }
+
+    func write(to writer: inout WireWriter) {
+        writer.put(shadows)
+        writer.put(lookalikes)
+        writer.put(translations)
+    }
+}
+
+extension Lookalike: WireValue {
+    init(from reader: inout WireReader) throws(WireError) {
+        self.init(name: try reader.text(), handle: try reader.long())
+    }
+
+    func write(to writer: inout WireWriter) {
+        writer.put(name)
+        writer.put(handle)
+    }
+}
+
+extension SourceTranslation: WireValue {
+    init(from reader: inout WireReader) throws(WireError) {
+        self.init(
+            family: try reader.named(), table: try reader.text(),
+            chain: try reader.optionalText())
+    }
+
+    func write(to writer: inout WireWriter) {
+        writer.put(family.rawValue)
+        writer.put(table)
+        writer.put(chain)
+    }
+}
 
 extension Shadow: WireValue {
     init(from reader: inout WireReader) throws(WireError) {
@@ -9,8 +48,8 @@ extension Shadow: WireValue {
             chain: try reader.optionalText(), hook: try reader.optionalNamed(),
             priority: try reader.optionalText().flatMap { Int($0) },
             policy: try reader.optionalNamed(),
-            why: try reader.values().map { (name: Name) throws(WireError) in try name.value() },
-            within: try reader.values().map { (name: Name) in name.text },
+            why: try reader.texts().map { text throws(WireError) in try named(text) },
+            within: try reader.texts(),
             owner: try reader.optionalNamed())
     }
 
@@ -21,38 +60,30 @@ extension Shadow: WireValue {
         writer.put(hook?.rawValue)
         writer.put(priority.map { "\($0)" })
         writer.put(policy?.rawValue)
-        writer.put(why.map { Name(text: $0.rawValue) })
-        writer.put(within.map { Name(text: $0) })
+        writer.put(texts: why.map(\.rawValue))
+        writer.put(texts: within)
         writer.put(owner?.rawValue)
     }
 }
 
-/// A text in a list.
-private struct Name: WireValue {
-    var text: String
-
-    init(text: String) { self.text = text }
-
-    init(from reader: inout WireReader) throws(WireError) { text = try reader.text() }
-    func write(to writer: inout WireWriter) { writer.put(text) }
-
-    func value<Value: RawRepresentable<String>>() throws(WireError) -> Value {
-        guard let value = Value(rawValue: text) else {
-            throw WireError(description: "there is no \(Value.self) \(text)")
-        }
-        return value
+private func named<Value: RawRepresentable<String>>(
+    _ text: String
+) throws(WireError) -> Value {
+    guard let value = Value(rawValue: text) else {
+        throw WireError(description: "there is no \(Value.self) \(text)")
     }
+    return value
 }
 
 extension WireReader {
     fileprivate mutating func named<Value: RawRepresentable<String>>() throws(WireError) -> Value {
-        try Name(from: &self).value()
+        try Nftables.named(try text())
     }
 
     fileprivate mutating func optionalNamed<Value: RawRepresentable<String>>()
         throws(WireError) -> Value?
     {
         guard let text = try optionalText() else { return nil }
-        return try Name(text: text).value()
+        return try Nftables.named(text) as Value
     }
 }

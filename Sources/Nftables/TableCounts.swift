@@ -44,7 +44,7 @@ extension Table {
             switch set.kind {
             case .countedAddresses: true
             case .pairs, .strayPairs: withNotes
-            case .addresses, .intervals: false
+            case .addresses, .intervals, .adoption: false
             }
         }
     }
@@ -68,11 +68,12 @@ extension NetlinkSocket {
         of table: CountsRequest.CountedTable
     ) throws(NftablesError) -> CountsRequest.Counts {
         var counts = CountsRequest.Counts(table: table.name, counters: [], elements: [])
+        let name = KernelName(table.name)
         try request(
-            NFT_MSG_GETOBJ, flags: NLM_F_DUMP, names: [(NFTA_OBJ_TABLE.rawValue, table.name)]
+            NFT_MSG_GETOBJ, flags: NLM_F_DUMP, names: [(NFTA_OBJ_TABLE.rawValue, name)]
         ) { message in
             let attributes = message.attributes
-            guard attributes[NFTA_OBJ_TABLE]?.text == table.name,
+            guard attributes[NFTA_OBJ_TABLE]?.name == name,
                 attributes[NFTA_OBJ_TYPE]?.number(UInt32.self) == UInt32(NFT_OBJECT_COUNTER),
                 let name = attributes[NFTA_OBJ_NAME]?.text,
                 let data = attributes[NFTA_OBJ_DATA]?.nested,
@@ -85,7 +86,7 @@ extension NetlinkSocket {
         for set in table.sets {
             do throws(NftablesError) {
                 counts.elements.append(
-                    ListedElements(set: set, attributes: try elements(of: set, in: table.name)))
+                    ListedElements(set: set, attributes: try elements(of: set, in: name)))
             } catch {
                 if error.code != .missing { throw error }
             }
@@ -94,13 +95,13 @@ extension NetlinkSocket {
     }
 
     /// The elements of a set as the kernel's messages have them: see ``SetElements``.
-    func elements(of set: String, in table: String) throws(NftablesError) -> [UInt8] {
+    func elements(of set: String, in table: KernelName) throws(NftablesError) -> [UInt8] {
         var found: [UInt8] = []
         try request(
             NFT_MSG_GETSETELEM, flags: NLM_F_DUMP,
             names: [
                 (NFTA_SET_ELEM_LIST_TABLE.rawValue, table),
-                (NFTA_SET_ELEM_LIST_SET.rawValue, set),
+                (NFTA_SET_ELEM_LIST_SET.rawValue, KernelName(set)),
             ]
         ) { message in
             if let elements = message.attributes[NFTA_SET_ELEM_LIST_ELEMENTS] {

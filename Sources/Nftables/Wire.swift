@@ -49,6 +49,11 @@ struct WireWriter {
         for value in values { put(value) }
     }
 
+    mutating func put(texts: [String]) {
+        put(UInt32(texts.count))
+        for text in texts { put(text) }
+    }
+
     mutating func put(_ text: String?) {
         put(UInt8(text == nil ? 0 : 1))
         if let text { put(text) }
@@ -99,6 +104,12 @@ struct WireReader {
 
     mutating func optionalText() throws(WireError) -> String? {
         try byte() == 0 ? nil : try text()
+    }
+
+    mutating func texts() throws(WireError) -> [String] {
+        var texts: [String] = []
+        for _ in 0..<(try number()) { texts.append(try text()) }
+        return texts
     }
 
     mutating func values<Value: WireValue>() throws(WireError) -> [Value] {

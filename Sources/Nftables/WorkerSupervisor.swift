@@ -140,7 +140,7 @@ final class WorkerSupervisor {
                 switch Request.operation {
                 case .commit: "the kernel took all of it or nothing"
                 case .endFlows: "some of them may go on"
-                case .introduce, .readGeneration, .snapshot, .check, .readFlows, .readShadows,
+                case .introduce, .readGeneration, .snapshot, .check, .readFlows, .readForeignTables,
                     .readTrackingUse, .readCounts:
                     "the rules in force stay"
                 }

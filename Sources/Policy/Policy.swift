@@ -36,6 +36,10 @@ package struct Policy: Hashable, Sendable {
     /// What the rows permit the node, in the documentation's order, then the site's own rules.
     package var permits: [Permit] { rows.permits(of: node) }
 
+    /// Whether UDP is tracked before it is judged: then nothing of it is exempted, nor refused by its
+    /// ports alone.
+    package var tracksMedia: Bool { host.trackMedia == .always }
+
     /// Which inbound UDP can be legitimate, by its ports alone.
     package var answerableUDP: AnswerableUDP {
         var nodePorts: [ClosedRange<UInt16>] = []
@@ -141,7 +145,7 @@ extension Policy {
     }
 
     private func isUnanswered(_ packet: Packet) -> Bool {
-        guard mode == .enforce, packet.direction == .inbound,
+        guard mode == .enforce, !tracksMedia, packet.direction == .inbound,
             case .udp(let source, let destination) = packet.transport,
             node.allAddresses.contains(packet.destination)
         else { return false }

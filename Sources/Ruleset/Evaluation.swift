@@ -24,7 +24,7 @@ package struct Evaluation: Hashable, Sendable {
         matched.last { step in
             switch step.rule.verdict {
             case .accept, .drop, .return: true
-            case .jump, nil: false
+            case .jump, .goto, nil: false
             }
         }
     }
@@ -118,6 +118,11 @@ private struct Passage {
                     preconditionFailure("a jump to \(name), which the table does not have")
                 }
                 if let verdict = run(target) { return verdict }
+            case .goto(let name):
+                guard let target = chains[name] else {
+                    preconditionFailure("a goto to \(name), which the table does not have")
+                }
+                return run(target)
             }
         }
         return nil
@@ -166,6 +171,11 @@ private struct Passage {
             return packet.isProtected && packet.direction == .inbound
         case .willBeEncrypted:
             return packet.isProtected && packet.direction == .outbound
+        // What is evaluated comes when that time is over.
+        case .isAdopted:
+            return false
+        case .continuesConnection:
+            return packet.transport.ipProtocol == .tcp && packet.connection != .new
         }
     }
 

@@ -197,7 +197,7 @@ extension Table {
                 "destination", packet.transport, ipProtocol, ports,
                 packet.transport.ports?.destination)
         case .icmpType, .hopLimit, .inputIsLoopback, .outputIsLoopback, .connection,
-            .isTranslated, .wasDecrypted, .willBeEncrypted:
+            .isTranslated, .wasDecrypted, .willBeEncrypted, .isAdopted, .continuesConnection:
             return []
         }
     }

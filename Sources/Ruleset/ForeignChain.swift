@@ -43,10 +43,13 @@ package struct ForeignChain: Hashable, Sendable, Codable {
     package var effects: Set<Shadow.Reason>
     /// The chains that its rules jump or go to, directly or by a verdict map.
     package var targets: Set<String>
+    /// Whether one of its rules may give a packet another source.
+    package var translatesSources: Bool
 
     package init(
         _ family: Family, _ table: String, _ name: String, at attachment: Attachment? = nil,
-        effects: Set<Shadow.Reason> = [], targets: Set<String> = []
+        effects: Set<Shadow.Reason> = [], targets: Set<String> = [],
+        translatesSources: Bool = false
     ) {
         self.family = family
         self.table = table
@@ -54,6 +57,7 @@ package struct ForeignChain: Hashable, Sendable, Codable {
         self.attachment = attachment
         self.effects = effects
         self.targets = targets
+        self.translatesSources = translatesSources
     }
 }
 
@@ -61,12 +65,15 @@ extension [ForeignChain] {
     /// The base chains that may cut, or lead past us, what we judge: by their policy, by a rule of
     /// theirs, or by one of a chain that they lead to.
     package var shadows: [Shadow] {
-        let chains = Dictionary(map { ($0.key, $0) }, uniquingKeysWith: { first, _ in first })
+        let chains = byKey
         return compactMap { base -> Shadow? in
             guard let attachment = base.attachment else { return nil }
             let reached = base.reached(in: chains)
-            let found = reached.filter { !$0.effects.isEmpty }
-            var why = found.reduce(into: Set<Shadow.Reason>()) { $0.formUnion($1.effects) }
+            func effects(of chain: ForeignChain) -> Set<Shadow.Reason> {
+                chain.effects.filter { attachment.allows($0, in: base.family) }
+            }
+            let found = reached.filter { !effects(of: $0).isEmpty }
+            var why = found.reduce(into: Set<Shadow.Reason>()) { $0.formUnion(effects(of: $1)) }
             if attachment.dropsByPolicy { why.insert(.policyDrop) }
             if why.isEmpty { return nil }
             return Shadow(
@@ -79,6 +86,41 @@ extension [ForeignChain] {
                     chains: found.map(\.name) + reached.map(\.name)))
         }.sorted()
     }
+
+    /// The base chains by which packets that leave this host get another source.
+    package var translations: [SourceTranslation] {
+        let chains = byKey
+        return filter { base in
+            base.attachment?.point == .postrouting
+                && base.reached(in: chains).contains(where: \.translatesSources)
+        }.map { SourceTranslation(family: $0.family, table: $0.table, chain: $0.name) }.sorted()
+    }
+
+    /// Names that are no text may look alike: then what either does counts for both.
+    private var byKey: [ForeignChain.Key: ForeignChain] {
+        Dictionary(map { ($0.key, $0) }, uniquingKeysWith: { $0.joined(with: $1) })
+    }
+}
+
+extension ForeignChain.Attachment {
+    /// Where connection tracking stands (`NF_IP_PRI_CONNTRACK`); a chain of the same priority that was
+    /// made later stands before it.
+    private static let tracking = -200
+    /// Where the bridge hands packets to the hooks of IP, connection tracking among them
+    /// (`NF_BR_PRI_BRNF`, with br_netfilter).
+    private static let bridgedTracking = 0
+
+    /// Whether rules that packets meet here can do so: what keeps a packet from being tracked comes
+    /// too late once it is.
+    fileprivate func allows(_ effect: Shadow.Reason, in family: ForeignChain.Family) -> Bool {
+        guard effect == .notrack || effect == .zone else { return true }
+        return switch point {
+        case .ingress: true
+        case .prerouting, .output:
+            priority <= (family == .bridge ? Self.bridgedTracking : Self.tracking)
+        case .input, .forward, .postrouting, .egress: false
+        }
+    }
 }
 
 extension ForeignChain {
@@ -86,6 +128,14 @@ extension ForeignChain {
         var family: Family
         var table: String
         var name: String
+    }
+
+    fileprivate func joined(with other: ForeignChain) -> ForeignChain {
+        var both = self
+        both.effects.formUnion(other.effects)
+        both.targets.formUnion(other.targets)
+        both.translatesSources = translatesSources || other.translatesSources
+        return both
     }
 
     fileprivate var key: Key { Key(family: family, table: table, name: name) }

@@ -6,7 +6,8 @@ extension Policy {
     /// Compiles the policy for local placement: one table on the node itself.
     ///
     /// Two pairs of base chains. `raw_in` and `raw_out` exempt media and ESP from connection
-    /// tracking and refuse hopeless UDP before it costs an entry; `input` and `output` decide. The
+    /// tracking and refuse hopeless UDP before it costs an entry, unless what comes may have to be
+    /// translated back (``Policy/tracksMedia``); `input` and `output` decide. The
     /// media rule stands first since it meets most packets; other rules are plain, in the
     /// documentation's order behind one jump for each protocol and address of the node, so that an
     /// update in place loses and leaks nothing.
@@ -90,7 +91,8 @@ private struct LocalCompiler {
     /// Media comes first, since it is most of the traffic, and TCP leaves as soon as it can.
     /// Loopback's packets pass tracked or not.
     private mutating func exemptions(_ direction: Direction) -> [Rule] {
-        exempting(media[direction, default: []]) + protectedJump(direction, before: .raw)
+        exempting(policy.tracksMedia ? [] : media[direction, default: []])
+            + protectedJump(direction, before: .raw)
             + [
                 Rule(
                     [.protocolNumber(IPProtocol.tcp.rawValue)], .accept,
@@ -114,7 +116,7 @@ private struct LocalCompiler {
 
     /// In `observe` mode the packet must reach the input chain, to be counted once.
     private var refusesUnanswered: Bool {
-        policy.mode == .enforce && !answerable.isEverything
+        policy.mode == .enforce && !policy.tracksMedia && !answerable.isEverything
     }
 
     private mutating func unansweredChain() -> [Chain] {

@@ -39,7 +39,7 @@ extension NamedSet.Kind {
     /// nil for sets that the policy fills.
     package var noteLimits: NoteLimits? {
         switch self {
-        case .intervals, .addresses, .countedAddresses: nil
+        case .intervals, .addresses, .countedAddresses, .adoption: nil
         // Every ordered pair of 128 nodes, for a week: IKE may be silent for a day.
         case .pairs: NoteLimits(size: 16_384, seconds: 604_800)
         // Strangers can fill it, so it forgets soon.

@@ -2,6 +2,9 @@ package import PortModel
 
 /// A table as the kernel holds it, which may hold anything: what this model has no words for is
 /// kept as text, so that it differs from everything that was compiled.
+///
+/// Every name and comment of an object or a known rule is plain (``ObjectName``), so that it may
+/// stand in nft's language. What has another one is foreign.
 package struct ObservedTable: Hashable, Sendable {
     package var name: String
     package var counters: [String: CounterValue]

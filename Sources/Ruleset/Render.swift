@@ -30,7 +30,7 @@ extension Table {
         for set in sets {
             text += "    set \(set.name) {\n"
             for property in set.properties { text += "        \(property)\n" }
-            if !set.addresses.isEmpty {
+            if !set.elements.isEmpty {
                 text += "        elements = { \(set.elements.joined(separator: ", ")) }\n"
             }
             text += "    }\n"
@@ -67,6 +67,7 @@ extension NamedSet {
         case .intervals: return [type, "flags interval"]
         case .addresses: return [type]
         case .countedAddresses: return [type, "counter"]
+        case .adoption: return ["type inet_proto", "flags timeout"]
         case .pairs, .strayPairs: preconditionFailure("\(kind) has limits")
         }
     }
@@ -77,6 +78,7 @@ extension NamedSet {
         case .intervals: addresses.elements
         case .addresses, .countedAddresses: addresses.members.map(\.description)
         case .pairs, .strayPairs: []
+        case .adoption: ["\(IPProtocol.tcp.rawValue) timeout \(Ruleset.adoptionTime)s"]
         }
     }
 }
@@ -98,6 +100,7 @@ extension Verdict {
         case .drop: "drop"
         case .return: "return"
         case .jump(let chain): "jump \(chain)"
+        case .goto(let chain): "goto \(chain)"
         }
     }
 }
@@ -194,6 +197,9 @@ extension Match {
         case .isTranslated: "ct status snat,dnat"
         case .wasDecrypted: "meta secpath exists"
         case .willBeEncrypted: "rt ipsec exists"
+        case .isAdopted: "meta l4proto @\(Table.adoptionSet)"
+        // SYN.
+        case .continuesConnection: "tcp flags & 2 == 0"
         }
     }
 }

@@ -54,6 +54,7 @@ extension Rule {
             case "drop": rule.verdict = .drop
             case "return": rule.verdict = .return
             case "jump": rule.verdict = .jump(try words.word())
+            case "goto": rule.verdict = .goto(try words.word())
             case "comment": rule.comment = try words.quoted()
             default: rule.matches.append(try words.match(word))
             }
@@ -178,7 +179,13 @@ private struct RuleWords {
             return field == "saddr" ? .source(address) : .destination(address)
         case "meta":
             switch try word() {
-            case "l4proto": return .protocolNumber(try number())
+            case "l4proto":
+                let word = try word()
+                if word == "@\(Table.adoptionSet)" { return .isAdopted }
+                guard let number = UInt8(word) else {
+                    throw RuleSyntaxError("\(word) is no protocol: \(text)")
+                }
+                return .protocolNumber(number)
             case "nfproto":
                 let name = try word()
                 guard let family = AddressFamily(rawValue: name) else {
@@ -199,6 +206,9 @@ private struct RuleWords {
             switch try word() {
             case "sport": return .sourcePorts(ipProtocol, try range())
             case "dport": return .destinationPorts(ipProtocol, try range())
+            case "flags" where ipProtocol == .tcp:
+                for word in ["&", "2", "==", "0"] { try expect(word) }
+                return .continuesConnection
             case let field: throw RuleSyntaxError("\(first) has no \(field): \(text)")
             }
         case "icmp", "icmpv6":

@@ -7,6 +7,8 @@ package struct Ruleset: Hashable, Sendable, Codable {
     package var tables: [Table]
 
     package init(tables: [Table]) { self.tables = tables.sorted { $0.name < $1.name } }
+
+    package var tableNames: Set<String> { Set(tables.map(\.name)) }
 }
 
 /// A table of family `inet` and everything in it.
@@ -41,6 +43,9 @@ package struct NamedSet: Hashable, Sendable, Codable {
         case pairs
         /// The same of refused packets: fewer, and for a shorter time.
         case strayPairs
+        /// The protocol TCP, for a time that begins when the set is made: see ``Ruleset/adopting``.
+        /// ``addresses`` is empty, and ``family`` says nothing.
+        case adoption
     }
 
     package var name: String
@@ -136,6 +141,8 @@ package enum Verdict: Hashable, Sendable, Codable {
     case drop
     case `return`
     case jump(String)
+    /// A jump that comes back not to this chain but to where that was jumped to.
+    case goto(String)
 }
 
 /// One condition of a rule.
@@ -163,6 +170,10 @@ package enum Match: Hashable, Sendable {
     case wasDecrypted
     /// The route leads through an IPsec policy of this host.
     case willBeEncrypted
+    /// It is TCP, in the time in which a ruleset adopts: see ``Ruleset/adopting``.
+    case isAdopted
+    /// A segment of TCP that does not ask for a connection, nor answers such a request.
+    case continuesConnection
 }
 
 extension Match {

@@ -6,6 +6,11 @@ package struct RulesetFault: Error, Hashable, Sendable, CustomStringConvertible 
     package let description: String
 
     init(_ description: String) { self.description = description }
+
+    /// Of rules that adopt connections for a time, which stand in the kernel alone.
+    fileprivate static func passing(_ subject: String) -> RulesetFault {
+        RulesetFault("\(subject) adopts connections, which is nothing to keep")
+    }
 }
 
 extension Ruleset {
@@ -119,6 +124,7 @@ extension NamedSet {
             guard addresses.isEmpty else {
                 throw RulesetFault("set \(name) is the packets' to fill, and holds addresses")
             }
+        case .adoption: throw RulesetFault.passing("set \(name)")
         }
     }
 }
@@ -176,6 +182,7 @@ private struct Contents {
             }
             if chain.hook != nil { throw RulesetFault("it jumps to base chain \(target)") }
         }
+        if case .goto = rule.verdict { throw RulesetFault.passing("a goto") }
     }
 
     private func validate(_ match: Match) throws(RulesetFault) {
@@ -191,6 +198,7 @@ private struct Contents {
         case .family, .source, .destination, .protocolNumber, .icmpType, .hopLimit,
             .inputIsLoopback, .outputIsLoopback, .isTranslated, .wasDecrypted, .willBeEncrypted:
             break
+        case .isAdopted, .continuesConnection: throw RulesetFault.passing("a condition")
         }
     }
 

@@ -1,3 +1,4 @@
+package import Policy
 package import PortModel
 
 /// A base chain of somebody else's table that may cut what our rules permit, or lead packets past
@@ -11,11 +12,23 @@ package struct Shadow: Hashable, Sendable, Codable {
         case reject
         /// A program decides about it.
         case queue
+        /// It is exempted from connection tracking: answers to it, or it as an answer, are not known
+        /// for that.
+        case notrack
+        /// It is tracked in a zone of its own, where its flow is not known, or its answers are not.
+        case zone
+        /// Its flow is forgotten after another time than is usual.
+        case timeout
+        /// A helper of connection tracking takes part, which drops what it can't read, or flows are
+        /// expected: those that are related pass.
+        case helper
+        /// It becomes another packet, or none that is delivered, and its answers are not changed back.
+        case rewrite
         /// A flow table takes the flow's later packets past the forward hook.
         case offload
-        /// It is sent elsewhere before our hooks.
+        /// It is sent elsewhere before our hooks, or answered there.
         case divert
-        /// The rules can't be read (iptables-legacy).
+        /// The rules can't be read (iptables-legacy), or do what this version does not know.
         case unknown
     }
 
@@ -91,6 +104,25 @@ package struct Shadow: Hashable, Sendable, Codable {
         case .input, .output: !isGateway || family == .arp
         // Of a table that can't be read it is not known.
         case nil: true
+        }
+    }
+
+    /// Whether a packet comes by the chain, and whether those that answer it do.
+    package func isMet(
+        by packet: Packet, isGateway: Bool
+    ) -> (packet: Bool, answers: Bool) {
+        guard concerns(isGateway: isGateway, families: [packet.family]) else {
+            return (false, false)
+        }
+        // Without an answer to ARP nothing is sent, either way; but for the host to itself.
+        if family == .arp { return (!packet.isLoopback, !packet.isLoopback) }
+        switch hook {
+        case _ where isGateway || packet.isLoopback, nil: return (true, true)
+        case .ingress, .prerouting, .input:
+            return (packet.direction == .inbound, packet.direction == .outbound)
+        case .output, .postrouting, .egress:
+            return (packet.direction == .outbound, packet.direction == .inbound)
+        case .forward: return (false, false)
         }
     }
 

@@ -16,13 +16,18 @@ package struct Stamp: Hashable, Sendable, Codable {
 
     package var comment: String { "generation \(generation) sha256 \(digest)" }
 
+    /// nil for everything that ``comment`` does not write.
     package init?(comment: String) {
         let words = comment.split(separator: " ", omittingEmptySubsequences: false)
-        guard words.count == 4, words[0] == "generation", let generation = Int(words[1]),
-            generation > 0, words[2] == "sha256", !words[3].isEmpty
+        guard words.count == 4, let generation = Int(words[1]), generation > 0,
+            words[3].utf8.count == Self.digestLength,
+            words[3].utf8.allSatisfy({ "0123456789abcdef".utf8.contains($0) })
         else { return nil }
         self.init(generation: generation, digest: String(words[3]))
+        if self.comment != comment { return nil }
     }
+
+    private static let digestLength = 64
 
     fileprivate var chain: Chain {
         Chain(name: Self.chainName, rules: [Rule([], .return, comment: comment)])

@@ -18,6 +18,9 @@ package struct Transaction: Hashable, Sendable {
     package private(set) var makesTables = false
     /// Rules are found by handles or put behind others, which somebody else may change meanwhile.
     package private(set) var editsRules = false
+    /// A chain, set or counter goes whose name somebody else gave it, and may be a word of nft's
+    /// language, as `tcp`: such a statement is refused.
+    package private(set) var namesForeignWords = false
 
     package var isEmpty: Bool { statements.isEmpty }
     /// The input for libnftables, one statement a line.
@@ -172,7 +175,7 @@ package struct Transaction: Hashable, Sendable {
         for (chain, change) in changes where oldChains[chain.name] != nil {
             if case .refill = change { add("flush chain inet \(name) \(chain.name)", chain.name) }
         }
-        for chain in goneChains { add("flush chain inet \(name) \(chain.name)", chain.name) }
+        for chain in goneChains { remove("flush chain", chain.name, from: name) }
         for (chain, change) in changes {
             let additions: [Rule]
             switch change {
@@ -189,13 +192,18 @@ package struct Transaction: Hashable, Sendable {
                 add("add rule inet \(name) \(chain.name) \(rule.text)", rule.comment)
             }
         }
-        for chain in goneChains { add("delete chain inet \(name) \(chain.name)", chain.name) }
+        for chain in goneChains { remove("delete chain", chain.name, from: name) }
         for set in old.sets where !table.sets.contains(where: { $0.name == set.name }) {
-            add("delete set inet \(name) \(set.name)", set.name)
+            remove("delete set", set.name, from: name)
         }
         for counter in old.counters.keys.sorted() where !table.counters.contains(counter) {
-            add("delete counter inet \(name) \(counter)", counter)
+            remove("delete counter", counter, from: name)
         }
+    }
+
+    private mutating func remove(_ what: String, _ name: String, from table: String) {
+        if ObjectName.mayBeKeyword(name) { namesForeignWords = true }
+        add("\(what) inet \(table) \(name)", name)
     }
 
     private mutating func refill(_ set: NamedSet, old: NamedSet?, in table: String) {
@@ -218,14 +226,15 @@ package struct Transaction: Hashable, Sendable {
             add(elements: change, "delete", in: table)
             change.addresses = set.addresses.subtracting(old.addresses)
             add(elements: change, "add", in: table)
-        case .pairs, .strayPairs:
-            // Elements are the packets' to add, and nothing else can change in place.
+        case .pairs, .strayPairs, .adoption:
+            // Elements are the packets' to add or go by themselves, and nothing else can change in
+            // place.
             break
         }
     }
 
     private mutating func add(elements set: NamedSet, _ verb: String, in table: String) {
-        if set.addresses.isEmpty { return }
+        if set.elements.isEmpty { return }
         let elements = set.elements.joined(separator: ", ")
         add("\(verb) element inet \(table) \(set.name) { \(elements) }", set.name)
     }

@@ -84,6 +84,7 @@ extension ExplainReport {
             lines.append(label.padded(to: 12) + text)
         }
         add("verdict", "\(explanation.verdict.rawValue): \(explanation.reason)")
+        for crossing in crossings { add("but", crossing.words) }
         for row in explanation.permits { addRow("row", row, add) }
         for rule in explanation.rules {
             add("rule", "\(rule.table) \(rule.chain) \(rule.number): \(rule.rule)")

@@ -27,13 +27,16 @@ struct ControlPlane {
         var nft: [Double] = []
         let other = try NetworkNamespace()
         try await Self.withKernel { kernel in
+            let names = try Rules.compile(
+                Rules.load(["10-site.yaml": Rules.local(signaling: 33_000)])
+            ).tableNames
             for round in 0..<2 * rounds + 2 {
                 let deployment = Rules.load(
                     ["10-site.yaml": Rules.local(signaling: 33_000 + round % 2)])
-                _ = try await kernel.tables(withPrefix: "pexip_fw_")
+                _ = try await kernel.tables(compiled: names)
                 let started = pexip_now()
                 let ruleset = try Rules.compile(deployment)
-                let observed = try await kernel.structure(withPrefix: "pexip_fw_").tables
+                let observed = try await kernel.structure(compiled: ruleset.tableNames).tables
                 try await kernel.commit(Transaction(from: observed, to: ruleset))
                 let own = Double(pexip_now() - started)
                 let program = try Self.runNft(Rules.script(ruleset), in: other)
@@ -69,7 +72,7 @@ struct ControlPlane {
                     for index in round % 2 == 0 ? [0, 1] : [1, 0] {
                         for target in [1, 0] {
                             let observed = try await kernels[index].tables(
-                                withPrefix: "pexip_fw_"
+                                compiled: rulesets[index][target].tableNames
                             ).tables
                             let transaction = Transaction(
                                 from: observed, to: rulesets[index][target])

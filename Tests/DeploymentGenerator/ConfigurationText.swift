@@ -13,7 +13,9 @@ extension Deployment {
         }
         lines.append("nodes:")
         for node in nodes { lines += node.configurationLines }
-        lines.append("host: {ping: \(host.ping), dhcp_client: \(host.dhcpClient)}")
+        lines.append(
+            "host: {ping: \(host.ping), dhcp_client: \(host.dhcpClient), track_media: \(host.trackMedia.text)}"
+        )
         lines.append("rules:\(rules.isEmpty ? " []" : "")")
         for rule in rules {
             lines.append(
@@ -31,6 +33,16 @@ extension Deployment {
         guards.append("probes: [\(probes)]")
         lines.append("guard: {\(guards.joined(separator: ", "))}")
         return lines.joined(separator: "\n") + "\n"
+    }
+}
+
+extension Host.MediaTracking {
+    fileprivate var text: String {
+        switch self {
+        case .auto: "auto"
+        case .always: "true"
+        case .never: "false"
+        }
     }
 }
 

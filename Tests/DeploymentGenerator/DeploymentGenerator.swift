@@ -22,6 +22,7 @@ package struct DeploymentGenerator {
         var host = Host()
         host.ping = random.chance(50)
         host.dhcpClient = random.chance(30)
+        host.trackMedia = random.pick([.auto, .always, .never])
         return Deployment(
             placement: placement, mode: random.chance(15) ? .observe : .enforce, nodes: nodes,
             host: host, rules: siteRules(nodes), refusals: refusals())

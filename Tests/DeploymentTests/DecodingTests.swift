@@ -40,6 +40,7 @@ import Testing
         host:
           ping: true
           dhcp_client: false
+          track_media: auto
         rules:
           - name: node-exporter
             nodes: [conf-lon-1]
@@ -180,7 +181,7 @@ import Testing
             """
             enforce: [a]
             mode: observe
-            host: {ping: true, dhcp_client: true}
+            host: {ping: true, dhcp_client: true, track_media: true}
             guard: {confirm: off, probes: [], revoke_established: false}
             rules: [{name: e, nodes: a, direction: inbound, protocol: esp, peers: any}]
 
@@ -190,6 +191,7 @@ import Testing
         #expect(loaded.deployment?.mode == .observe)
         #expect(loaded.deployment?.host.ping == true)
         #expect(loaded.deployment?.host.dhcpClient == true)
+        #expect(loaded.deployment?.host.trackMedia == .always)
         #expect(loaded.deployment?.guards.confirm == nil)
         #expect(loaded.deployment?.guards.revokeEstablished == false)
         #expect(loaded.deployment?.rules.first?.protocol == .esp)

@@ -387,14 +387,15 @@ extension FaultyFile {
             #"""
             nodes: {a: {role: conferencing, address: 10.0.0.1}}
             guard: {confirm: 5s, probes: 12}
-            host: {ping: 1, dhcp: true}
+            host: {ping: 1, dhcp: true, track_media: yes}
             transports: {syslog: tls}
             """#,
             says: #"""
                 a.yaml:2:18: error: guard.confirm must be from 10s to 24h, or off, not "5s"
                 a.yaml:2:30: error: guard.probes must be a list of probes such as tcp://10.0.0.1:443, not "12"
                 a.yaml:3:14: error: host.ping must be true or false: write true, not 1
-                a.yaml:3:17: error: unknown key "dhcp" in host: known are ping and dhcp_client
+                a.yaml:3:17: error: unknown key "dhcp" in host: known are ping, dhcp_client and track_media
+                a.yaml:3:42: error: host.track_media must be auto, true or false: write true, not yes
                 a.yaml:4:22: error: unknown transport "tls": write tcp, which includes TLS
                 """#),
         FaultyFile(

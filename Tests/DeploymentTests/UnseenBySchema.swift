@@ -35,7 +35,7 @@ enum UnseenBySchema: String, CaseIterable {
             ]
         case .spelling:
             [
-                #"must be true or false: write (true|false), not (True|TRUE|False|FALSE)$"#,
+                #"must be (auto, )?true or false: write (true|false), not (True|TRUE|False|FALSE)$"#,
                 #"^version must be 1, not "(01|1\.0|1e0|0x1)"$"#,
                 #"must be a port without leading zeros, not "0[0-9]+"$"#,
                 #"must be a (port|number) from 1 to [0-9]+, not "(\+[0-9]+|0x[0-9a-f]+|0o[0-7]+|[0-9]+\.0|[0-9]+e[0-9]+)"$"#,

@@ -126,6 +126,42 @@ import Testing
                 .connectionTracking, facts, gateway + "ports: {media: 40000-40099}\n") == [])
     }
 
+    @Test func trackedMediaNeedsEntriesOnANodeToo() throws {
+        var facts = HostFacts.healthy
+        facts.tracking = .known(ConnectionTracking(entries: 0, limit: 9_999, buckets: 9_999))
+        let tracking = mesh + "host: {track_media: true}\n"
+        #expect(
+            try only(.connectionTracking, facts, tracking).what.contains("10000 media ports"))
+        facts.tracking = .known(ConnectionTracking(entries: 0, limit: 10_000, buckets: 10_000))
+        #expect(try found(.connectionTracking, facts, tracking) == [])
+    }
+
+    @Test func answersThatAreNotTrackedAreAHint() throws {
+        var facts = HostFacts.healthy
+        facts.translations = .known([
+            SourceTranslation(family: .ip, table: "nat", chain: "POSTROUTING")
+        ])
+        let finding = try only(.connectionTracking, facts, mesh)
+        #expect(finding.severity == .hint)
+        #expect(finding.what.hasPrefix("table ip nat, chain POSTROUTING "))
+        #expect(
+            finding.mend?.command
+                == "echo 'host: {track_media: true}' >/etc/pexip-fw.d/90-track-media.yaml")
+        #expect(finding.rows.contains("conferencing.in.media"))
+        for text in ["true", "false"] {
+            #expect(
+                try found(.connectionTracking, facts, mesh + "host: {track_media: \(text)}\n")
+                    == [])
+        }
+        #expect(try found(.connectionTracking, facts, gateway) == [])
+        facts.translations = .known([
+            SourceTranslation(family: .ip6, table: "nat", chain: "POSTROUTING")
+        ])
+        #expect(try found(.connectionTracking, facts, mesh) == [])
+        facts.translations = .unknown("only root")
+        #expect(try only(.connectionTracking, facts, mesh).severity == .unknown)
+    }
+
     @Test func crowdedBucketsAreAHint() throws {
         var facts = HostFacts.healthy
         facts.tracking = .known(ConnectionTracking(entries: 0, limit: 80_000, buckets: 10_000))

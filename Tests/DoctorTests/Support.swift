@@ -58,6 +58,7 @@ extension HostFacts {
             address("10.0.0.22"): "eth0",
         ])
         facts.shadows = .known([])
+        facts.translations = .known([])
         facts.refusal = .known(nil)
         return facts
     }

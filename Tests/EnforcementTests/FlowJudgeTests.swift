@@ -61,12 +61,12 @@ import Testing
                 let isExempt =
                     arriving.transport == .esp
                     || policy.permits.contains {
-                        $0.protocol == .udp && $0.isStateless && $0.matches(arriving)
+                        $0.protocol == .udp && $0.isStateless && !policy.tracksMedia
+                            && $0.matches(arriving)
                     }
                 if isExempt { return first.verdict == .accept }
-                return policy.decide(
-                    Packet(direction, from: source, to: flow.destination, flow.transport)
-                ).verdict == .accept
+                return Packet(direction, from: source, to: flow.destination, flow.transport)
+                    .firsts.contains { policy.decide($0).verdict == .accept }
             }
             try check(
                 seed, round, deployment, [policy], Ruleset(tables: [policy.compileLocal()]),
@@ -87,9 +87,8 @@ import Testing
             func isPermitted(_ flow: Flow, _ here: Set<IPAddress>) -> Bool {
                 let (source, destination) = (flow.original.source, flow.destination)
                 if here.contains(source) || here.contains(destination) { return true }
-                return policy.decide(
-                    Packet(.inbound, from: source, to: destination, flow.transport)
-                ).verdict == .accept
+                return Packet(.inbound, from: source, to: destination, flow.transport)
+                    .firsts.contains { policy.decide($0).verdict == .accept }
             }
             try check(
                 seed, round, deployment, policy.policies, Ruleset(tables: [policy.compile()]),
@@ -348,5 +347,18 @@ extension Flow.Tuple {
             }
         self.init(
             from: packet.source, to: packet.destination, protocolNumber: number, detail)
+    }
+}
+
+extension Packet {
+    /// The packet and, of TCP, the one that would be the first had the other end begun.
+    fileprivate var firsts: [Packet] {
+        guard case .tcp(let source, let destination) = transport else { return [self] }
+        return [
+            self,
+            Packet(
+                direction == .inbound ? .outbound : .inbound, from: self.destination,
+                to: self.source, .tcp(source: destination, destination: source)),
+        ]
     }
 }

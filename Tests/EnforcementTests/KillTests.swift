@@ -123,7 +123,7 @@ import Testing
         #expect(await bench.reconciler.rolledBack(to: nil).generation == 2)
     }
 
-    private final class Collected: Sendable {
+    final class Collected: Sendable {
         private let remains = Mutex<[Remains]>([])
 
         var all: [Remains] { remains.withLock { $0 } }

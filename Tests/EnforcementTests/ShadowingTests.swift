@@ -64,6 +64,78 @@ struct ShadowingTests {
         #expect(status.warnings.last?.hasPrefix("other tables can't be read: ") == true)
     }
 
+    @Test("a table that is called as ours are is told, with the command that takes it away")
+    func lookalikes() async throws {
+        let bench = try await Bench.holding(1)
+        await bench.kernel.tamper { $0.tables["pexip_fw_a\n\u{1b}[2J"] = .init() }
+        await bench.reconciler.lookForShadows()
+        let status = await bench.reconciler.status()
+        #expect(status.state == .inSync)
+        #expect(
+            status.warnings == [
+                #"table inet "pexip_fw_a\n\u{1b}[2J" is called as ours are and is not ours, so that it stays: nft delete table inet handle 1 takes it away"#
+            ])
+        // Also where nothing is in force.
+        _ = await bench.reconciler.flush()
+        #expect(await bench.reconciler.status().warnings.count == 1)
+        #expect(await bench.kernel.state.tables.count == 1)
+
+        await bench.kernel.tamper { state in
+            for index in 0..<30 { state.tables["pexip_fw_\(index)"] = .init() }
+        }
+        await bench.reconciler.lookForShadows()
+        let warnings = await bench.reconciler.status().warnings
+        #expect(warnings.count == 9)
+        #expect(warnings.last == "23 more tables of such names: see nft list tables inet")
+    }
+
+    @Test(
+        "answers that can't be told from media are warned of, unless the configuration says what to do",
+        arguments: [
+            ("", true), ("host: {track_media: auto}", true), ("host: {track_media: true}", false),
+            ("host: {track_media: false}", false), ("placement: gateway", false),
+        ])
+    func translation(text: String, isTold: Bool) async throws {
+        let bench = try Bench()
+        await bench.reconciler.start(
+            compile("nodes: {conf: {role: conferencing, address: 10.0.0.21}}\n\(text)"))
+        #expect(await bench.reconciler.generationInForce?.number == 1)
+        func warnings(_ family: ForeignChain.Family) async -> [String] {
+            var chain = Self.chain(.postrouting, family: family, table: "nat", effects: [])
+            chain.translatesSources = true
+            await bench.kernel.setForeign([chain])
+            await bench.reconciler.lookForShadows()
+            return await bench.reconciler.status().warnings
+        }
+        #expect(await warnings(.ip6) == [])
+        let told = await warnings(.ip)
+        #expect(told.count == (isTold ? 1 : 0), "\(told)")
+        #expect(
+            told.allSatisfy {
+                $0.hasPrefix("table ip nat, chain filter_INPUT may give packets of others")
+                    && $0.contains("host: {track_media: true} tracks it")
+            })
+        #expect(await bench.reconciler.status().shadows.isEmpty)
+    }
+
+    @Test("what is to be tracked may change where no rule does")
+    func settledTranslation() async throws {
+        let bench = try Bench()
+        let node = "nodes: {conf: {role: conferencing, address: 10.0.0.21}}\n"
+        await bench.reconciler.start(compile(node))
+        var chain = Self.chain(.postrouting, family: .ip, table: "nat", effects: [])
+        chain.translatesSources = true
+        await bench.kernel.setForeign([chain])
+        await bench.reconciler.lookForShadows()
+        #expect(await bench.reconciler.status().warnings.count == 1)
+        let settled = compile(node + "host: {track_media: false}")
+        _ = await bench.reconciler.apply(settled, Reconciler.ApplyRequest())
+        #expect(await bench.reconciler.generationInForce?.number == 2)
+        #expect(await bench.reconciler.status().warnings.isEmpty)
+        // Nor is it applied twice.
+        #expect(await bench.reconciler.plan(settled).outcome == .unchanged)
+    }
+
     @Test("more chains than a screen holds are counted; the data has them all")
     func many() async throws {
         let bench = try await Bench.holding(1)

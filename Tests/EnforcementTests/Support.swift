@@ -190,9 +190,10 @@ struct Bench: Sendable {
     let reconciler: Reconciler
     let journal: Journal
 
+    /// - Parameter adopts: whether first rules adopt what stands.
     init(
         _ directory: TemporaryDirectory? = nil, kernel: FakeKernel = FakeKernel(),
-        clock: ManualClock = ManualClock()
+        clock: ManualClock = ManualClock(), adopts: Bool = false
     ) throws {
         self.clock = clock
         self.directory = try directory ?? TemporaryDirectory()
@@ -205,7 +206,7 @@ struct Bench: Sendable {
             clock: clock, prober: prober,
             identity: StatusReport.AgentIdentity(
                 version: "0", pid: 1, started: Timestamp(seconds: 0)),
-            journal: journal)
+            journal: journal, adoptsConnections: adopts)
     }
 
     /// Started, with the variants in force one after another.

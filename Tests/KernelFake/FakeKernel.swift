@@ -117,19 +117,22 @@ package actor FakeKernel: RulesetKernel {
 
     // MARK: RulesetKernel
 
-    package func observeStructure() async throws -> [ObservedTable] {
+    package func observeStructure(compiled names: Set<String>) async throws -> [ObservedTable] {
         await onObserve?()
         if !observationFaults.isEmpty, observationFaults.removeFirst() {
             throw FakeKernelError("the listing fails as scripted")
         }
-        return state.observed
+        return state.observed.filter { table in
+            OwnTable.isOurs(table.name, compiled: names) { table.stamp }
+        }
     }
 
     package func counts(
         of tables: [Table], withNotes: Bool, _ urgency: Urgency
     ) async throws -> [ObservedTable] {
         let names = Set(tables.map(\.name))
-        return try await observeStructure().filter { names.contains($0.name) }.map { table in
+        return try await observeStructure(compiled: names).filter { names.contains($0.name) }.map {
+            table in
             ObservedTable(
                 name: table.name, counters: table.counters,
                 sets: table.sets.filter { !$0.counters.isEmpty || withNotes })
@@ -194,9 +197,17 @@ package actor FakeKernel: RulesetKernel {
         try copy.apply(transaction)
     }
 
-    package func shadows() async throws -> [Shadow] {
+    package func foreignTables(compiled names: Set<String>) async throws -> ForeignTables {
         if failsToReadForeign { throw FakeKernelError("foreign tables can't be read as scripted") }
-        return foreignChains.shadows
+        let lookalikes = state.observed.filter { table in
+            !OwnTable.isOurs(table.name, compiled: names) { table.stamp }
+                && table.name.hasPrefix(OwnTable.namePrefix)
+        }
+        return ForeignTables(
+            shadows: foreignChains.shadows,
+            lookalikes: lookalikes.enumerated().map {
+                Lookalike(name: $1.name, handle: UInt64($0 + 1))
+            }, translations: foreignChains.translations)
     }
 
     package func trackingUse(_ urgency: Urgency) async throws -> TrackingUse {

@@ -168,7 +168,7 @@ extension NfTables.Contents {
             chains[name]?.handles = []
         case ("delete", "chain", nil):
             guard let chain = chains[name] else { throw Self.missing }
-            guard chain.rules.isEmpty, !rules.contains(where: { $0.verdict == .jump(name) }) else {
+            guard chain.rules.isEmpty, !rules.contains(where: { $0.target == name }) else {
                 throw Self.busy
             }
             chains[name] = nil
@@ -226,6 +226,8 @@ extension NfTables.Contents {
                 return NfTables.ObjectSet(family: family, kind: .pairs)
             case "{ type \(name) . \(name); flags dynamic,timeout; timeout 3600s; size 1024; }":
                 return NfTables.ObjectSet(family: family, kind: .strayPairs)
+            case "{ type inet_proto; flags timeout; }":
+                return NfTables.ObjectSet(family: .ipv4, kind: .adoption)
             default: continue
             }
         }
@@ -257,6 +259,11 @@ extension NfTables.Contents {
         _ list: String, to name: String
     ) throws(FakeKernelError) {
         guard var set = sets[name] else { throw Self.missing }
+        if set.kind == .adoption {
+            // It ends by itself, and is no part of what is observed.
+            guard list == "{ 6 timeout 30s }" else { throw Self.syntax }
+            return
+        }
         for range in try Self.elements(list, of: set) {
             if set.addresses.ranges.contains(where: { $0.overlaps(range) }) { throw Self.exists }
             set.addresses = set.addresses.union(AddressSet(ranges: [range]))
@@ -313,7 +320,7 @@ extension NfTables.Contents {
             chains[name]?.handles.insert(handles.next(), at: index)
         }
         chains[name]?.rules.insert(.known(rule), at: index)
-        if case .jump(let target) = rule.verdict {
+        if let target = rule.target {
             guard let chain = chains[target] else { throw Self.missing }
             guard chain.attachment == .none else { throw FakeKernelError("Not supported") }
             if reaches(name, from: target) {
@@ -329,7 +336,7 @@ extension NfTables.Contents {
             if next == wanted { return true }
             if !seen.insert(next).inserted { continue }
             for case .known(let rule) in chains[next]?.rules ?? [] {
-                if case .jump(let target) = rule.verdict { open.append(target) }
+                if let target = rule.target { open.append(target) }
             }
         }
         return false
@@ -343,11 +350,20 @@ extension NfTables.Contents {
 }
 
 extension Rule {
+    /// The chain that it leads to.
+    fileprivate var target: String? {
+        switch verdict {
+        case .jump(let name), .goto(let name): name
+        case .accept, .drop, .return, nil: nil
+        }
+    }
+
     fileprivate var sets: [(name: String, family: AddressFamily, isNoted: Bool)] {
         matches.compactMap {
             switch $0 {
             case .sourceIn(let set, let family), .destinationIn(let set, let family):
                 (set, family, false)
+            case .isAdopted: (Table.adoptionSet, .ipv4, false)
             default: nil
             }
         } + (note.map { [($0.set, $0.family, true)] } ?? [])

@@ -29,19 +29,29 @@ struct NftablesKernelTests {
                 // One name, so that each round changes the table of the round before.
                 deployment.nodes[0].name = "node"
                 let wanted = Self.compile(deployment).stamped(
-                    Stamp(generation: round, digest: "0123"))
-                let before = try await kernel.tables(withPrefix: TestedKernel.prefix).tables
+                    Stamp(generation: round, digest: TestedKernel.digest))
+                let before = try await TestedKernel.tables(kernel).tables
                 let transaction = Transaction(from: before, to: Ruleset(tables: [wanted]))
                 try await kernel.check(transaction)
-                #expect(try await kernel.tables(withPrefix: TestedKernel.prefix).tables == before)
+                #expect(try await TestedKernel.tables(kernel).tables == before)
                 try await kernel.commit(transaction)
-                let after = try await kernel.tables(withPrefix: TestedKernel.prefix).tables
+                let after = try await TestedKernel.tables(kernel).tables
                 #expect(after.count == 1)
                 #expect(after.first?.differences(from: wanted) == [], "round \(round)")
-                #expect(after.first?.stamp == Stamp(generation: round, digest: "0123"))
+                #expect(after.first?.stamp == Stamp(generation: round, digest: TestedKernel.digest))
+                // Every other one with rules that adopt, which come and go.
+                if round % 2 == 0 {
+                    let adopting = Ruleset(tables: [wanted]).adopting
+                    try await kernel.commit(Transaction(from: after, to: adopting))
+                    let adopted = try await TestedKernel.tables(kernel).tables
+                    #expect(
+                        adopted.first?.differences(from: adopting.tables[0]) == [],
+                        "round \(round)")
+                    #expect(adopted.first?.adopts == true)
+                }
             }
             try await TestedKernel.removeTables(kernel)
-            #expect(try await kernel.tables(withPrefix: TestedKernel.prefix).tables.isEmpty)
+            #expect(try await TestedKernel.tables(kernel).tables.isEmpty)
         }
     }
 
@@ -78,12 +88,12 @@ struct NftablesKernelTests {
                 "add rule inet pexip_fw_layout input_udp ip saddr @set-addresses accept",
             ]
             try ChildProcess.run(["nft", older.joined(separator: "\n")]).requireSuccess()
-            let before = try await kernel.tables(withPrefix: TestedKernel.prefix).tables
+            let before = try await TestedKernel.tables(kernel).tables
             let transaction = Transaction(from: before, to: Ruleset(tables: [table]))
             #expect(!transaction.makesTables)
             try await kernel.check(transaction)
             try await kernel.commit(transaction)
-            let after = try await kernel.tables(withPrefix: TestedKernel.prefix).tables
+            let after = try await TestedKernel.tables(kernel).tables
             #expect(after.first?.differences(from: table) == [])
             #expect(after.first?.counters["c"] == CounterValue(packets: 7, bytes: 900))
             try await TestedKernel.removeTables(kernel)
@@ -95,27 +105,28 @@ struct NftablesKernelTests {
         try await TestedKernel.with { kernel in
             var generator = DeploymentGenerator(seed: 9)
             let wanted = Self.compile(generator.deployment()).stamped(
-                Stamp(generation: 1, digest: "0123"))
+                Stamp(generation: 1, digest: TestedKernel.digest))
             try await kernel.commit(Transaction(from: [], to: Ruleset(tables: [wanted])))
-            let read = try await kernel.structure(withPrefix: TestedKernel.prefix)
+            let other = "\(wanted.name)_too"
+            let names: Set<String> = [wanted.name, other]
+            let read = try await kernel.structure(compiled: names)
             #expect(read.tables.first?.differences(from: wanted) == [])
-            #expect(try await kernel.structure(withPrefix: TestedKernel.prefix) == read)
-            #expect(try await kernel.structure(withPrefix: "other_").tables.isEmpty)
+            #expect(try await kernel.structure(compiled: names) == read)
 
             for foreign in [
-                "add rule inet \(wanted.name) input accept", "add table inet \(wanted.name)_too",
+                "add rule inet \(wanted.name) input accept", "add table inet \(other)",
             ] {
-                let before = try await kernel.structure(withPrefix: TestedKernel.prefix)
+                let before = try await kernel.structure(compiled: names)
                 try ChildProcess.run(["nft", foreign]).requireSuccess()
-                let after = try await kernel.structure(withPrefix: TestedKernel.prefix)
+                let after = try await kernel.structure(compiled: names)
                 #expect(after.generationID != before.generationID)
                 #expect(after.tables != before.tables, "\(foreign)")
             }
             try await kernel.commit(
                 Transaction(
-                    from: try await kernel.structure(withPrefix: TestedKernel.prefix).tables,
+                    from: try await kernel.structure(compiled: names).tables,
                     to: Ruleset(tables: [])))
-            #expect(try await kernel.structure(withPrefix: TestedKernel.prefix).tables.isEmpty)
+            #expect(try await kernel.structure(compiled: names).tables.isEmpty)
         }
     }
 
@@ -144,9 +155,9 @@ struct NftablesKernelTests {
                                 Rule([.sourceIn(set: "edge", family)], counter: "c", .accept)
                             ])
                     ])
-                let before = try await kernel.tables(withPrefix: TestedKernel.prefix).tables
+                let before = try await TestedKernel.tables(kernel).tables
                 try await kernel.commit(Transaction(from: before, to: Ruleset(tables: [table])))
-                let after = try await kernel.tables(withPrefix: TestedKernel.prefix).tables
+                let after = try await TestedKernel.tables(kernel).tables
                 #expect(after.first?.differences(from: table) == [], "\(text)")
             }
         }
@@ -179,12 +190,12 @@ struct NftablesKernelTests {
                 error?.description.contains("bad.row: ") == true, "\(String(describing: error))")
             #expect(error?.description.contains("ip saddr @missing") == true)
             #expect(error?.description.contains("good.row: ") == false)
-            #expect(try await kernel.tables(withPrefix: TestedKernel.prefix).tables.isEmpty)
+            #expect(try await TestedKernel.tables(kernel).tables.isEmpty)
             // A failed transaction does not spoil the context for the next one.
             let good = Table(name: "pexip_fw_good", counters: ["c"], sets: [], chains: [])
             try await kernel.commit(Transaction(from: [], to: Ruleset(tables: [good])))
             #expect(
-                try await kernel.tables(withPrefix: TestedKernel.prefix).tables.map(\.name) == [
+                try await TestedKernel.tables(kernel).tables.map(\.name) == [
                     "pexip_fw_good"
                 ])
         }
@@ -244,7 +255,7 @@ struct NftablesKernelTests {
         }
         let large = try table(8_000)
         try await kernel.commit(Transaction(from: [], to: large))
-        let found = try await kernel.tables(withPrefix: TestedKernel.prefix)
+        let found = try await TestedKernel.tables(kernel)
         #expect(found.tables.first?.sets.first?.set == large.tables[0].sets[0])
 
         let nft = Process()
@@ -287,10 +298,10 @@ struct NftablesKernelTests {
             nft.arguments = ["add table inet pexip_fw_sleeping { flags dormant; }"]
             try nft.run()
             nft.waitUntilExit()
-            let tables = try await kernel.tables(withPrefix: TestedKernel.prefix).tables
+            let tables = try await TestedKernel.tables(kernel).tables
             #expect(tables.first?.foreign == ["table flags dormant"])
             try await TestedKernel.removeTables(kernel)
-            #expect(try await kernel.tables(withPrefix: TestedKernel.prefix).tables.isEmpty)
+            #expect(try await TestedKernel.tables(kernel).tables.isEmpty)
         }
     }
 

@@ -113,13 +113,13 @@ extension NftablesKernelTests {
                 let (before, after) = Self.tables(placement)
                 #expect(before != after)
                 func put(_ table: Table, _ generation: Int) async throws -> Transaction {
-                    let observed = try await kernel.tables(withPrefix: TestedKernel.prefix).tables
+                    let observed = try await TestedKernel.tables(kernel).tables
                     let wanted = Ruleset(tables: [
-                        table.stamped(Stamp(generation: generation, digest: "0123"))
+                        table.stamped(Stamp(generation: generation, digest: TestedKernel.digest))
                     ])
                     let transaction = Transaction(from: observed, to: wanted)
                     try await kernel.commit(transaction)
-                    let now = try await kernel.tables(withPrefix: TestedKernel.prefix).tables
+                    let now = try await TestedKernel.tables(kernel).tables
                     #expect(now.first?.differences(from: wanted.tables[0]) == [])
                     return transaction
                 }
@@ -139,7 +139,7 @@ extension NftablesKernelTests {
                     "nft", "add element inet \(after.name) seen.esp.v4 { \(one) . \(other) }",
                 ]).requireSuccess()
                 func noted() async throws -> [AddressPair: Int]? {
-                    try await kernel.tables(withPrefix: TestedKernel.prefix).tables.first?.sets
+                    try await TestedKernel.tables(kernel).tables.first?.sets
                         .first { $0.name == "seen.esp.v4" }?.noted
                 }
                 let pair = AddressPair(from: one, to: other)

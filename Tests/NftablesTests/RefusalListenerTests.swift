@@ -163,7 +163,7 @@ extension NftablesKernelTests {
                     try ChildProcess.run(["nft", "add rule inet \(table) c \(text)"])
                         .requireSuccess()
                 }
-                let rules = try await kernel.tables(withPrefix: table).tables.first?.chains.first?
+                let rules = try await kernel.tables(compiled: [table]).tables.first?.chains.first?
                     .rules
                 #expect(rules?.first == .known(rule))
                 #expect(rules?.count == texts.count)

@@ -136,11 +136,11 @@ extension NftablesKernelTests {
                     let wanted = Ruleset(tables: [
                         Table(name: name, counters: [], sets: sets, chains: [])
                     ])
-                    let observed = try await kernel.tables(withPrefix: name).tables
+                    let observed = try await kernel.tables(compiled: [name]).tables
                     try await kernel.commit(Transaction(from: observed, to: wanted))
                     for read in [
-                        try await kernel.tables(withPrefix: name),
-                        try await kernel.structure(withPrefix: name),
+                        try await kernel.tables(compiled: [name]),
+                        try await kernel.structure(compiled: [name]),
                     ] {
                         #expect(read.tables[0].differences(from: wanted.tables[0]) == [])
                     }

@@ -38,7 +38,7 @@ extension NftablesKernelTests {
                 try nft("add counter inet \(name) c { packets 5 bytes 7 }")
                 _ = await events.next()
                 _ = await events.next()
-                _ = try await kernel.tables(withPrefix: name)
+                _ = try await kernel.tables(compiled: [name])
                 try await body(kernel, &events)
             }
         }
@@ -50,9 +50,9 @@ extension NftablesKernelTests {
         /// - Returns: the tables as they are known, without reading them where that can be.
         @discardableResult
         private static func compare(_ kernel: NftablesKernel) async throws -> [ObservedTable] {
-            let known = try await kernel.structure(withPrefix: name)
+            let known = try await kernel.structure(compiled: [name])
             // Read in any case.
-            let read = try await kernel.tables(withPrefix: name)
+            let read = try await kernel.tables(compiled: [name])
             #expect(known.generationID == read.generationID)
             #expect(known.tables.map(\.withoutCounts) == read.tables.map(\.withoutCounts))
             func handles(_ tables: [ObservedTable]) -> [[UInt64]] {
@@ -126,7 +126,7 @@ extension NftablesKernelTests {
             for _ in 0..<12 {
                 try await Self.with { kernel, events in
                     for _ in 0..<Int.random(in: 1...4, using: &random) {
-                        let handles = try await kernel.tables(withPrefix: Self.name).tables.first?
+                        let handles = try await kernel.tables(compiled: [Self.name]).tables.first?
                             .chains.flatMap { chain in chain.handles.map { (chain.name, $0) } }
                         guard let rule = handles?.randomElement(using: &random) else { break }
                         let commands = [

@@ -8,7 +8,9 @@ import Testing
 /// The kernel of this process's network namespace, through a keeper and a worker of the built
 /// `pexip-fwd`.
 enum TestedKernel {
-    static let prefix = "pexip_fw_"
+    static let prefix = OwnTable.namePrefix
+    /// For stamps.
+    static let digest = String(repeating: "0123", count: 16)
 
     /// Gives the body a kernel, and removes our tables and the processes afterwards.
     static func with(
@@ -45,8 +47,15 @@ enum TestedKernel {
         try await kernel.stop()
     }
 
+    /// Every table that is called as ours are, whatever it holds: tests make some without stamps.
+    static func tables(_ kernel: NftablesKernel) async throws -> Observation {
+        let listing = try ChildProcess.run(["nft", "list", "tables", "inet"]).requireSuccess()
+        let names = listing.standardOutput.split(whereSeparator: \.isWhitespace).map(String.init)
+        return try await kernel.tables(compiled: Set(names.filter(OwnTable.isName)))
+    }
+
     static func removeTables(_ kernel: NftablesKernel) async throws {
-        let left = try await kernel.tables(withPrefix: prefix).tables
+        let left = try await tables(kernel).tables
         try await kernel.commit(Transaction(from: left, to: Ruleset(tables: [])))
     }
 }

@@ -63,11 +63,11 @@ struct WireTests {
                 generationBefore: 7,
                 tables: [
                     ListedTable(
-                        name: "a", flags: 0,
+                        name: "a",
                         listing: .json(
                             [0, 255, 10], elements: [ListedElements(set: "s", attributes: [1, 2])])),
-                    ListedTable(name: "ä", flags: 1, listing: .none),
-                    ListedTable(name: "", flags: .max, listing: .failed("no")),
+                    ListedTable(name: "ä", listing: .foreign(["table flags dormant", ""])),
+                    ListedTable(name: "", listing: .failed("no")),
                 ], generationAfter: 8))
         var reader = WireReader(bytes)
         let reply = try SnapshotRequest.Reply(from: &reader)
@@ -75,21 +75,27 @@ struct WireTests {
         #expect(reply.tables.map(\.name) == ["a", "ä", ""])
     }
 
-    @Test("shadows come out as they went in")
-    func shadows() throws {
+    @Test("what others' tables hold comes out as it went in")
+    func foreignTables() throws {
         let shadows = [
             Shadow(
                 family: .bridge, table: "t", chain: "c", hook: .forward, priority: -300,
                 policy: .drop, why: [.policyDrop, .queue], within: ["a", ""], owner: .docker),
             Shadow(legacy: "filter", family: .ip6),
         ]
-        let bytes = Self.bytes(ShadowsRequest.Reply(shadows: shadows))
+        let tables = ForeignTables(
+            shadows: shadows, lookalikes: [Lookalike(name: "pexip_fw_ä\n", handle: .max - 1)],
+            translations: [
+                SourceTranslation(family: .ip, table: "nat", chain: nil),
+                SourceTranslation(family: .inet, table: "ä", chain: "c\n"),
+            ])
+        let bytes = Self.bytes(ForeignTablesRequest.Reply(tables: tables))
         var reader = WireReader(bytes)
-        #expect(try ShadowsRequest.Reply(from: &reader).shadows == shadows)
+        #expect(try ForeignTablesRequest.Reply(from: &reader).tables == tables)
         try reader.end()
         for length in 0..<bytes.count {
             var reader = WireReader(Array(bytes.prefix(length)))
-            #expect(throws: WireError.self) { _ = try ShadowsRequest.Reply(from: &reader) }
+            #expect(throws: WireError.self) { _ = try ForeignTablesRequest.Reply(from: &reader) }
         }
     }
 

@@ -24,7 +24,7 @@ extension NftablesKernelTests {
         }
 
         private static func observed(_ kernel: NftablesKernel) async throws -> [ObservedTable] {
-            try await kernel.tables(withPrefix: TestedKernel.prefix).tables
+            try await kernel.tables(compiled: ["pexip_fw_worker"]).tables
         }
 
         private static func transaction(

@@ -14,6 +14,10 @@ package enum ProbeCommand: Codable, Sendable {
     case connect(source: WireEndpoint, destination: WireEndpoint, timeoutMilliseconds: Int)
     /// Have one byte echoed on an established connection.
     case echo(connection: Int, timeoutMilliseconds: Int)
+    /// Send a byte on every accepted connection, unasked.
+    case push
+    /// Have a byte come in on an established connection, and send none.
+    case hear(connection: Int, timeoutMilliseconds: Int)
     case close(connection: Int)
     /// Forget every tracked connection of the namespace.
     case flushConnectionTracking

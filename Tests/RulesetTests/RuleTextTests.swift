@@ -12,6 +12,7 @@ import Testing
         .sourcePorts(.udp, 123...123), .destinationPorts(.tcp, 33000...39999),
         .icmpType(.ipv4, 3...3), .icmpType(.ipv6, 133...137), .hopLimit(255), .inputIsLoopback,
         .outputIsLoopback, .connection([.related, .established]), .wasDecrypted, .willBeEncrypted,
+        .isAdopted, .continuesConnection,
     ]
 
     @Test(arguments: matches) func readsBackEveryMatch(_ match: Match) throws {
@@ -21,6 +22,7 @@ import Testing
 
     @Test(arguments: [
         Rule([], .drop), Rule([], nil, comment: "only"), Rule([], .jump("input_tcp")),
+        Rule([.protocolNumber(6)], .goto("adopt_output")),
         Rule([.inputIsLoopback, .hopLimit(1)], counter: "c", notrack: true, .return),
         Rule(
             [.connection([.invalid])], nil, comment: Sampling.comment,

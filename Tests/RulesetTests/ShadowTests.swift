@@ -1,3 +1,4 @@
+import Policy
 import PortModel
 import Ruleset
 import Testing
@@ -48,6 +49,106 @@ struct ShadowTests {
             #expect(chains.shadows.map(\.why) == [[.queue]])
             #expect(chains.shadows.map(\.within) == [["b"]])
         }
+    }
+
+    @Test("sources are translated where packets leave, by a rule or by one that is led to")
+    func translations() {
+        func chain(
+            _ point: ForeignChain.HookPoint, table: String, family: ForeignChain.Family = .ip,
+            targets: Set<String> = [], translates: Bool = true
+        ) -> ForeignChain {
+            var chain = Self.base("c", point, family: family, table: table, targets: targets)
+            chain.translatesSources = translates
+            return chain
+        }
+        let chains = [
+            chain(.postrouting, table: "b"), chain(.prerouting, table: "before"),
+            chain(.postrouting, table: "a", family: .ip6, targets: ["j"], translates: false),
+            ForeignChain(.ip6, "a", "j", translatesSources: true),
+            // Neither reached nor at a hook.
+            chain(.postrouting, table: "idle", translates: false),
+            ForeignChain(.ip, "idle", "j", translatesSources: true),
+        ]
+        #expect(chains.shadows.isEmpty)
+        let found = [
+            SourceTranslation(family: .ip6, table: "a", chain: "c"),
+            SourceTranslation(family: .ip, table: "b", chain: "c"),
+        ]
+        #expect(chains.translations == found)
+        #expect(found.concerning([.ipv4]) == [found[1]])
+        #expect(found.concerning([.ipv6]) == [found[0]])
+        #expect(
+            found.finding
+                == "table ip6 a, chain c; table ip b, chain c may give packets of others this host's addresses"
+        )
+        // The one whose rules are known says more.
+        let hidden = SourceTranslation(family: .ip, table: "nat", chain: nil)
+        #expect([hidden].finding == "iptables-legacy's table ip nat may translate sources")
+        #expect(
+            (found + [hidden, hidden]).finding.hasPrefix(
+                "table ip6 a, chain c; table ip b, chain c; iptables-legacy's table ip nat and 1 more may give"
+            ))
+    }
+
+    @Test(
+        "what keeps packets from being tracked counts before they are",
+        arguments: [
+            (ForeignChain.Family.inet, ForeignChain.HookPoint.prerouting, -201, true),
+            (.inet, .prerouting, -200, true), (.ip, .prerouting, -199, false),
+            (.ip6, .output, -300, true), (.inet, .output, 0, false), (.inet, .input, -300, false),
+            (.inet, .forward, -300, false), (.inet, .postrouting, -300, false),
+            (.netdev, .ingress, 500, true), (.inet, .ingress, 0, true),
+            (.netdev, .egress, -500, false), (.bridge, .prerouting, 0, true),
+            (.bridge, .prerouting, 1, false),
+        ])
+    func tracking(
+        family: ForeignChain.Family, point: ForeignChain.HookPoint, priority: Int, counts: Bool
+    ) {
+        for effect in [Shadow.Reason.notrack, .zone] {
+            let chains = [
+                ForeignChain(
+                    family, "theirs", "base", at: .init(point, priority: priority),
+                    effects: [effect], targets: ["a"]),
+                ForeignChain(family, "theirs", "a", effects: [effect, .helper]),
+            ]
+            #expect(chains.shadows.map(\.why) == [counts ? [effect, .helper] : [.helper]])
+            #expect(chains.shadows.map(\.within) == [counts ? ["a", "base"] : ["a"]])
+        }
+    }
+
+    @Test("which chains a packet comes by, and which its answers do")
+    func passages() throws {
+        let node = try #require(IPAddress("10.0.0.21"))
+        let peer = try #require(IPAddress("192.0.2.7"))
+        func met(
+            _ packet: Packet, isGateway: Bool = false, family: ForeignChain.Family = .inet
+        ) -> (packets: Set<ForeignChain.HookPoint>, answers: Set<ForeignChain.HookPoint>) {
+            var found: (Set<ForeignChain.HookPoint>, Set<ForeignChain.HookPoint>) = ([], [])
+            for point in ForeignChain.HookPoint.allCases {
+                let shadow = [Self.base("c", point, family: family, effects: [.drop])].shadows[0]
+                let met = shadow.isMet(by: packet, isGateway: isGateway)
+                if met.packet { found.0.insert(point) }
+                if met.answers { found.1.insert(point) }
+            }
+            return found
+        }
+        let transport = Transport.udp(source: 55_000, destination: 53)
+        let query = Packet(.outbound, from: node, to: peer, transport)
+        let local = met(query)
+        #expect(local.packets == [.output, .postrouting, .egress])
+        #expect(local.answers == [.ingress, .prerouting, .input])
+        let inbound = met(Packet(.inbound, from: peer, to: node, transport))
+        #expect(inbound.packets == local.answers && inbound.answers == local.packets)
+        let forwarded = met(query, isGateway: true)
+        #expect(
+            forwarded.packets == [.ingress, .prerouting, .forward, .postrouting, .egress]
+                && forwarded.answers == forwarded.packets)
+        let loopback = met(Packet(.inbound, from: node, to: node, transport, isLoopback: true))
+        #expect(loopback.packets == local.packets.union(local.answers))
+        #expect(met(query, family: .ip6).packets.isEmpty)
+        #expect(met(query, family: .arp).answers == met(query, family: .arp).packets)
+        let legacy = Shadow(legacy: "raw", family: .ip)
+        #expect(legacy.isMet(by: query, isGateway: false) == (true, true))
     }
 
     @Test("a chain without a hook meets no packet")

@@ -93,7 +93,8 @@ import Testing
     /// table, and one that is missing, are made at once.
     @Test func aTableThatTakesOverIsPrepared() throws {
         let wanted = Ruleset(tables: [
-            Self.table("pexip_fw_b").stamped(Stamp(generation: 2, digest: "00"))
+            Self.table("pexip_fw_b").stamped(
+                Stamp(generation: 2, digest: String(repeating: "0", count: 64)))
         ])
         #expect(Transaction(preparing: wanted, from: []).isEmpty)
         var kernel = try Self.kernel(holding: Self.table())
@@ -138,7 +139,8 @@ import Testing
     @Test func preparationIsTakenBack() throws {
         let before = try Self.kernel(holding: Self.table())
         let wanted = Ruleset(tables: [
-            Self.table("pexip_fw_b").stamped(Stamp(generation: 2, digest: "00"))
+            Self.table("pexip_fw_b").stamped(
+                Stamp(generation: 2, digest: String(repeating: "0", count: 64)))
         ])
         var kernel = before
         try kernel.apply(Transaction(preparing: wanted, from: kernel.observed))

@@ -194,6 +194,13 @@ package final class PacketProbe: Sendable {
         else { throw TestSupportError("packet-probe does not listen") }
     }
 
+    /// Sends a byte on every accepted connection, unasked.
+    package func push() throws {
+        guard case .done = try ask(.push, timeout: .seconds(5)) else {
+            throw TestSupportError("packet-probe does not push")
+        }
+    }
+
     /// Connects by TCP, has a byte echoed, and ends the connection. Source port 0 means any.
     package func connect(
         from source: ProbeEndpoint, to destination: ProbeEndpoint,
@@ -237,6 +244,18 @@ package final class PacketProbe: Sendable {
                 timeout: timeout + .seconds(5))
             guard case .connection(id, let outcome) = reply else {
                 throw TestSupportError("packet-probe does not echo")
+            }
+            return Outcome(outcome)
+        }
+
+        /// Waits for what the other end sends unasked, and sends nothing: ``Outcome/established`` if
+        /// something came.
+        package func hear(timeout: Duration = .seconds(1)) throws -> Outcome {
+            let reply = try probe.ask(
+                .hear(connection: id, timeoutMilliseconds: Int(timeout / .milliseconds(1))),
+                timeout: timeout + .seconds(5))
+            guard case .connection(id, let outcome) = reply else {
+                throw TestSupportError("packet-probe does not hear")
             }
             return Outcome(outcome)
         }

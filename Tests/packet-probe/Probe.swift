@@ -11,10 +11,12 @@ final class Probe {
         case collect(deadline: ContinuousClock.Instant)
         case handshake(connection: Int, deadline: ContinuousClock.Instant)
         case echo(connection: Int, deadline: ContinuousClock.Instant)
+        case hear(connection: Int, deadline: ContinuousClock.Instant)
 
         var deadline: ContinuousClock.Instant {
             switch self {
-            case .collect(let deadline), .handshake(_, let deadline), .echo(_, let deadline):
+            case .collect(let deadline), .handshake(_, let deadline), .echo(_, let deadline),
+                .hear(_, let deadline):
                 deadline
             }
         }
@@ -66,7 +68,7 @@ final class Probe {
             case .handshake(let connection, _):
                 polled.append(
                     pollfd(fd: connections[connection]!, events: Int16(POLLOUT), revents: 0))
-            case .echo(let connection, _):
+            case .echo(let connection, _), .hear(let connection, _):
                 polled.append(
                     pollfd(fd: connections[connection]!, events: Int16(POLLIN), revents: 0))
             case .collect:
@@ -133,6 +135,17 @@ final class Probe {
             return try connect(source, destination, deadline: deadline(timeout))
         case .echo(let connection, let timeout):
             return try startEcho(connection, deadline: deadline(timeout))
+        case .push:
+            for session in sessions where send(session, [0], 1, Int32(MSG_NOSIGNAL)) != 1 {
+                throw SystemCallError("pushing")
+            }
+            return .done
+        case .hear(let connection, let timeout):
+            guard connections[connection] != nil else {
+                throw CommandError(description: "there is no connection \(connection)")
+            }
+            pending = .hear(connection: connection, deadline: deadline(timeout))
+            return nil
         case .close(let connection):
             guard let descriptor = connections.removeValue(forKey: connection) else {
                 throw CommandError(description: "there is no connection \(connection)")
@@ -178,14 +191,14 @@ final class Probe {
             } else if late {
                 try finish(connection, .timedOut)
             }
-        case .echo(let connection, _):
+        case .echo(let connection, _), .hear(let connection, _):
             let descriptor = connections[connection]!
             if ready.contains(descriptor) {
                 var bytes = [UInt8](repeating: 0, count: 256)
                 let count = recv(descriptor, &bytes, bytes.count, 0)
                 if count > 0 {
                     // Echoes of former, silent attempts may come first.
-                    guard bytes.prefix(count).contains(lastByte) else { return }
+                    if case .echo = current, !bytes.prefix(count).contains(lastByte) { return }
                     try finish(connection, .established)
                 } else if count == 0 {
                     try finish(connection, .failed(errorNumber: ECONNRESET))

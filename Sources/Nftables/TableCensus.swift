@@ -1,0 +1,131 @@
+internal import CMnl
+internal import Ruleset
+
+/// All tables of this network namespace, told by netlink, and which of them are ours.
+///
+/// What is in others' tables, their names included, never comes near libnftables.
+struct TableCensus {
+    struct Entry: Hashable {
+        /// An `NFPROTO_` number.
+        var family: UInt8
+        var name: KernelName
+        /// As the kernel has them, `NFT_TABLE_F_…`.
+        var flags: UInt32
+        /// By which nft's language names a table whatever it is called.
+        var handle: UInt64
+
+        /// The flags in words.
+        var flagNames: String {
+            let names = [(NFT_TABLE_F_DORMANT, "dormant"), (NFT_TABLE_F_OWNER, "owner")]
+                .filter { flags & UInt32($0.0.rawValue) != 0 }.map(\.1)
+            return names.isEmpty ? "\(flags)" : names.joined(separator: ", ")
+        }
+    }
+
+    private(set) var ours: [Entry] = []
+    private(set) var others: [Entry] = []
+
+    /// - Parameter names: of compiled tables, which are ours whatever they hold.
+    init(_ socket: NetlinkSocket, compiled names: Set<String>) throws(NftablesError) {
+        var all: [Entry] = []
+        try socket.request(
+            NFT_MSG_GETTABLE, flags: NLM_F_DUMP, family: UInt8(NFPROTO_UNSPEC)
+        ) { message in
+            let attributes = message.attributes
+            guard let name = attributes[NFTA_TABLE_NAME]?.name else { return }
+            all.append(
+                Entry(
+                    family: message.family, name: name,
+                    flags: attributes[NFTA_TABLE_FLAGS]?.number() ?? 0,
+                    handle: attributes[NFTA_TABLE_HANDLE]?.number() ?? 0))
+        }
+        for entry in all {
+            var isOurs = false
+            if entry.family == UInt8(NFPROTO_INET) {
+                isOurs = try OwnTable.isOurs(entry.name.text, compiled: names) {
+                    () throws(NftablesError) in try socket.stamp(of: entry.name)
+                }
+            }
+            if isOurs { ours.append(entry) } else { others.append(entry) }
+        }
+    }
+}
+
+extension NetlinkSocket {
+    /// The stamp that a table of family `inet` carries.
+    fileprivate func stamp(of table: KernelName) throws(NftablesError) -> Stamp? {
+        let chain = KernelName(Stamp.chainName)
+        var isFirst = true
+        var stamp: Stamp?
+        try request(
+            NFT_MSG_GETRULE, flags: NLM_F_DUMP,
+            names: [(NFTA_RULE_TABLE.rawValue, table), (NFTA_RULE_CHAIN.rawValue, chain)]
+        ) { message in
+            let attributes = message.attributes
+            guard isFirst, attributes[NFTA_RULE_TABLE]?.name == table,
+                attributes[NFTA_RULE_CHAIN]?.name == chain
+            else { return }
+            isFirst = false
+            stamp = attributes[NFTA_RULE_USERDATA]?.comment.flatMap(Stamp.init(comment:))
+        }
+        return stamp
+    }
+
+    /// Objects of one of our tables whose names no object of ours has, as words of its listing: some
+    /// of them end libnftables, which takes all names for UTF-8.
+    func strangelyNamed(in table: KernelName) throws(NftablesError) -> [String] {
+        var found: [String] = []
+        func look(_ kind: String, _ owner: NetlinkPayload?, _ name: NetlinkPayload?) {
+            guard owner?.name == table, let name = name?.name, !ObjectName.isPlain(name.bytes)
+            else { return }
+            found.append("\(kind) \(ObjectName.words(name.text))")
+        }
+        try request(NFT_MSG_GETCHAIN, flags: NLM_F_DUMP) { message in
+            let attributes = message.attributes
+            let flags: UInt32 = attributes[NFTA_CHAIN_FLAGS]?.number() ?? 0
+            // The kernel names what stands within a rule.
+            if flags & UInt32(NFT_CHAIN_BINDING.rawValue) != 0 { return }
+            look("chain", attributes[NFTA_CHAIN_TABLE], attributes[NFTA_CHAIN_NAME])
+        }
+        try request(
+            NFT_MSG_GETSET, flags: NLM_F_DUMP, names: [(NFTA_SET_TABLE.rawValue, table)]
+        ) { message in
+            let attributes = message.attributes
+            let flags: UInt32 = attributes[NFTA_SET_FLAGS]?.number() ?? 0
+            if flags & NFT_SET_ANONYMOUS.rawValue != 0 { return }
+            look("set", attributes[NFTA_SET_TABLE], attributes[NFTA_SET_NAME])
+        }
+        try request(
+            NFT_MSG_GETOBJ, flags: NLM_F_DUMP, names: [(NFTA_OBJ_TABLE.rawValue, table)]
+        ) { message in
+            let attributes = message.attributes
+            look("object", attributes[NFTA_OBJ_TABLE], attributes[NFTA_OBJ_NAME])
+        }
+        try request(
+            NFT_MSG_GETFLOWTABLE, flags: NLM_F_DUMP,
+            names: [(NFTA_FLOWTABLE_TABLE.rawValue, table)]
+        ) { message in
+            let attributes = message.attributes
+            look("flowtable", attributes[NFTA_FLOWTABLE_TABLE], attributes[NFTA_FLOWTABLE_NAME])
+        }
+        return found
+    }
+}
+
+extension NetlinkPayload {
+    /// The comment among a rule's user data, which the kernel keeps without looking at them: a type,
+    /// a length and a value, one after another (`NFTNL_UDATA_RULE_COMMENT` is 0).
+    fileprivate var comment: String? {
+        var rest = bytes[...]
+        while rest.count >= 2 {
+            let (type, length) = (rest[rest.startIndex], Int(rest[rest.startIndex + 1]))
+            rest = rest.dropFirst(2)
+            guard rest.count >= length else { return nil }
+            if type == 0 {
+                return String(decoding: rest.prefix(length).prefix { $0 != 0 }, as: UTF8.self)
+            }
+            rest = rest.dropFirst(length)
+        }
+        return nil
+    }
+}

@@ -1,0 +1,104 @@
+/// Names of nf_tables' objects, which may hold any byte but NUL: `nft -j` and others' programs make
+/// tables whose names nft's language has no words for.
+package enum ObjectName {
+    /// The longest comment that nft 1.0.6 takes; no name that we give is longer either.
+    private static let longest = 128
+
+    /// Whether nft's language takes the name as one word, and not as the end of a statement or the
+    /// beginning of another; all names that we give are such.
+    package static func isPlain(_ name: some Collection<UInt8>) -> Bool {
+        guard let first = name.first, first.isLetter, name.count <= longest else { return false }
+        return name.allSatisfy { $0.isLetter || $0.isDigit || "_.-".utf8.contains($0) }
+    }
+
+    package static func isPlain(_ name: String) -> Bool { isPlain(name.utf8) }
+
+    /// Whether a plain name may be a word of nft's language, which it then takes for no name: none of
+    /// those of nftables 1.0.6 has one of these signs, and nearly all names that we give do.
+    static func mayBeKeyword(_ name: String) -> Bool {
+        !name.utf8.contains { "_.".utf8.contains($0) }
+    }
+
+    /// Whether it can stand between the quotes of a comment: our own are names, and words of them.
+    package static func isPlainComment(_ comment: String) -> Bool {
+        comment.utf8.count <= longest
+            && comment.utf8.allSatisfy { $0.isLetter || $0.isDigit || "_.- ".utf8.contains($0) }
+    }
+
+    /// As many characters as are shown of a name.
+    private static let shown = 64
+
+    /// The name for people: as it is where it is plain, and otherwise in quotes, without anything
+    /// that a terminal or a reader could take for something else.
+    package static func words(_ name: String) -> String {
+        if isPlain(name) { return name }
+        var text = "\""
+        for scalar in name.unicodeScalars.prefix(shown) {
+            switch scalar {
+            case "\"", "\\": text += "\\\(scalar)"
+            case "\n": text += "\\n"
+            case "\t": text += "\\t"
+            case " "..."~": text.unicodeScalars.append(scalar)
+            default:
+                if scalar.isVisible {
+                    text.unicodeScalars.append(scalar)
+                } else {
+                    text += "\\u{\(String(scalar.value, radix: 16))}"
+                }
+            }
+        }
+        return text + (name.unicodeScalars.count > shown ? "…\"" : "\"")
+    }
+}
+
+extension UInt8 {
+    fileprivate var isLetter: Bool {
+        (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(self | 0x20)
+    }
+
+    fileprivate var isDigit: Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(self) }
+}
+
+extension Unicode.Scalar {
+    /// Letters, digits and signs that take a place of their own: no marks that pile up on others, no
+    /// controls, and nothing that changes the direction of what follows.
+    fileprivate var isVisible: Bool {
+        switch properties.generalCategory {
+        case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter,
+            .decimalNumber, .letterNumber, .otherNumber, .connectorPunctuation, .dashPunctuation,
+            .openPunctuation, .closePunctuation, .initialPunctuation, .finalPunctuation,
+            .otherPunctuation, .mathSymbol, .currencySymbol, .modifierSymbol, .otherSymbol:
+            true
+        default: false
+        }
+    }
+}
+
+/// What makes a table of family `inet` ours: a name that was compiled, or our stamp in a table with
+/// a name as we give it.
+///
+/// A stamp alone could be anybody's, and what it is on is deleted when it is not wanted; so it must
+/// be as ours are, name included, and whoever writes one hands the table over.
+package enum OwnTable {
+    /// How the names of all our tables begin.
+    package static let namePrefix = "pexip_fw_"
+
+    /// Whether a table of ours could be called so: `pexip_fw_[A-Za-z0-9_]+`.
+    package static func isName(_ name: String) -> Bool {
+        let rest = name.utf8.dropFirst(namePrefix.utf8.count)
+        return name.utf8.starts(with: namePrefix.utf8) && !rest.isEmpty
+            && ObjectName.isPlain(name)
+            && rest.allSatisfy { $0.isLetter || $0.isDigit || $0 == UInt8(ascii: "_") }
+    }
+
+    /// - Parameters:
+    ///   - compiled: the names of tables that are, or are to be, in force.
+    ///   - stamp: asks for the one that the table carries.
+    package static func isOurs<Failure>(
+        _ name: String, compiled: Set<String>, stamp: () throws(Failure) -> Stamp?
+    ) throws(Failure) -> Bool {
+        if compiled.contains(name) { return true }
+        guard isName(name) else { return false }
+        return try stamp() != nil
+    }
+}
