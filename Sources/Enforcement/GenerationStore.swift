@@ -81,13 +81,14 @@ package struct GenerationStore: Sendable {
         } catch {
             throw Self.cannotWrite(directory, error.errno)
         }
+        try requireTrust(directory)
         try takeLock()
         do throws(SystemError) {
             try Self.makeDirectory(generations)
         } catch {
             throw Self.cannotWrite(generations, error.errno)
         }
-        for path in [directory, generations] { try requireTrust(path) }
+        try requireTrust(generations)
     }
 
     /// Makes a directory of the state where it is missing, for the owner alone.

@@ -138,7 +138,7 @@ extension Overview {
 
     /// What others' tables do that answers must be tracked for and are not; nil where there is
     /// nothing.
-    private var translationWarning: String? {
+    var translationWarning: String? {
         guard let generation, !generation.ruleset.isGateway,
             generation.mediaTracking ?? .auto == .auto
         else { return nil }

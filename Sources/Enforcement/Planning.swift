@@ -1,3 +1,5 @@
+internal import Deployment
+
 extension Compilation {
     /// What putting the configuration in force would change, as far as that can be told without the
     /// kernel.

@@ -1,7 +1,7 @@
 internal import Deployment
 package import LinuxSystem
 internal import Logging
-package import Ruleset
+internal import Ruleset
 
 /// Says what is known, to whoever asks or watches.
 extension Reconciler {
@@ -104,7 +104,7 @@ extension Reconciler {
             tell(.shadowGone, .notice, "\(gone.place) shadows us no more", shadow: gone)
         }
         told.shadows = shadows
-        let warning = translationWarning
+        let warning = overview.translationWarning
         if let warning, warning != told.translations { log.warning("\(warning)") }
         told.translations = warning
     }

@@ -17,7 +17,8 @@ package final class PatientDirectoryWatch: Sendable {
         var limit: WatchLimit?
         /// As it was when nothing was watched any more.
         var summary: DirectorySummary?
-        /// Of all that watched before, and of looks meanwhile, each of which may see something else.
+        /// Of all that watched before; each change of what watches counts as an event, and each look
+        /// where nothing does, since it may see something else.
         var earlier = Counts()
     }
 
@@ -144,8 +145,10 @@ package final class PatientDirectoryWatch: Sendable {
             let summary = DirectorySummary(of: path)
             let isOther = state.withLock { [watch, limit] state in
                 defer {
+                    let earlier = Counts(
+                        events: state.earlier.events + 1, tears: state.earlier.tears)
                     state = State(
-                        watch: watch, limit: limit, summary: summary, earlier: state.earlier)
+                        watch: watch, limit: limit, summary: summary, earlier: earlier)
                 }
                 return state.summary != summary
             }

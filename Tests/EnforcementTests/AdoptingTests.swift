@@ -43,7 +43,8 @@ struct AdoptingTests {
         try await bench.expectInForce(number, variant, sourceLocation: sourceLocation)
         #expect(await bench.reconciler.timeToNextDeadline == nil, sourceLocation: sourceLocation)
         #expect(
-            await bench.reconciler.status().drift.count == 0, sourceLocation: sourceLocation)
+            await bench.reconciler.inspector.status().drift.count == 0,
+            sourceLocation: sourceLocation)
     }
 
     @Test("the first rules adopt, and end it after their time")
@@ -71,7 +72,7 @@ struct AdoptingTests {
         await bench.kernel.tamper { $0.tables["pexip_fw_conf"]?.chains["output"]?.rules = [] }
         #expect(await bench.reconciler.repair(after: nil) == nil)
         try await expectAdopting(bench, 2, 2)
-        #expect(await bench.reconciler.status().drift.count == 1)
+        #expect(await bench.reconciler.inspector.status().drift.count == 1)
         #expect(await bench.reconciler.timeToNextDeadline == Self.time - .seconds(10))
         // Nor is what adopts taken for a foreign change.
         await bench.kernel.forgetCommits()
@@ -119,10 +120,10 @@ struct AdoptingTests {
     @Test("nothing in force adopts nothing; what comes then adopts anew")
     func flushed() async throws {
         let bench = try await Self.started()
-        _ = await bench.reconciler.flush()
+        _ = await bench.reconciler.flushed()
         await bench.expectKernel(Ruleset(tables: []))
         #expect(await bench.reconciler.timeToNextDeadline == nil)
-        _ = await bench.reconciler.rollback(to: 1)
+        _ = await bench.reconciler.rolledBack(to: 1)
         await bench.expectKernel(try generation(1).stamped.adopting)
         #expect(await bench.reconciler.timeToNextDeadline == Self.time)
     }
@@ -167,7 +168,7 @@ struct AdoptingTests {
     func takenBack() async throws {
         let bench = try Self.bench()
         await bench.reconciler.start(emptyConfiguration)
-        _ = await bench.reconciler.apply(
+        _ = await bench.reconciler.applied(
             configuration(1), Reconciler.ApplyRequest(confirm: .seconds(60)))
         await bench.expectKernel(try generation(1).stamped.adopting)
         bench.clock.advance(by: .seconds(60))

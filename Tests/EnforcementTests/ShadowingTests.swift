@@ -69,22 +69,22 @@ struct ShadowingTests {
         let bench = try await Bench.holding(1)
         await bench.kernel.tamper { $0.tables["pexip_fw_a\n\u{1b}[2J"] = .init() }
         await bench.reconciler.lookForShadows()
-        let status = await bench.reconciler.status()
+        let status = await bench.reconciler.inspector.status()
         #expect(status.state == .inSync)
         #expect(
             status.warnings == [
                 #"table inet "pexip_fw_a\n\u{1b}[2J" is called as ours are and is not ours, so that it stays: nft delete table inet handle 1 takes it away"#
             ])
         // Also where nothing is in force.
-        _ = await bench.reconciler.flush()
-        #expect(await bench.reconciler.status().warnings.count == 1)
+        _ = await bench.reconciler.flushed()
+        #expect(await bench.reconciler.inspector.status().warnings.count == 1)
         #expect(await bench.kernel.state.tables.count == 1)
 
         await bench.kernel.tamper { state in
             for index in 0..<30 { state.tables["pexip_fw_\(index)"] = .init() }
         }
         await bench.reconciler.lookForShadows()
-        let warnings = await bench.reconciler.status().warnings
+        let warnings = await bench.reconciler.inspector.status().warnings
         #expect(warnings.count == 9)
         #expect(warnings.last == "23 more tables of such names: see nft list tables inet")
     }
@@ -105,7 +105,7 @@ struct ShadowingTests {
             chain.translatesSources = true
             await bench.kernel.setForeign([chain])
             await bench.reconciler.lookForShadows()
-            return await bench.reconciler.status().warnings
+            return await bench.reconciler.inspector.status().warnings
         }
         #expect(await warnings(.ip6) == [])
         let told = await warnings(.ip)
@@ -115,7 +115,7 @@ struct ShadowingTests {
                 $0.hasPrefix("table ip nat, chain filter_INPUT may give packets of others")
                     && $0.contains("host: {track_media: true} tracks it")
             })
-        #expect(await bench.reconciler.status().shadows.isEmpty)
+        #expect(await bench.reconciler.inspector.status().shadows.isEmpty)
     }
 
     @Test("what is to be tracked may change where no rule does")
@@ -127,13 +127,13 @@ struct ShadowingTests {
         chain.translatesSources = true
         await bench.kernel.setForeign([chain])
         await bench.reconciler.lookForShadows()
-        #expect(await bench.reconciler.status().warnings.count == 1)
+        #expect(await bench.reconciler.inspector.status().warnings.count == 1)
         let settled = compile(node + "host: {track_media: false}")
-        _ = await bench.reconciler.apply(settled, Reconciler.ApplyRequest())
+        _ = await bench.reconciler.applied(settled, Reconciler.ApplyRequest())
         #expect(await bench.reconciler.generationInForce?.number == 2)
-        #expect(await bench.reconciler.status().warnings.isEmpty)
+        #expect(await bench.reconciler.inspector.status().warnings.isEmpty)
         // Nor is it applied twice.
-        #expect(await bench.reconciler.plan(settled).outcome == .unchanged)
+        #expect(try await bench.reconciler.inspector.plan(settled).outcome == .unchanged)
     }
 
     @Test("more chains than a screen holds are counted; the data has them all")
