@@ -42,7 +42,7 @@ let package = Package(
         .target(name: "Metrics", swiftSettings: strict),
         .target(name: "Policy", dependencies: ["PortModel", "Deployment"], swiftSettings: strict),
         .target(
-            name: "Ruleset", dependencies: ["PortModel", "Deployment", "Policy"],
+            name: "Ruleset", dependencies: ["PlainText", "PortModel", "Deployment", "Policy"],
             swiftSettings: strict),
 
         // Borders: one module for each thing outside.

@@ -202,7 +202,9 @@ struct ControlService: Sendable {
         _ call: VarlinkCall, by inspector: Inspector
     ) async throws -> JSONValue {
         let overview = inspector.overview
-        let ruleset = overview.stamped ?? overview.generation?.stamped
+        // Not those that adopt connections for a time.
+        let stamped = overview.stamped.flatMap { $0.adopts ? nil : $0 }
+        let ruleset = stamped ?? overview.generation?.stamped
         var parts = ReplyParts(call, of: "tables")
         for table in ruleset?.tables ?? [] {
             for text in table.textParts {

@@ -9,6 +9,12 @@ extension NftablesKernel: RulesetKernel {
         try structure(compiled: names).tables
     }
 
+    package nonisolated func observeStructureForPlans(
+        compiled names: Set<String>
+    ) async throws -> [ObservedTable] {
+        try await planningStructure(compiled: names).tables
+    }
+
     package nonisolated func foreignTables(
         compiled names: Set<String>
     ) async throws -> ForeignTables {

@@ -50,28 +50,11 @@ struct Findings: Hashable, Sendable {
     }
 }
 
-/// A text from a configuration file in quotes, as a message can carry it: control characters
-/// escaped, and cut after 80 characters.
-func quoted(_ text: String) -> String { "\"\(escaped(text))\"" }
+/// How many characters of a text from a configuration file a message shows.
+private let shown = 80
+
+/// A text from a configuration file in quotes, as a message can carry it.
+func quoted(_ text: String) -> String { text.quoted(atMost: shown) }
 
 /// The inside of ``quoted(_:)``.
-func escaped(_ text: String) -> String {
-    var result = ""
-    for (index, scalar) in text.unicodeScalars.enumerated() {
-        if index == 80 {
-            result += "…"
-            break
-        }
-        switch scalar {
-        case "\"": result += "\\\""
-        case "\\": result += "\\\\"
-        default:
-            if scalar.isVisible {
-                result.unicodeScalars.append(scalar)
-            } else {
-                result += "\\u{\(String(scalar.value, radix: 16))}"
-            }
-        }
-    }
-    return result
-}
+func escaped(_ text: String) -> String { text.escaped(atMost: shown) }

@@ -147,7 +147,7 @@ package struct Inspector: Sendable {
             let next = Generation(
                 number: (overview.record.newest ?? 0) + 1, target, compilation, .command,
                 after: overview.generation)
-            let verified = VerifiedKernel(kernel: kernel)
+            let verified = VerifiedKernel(kernel: kernel, plans: true)
             let observed = try await verified.tables(
                 knownFrom: [overview.generation?.ruleset, target.ruleset])
             try Task.checkCancellation()

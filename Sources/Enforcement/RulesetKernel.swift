@@ -8,6 +8,8 @@ package protocol RulesetKernel: Sendable {
     /// consistent state, without what is counted: what nobody has changed since it was last read is
     /// not read again.
     func observeStructure(compiled names: Set<String>) async throws -> [ObservedTable]
+    /// The same for whoever plans, which keeps nothing waiting.
+    func observeStructureForPlans(compiled names: Set<String>) async throws -> [ObservedTable]
     /// What packets counted in tables of ours, and noted where that is wanted, without anything else
     /// that these hold. What is missing is left out.
     func counts(

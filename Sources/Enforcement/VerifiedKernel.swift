@@ -25,12 +25,16 @@ struct ApplyFailure: Error, CustomStringConvertible {
 /// The kernel's tables that are ours, changed only by transactions whose result is read back.
 struct VerifiedKernel: Sendable {
     let kernel: any RulesetKernel
+    /// Changes nothing, and keeps nobody waiting who does.
+    var plans = false
 
     /// Our tables: those that carry a stamp, and those that one of the rulesets names.
     func tables(knownFrom rulesets: [Ruleset?]) async throws(ApplyFailure) -> [ObservedTable] {
         let names = rulesets.reduce(into: Set()) { $0.formUnion($1?.tableNames ?? []) }
         do {
-            return try await kernel.observeStructure(compiled: names)
+            return plans
+                ? try await kernel.observeStructureForPlans(compiled: names)
+                : try await kernel.observeStructure(compiled: names)
         } catch {
             throw ApplyFailure("\(error)")
         }

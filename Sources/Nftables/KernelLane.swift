@@ -37,6 +37,13 @@ actor KernelLane {
         return try supervisor.perform(request)
     }
 
+    func observe(
+        _ request: SnapshotRequest
+    ) throws(NftablesError) -> (observation: Observation, isUndisturbed: Bool) {
+        defer { restLater() }
+        return try supervisor.observe(request)
+    }
+
     /// Lets the worker end.
     func stop() throws(NftablesError) { try supervisor.stop() }
 

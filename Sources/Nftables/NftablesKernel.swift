@@ -73,7 +73,7 @@ package actor NftablesKernel {
     }
 
     /// What was last read without a disturbance, or is known of the time since, and by which names.
-    private var lastRead: (names: Set<String>, observation: Observation)?
+    private let lastRead = Mutex<(names: Set<String>, observation: Observation)?>(nil)
 
     /// As ``tables(compiled:)``, but with counters as they were when the tables were last read.
     ///
@@ -81,12 +81,25 @@ package actor NftablesKernel {
     /// reading where it is still the same. Only what packets note in sets escapes this, which is not
     /// read here.
     package func structure(compiled names: Set<String>) throws(NftablesError) -> Observation {
-        if let lastRead, lastRead.names == names,
-            try generationID() == lastRead.observation.generationID
-        {
-            return lastRead.observation
-        }
+        if let known = known(by: names), try generationID() == known.generationID { return known }
         return try read(SnapshotRequest(names: names.sorted(), wantsNoted: false))
+    }
+
+    /// As ``structure(compiled:)``, for whoever plans: no repair waits for it.
+    package nonisolated func planningStructure(
+        compiled names: Set<String>
+    ) async throws(NftablesError) -> Observation {
+        if let known = known(by: names),
+            try await plans.perform(GenerationRequest()).generationID == known.generationID
+        {
+            return known
+        }
+        let request = SnapshotRequest(names: names.sorted(), wantsNoted: false)
+        return try await plans.observe(request).observation
+    }
+
+    private nonisolated func known(by names: Set<String>) -> Observation? {
+        lastRead.withLock { $0?.names == names ? $0?.observation : nil }
     }
 
     /// Every table that is ours, by its name or its stamp, as one consistent state.
@@ -97,34 +110,10 @@ package actor NftablesKernel {
     }
 
     private func read(_ request: SnapshotRequest) throws(NftablesError) -> Observation {
-        // A listing is several requests; a foreign transaction may come between any two of them.
-        // Where others never rest, two equal listings in a row are as good as one undisturbed.
-        var last: [ObservedTable]?
-        for _ in 0..<Self.readings {
-            let snapshot = try supervisor.perform(request)
-            let isUndisturbed = snapshot.generationBefore == snapshot.generationAfter
-            let tables: [ObservedTable]
-            do throws(NftablesError) {
-                tables = try snapshot.observedTables()
-            } catch {
-                if isUndisturbed { throw error }
-                last = nil
-                continue
-            }
-            let structure = tables.map(\.withoutCounts)
-            if isUndisturbed || structure == last {
-                let observation = Observation(
-                    generationID: snapshot.generationBefore, tables: tables)
-                lastRead = isUndisturbed ? (Set(request.names), observation) : nil
-                return observation
-            }
-            last = structure
-        }
-        throw NftablesError(
-            .unsettled, "our tables changed during each of \(Self.readings) attempts to read them")
+        let (observation, isUndisturbed) = try supervisor.observe(request)
+        lastRead.withLock { $0 = isUndisturbed ? (Set(request.names), observation) : nil }
+        return observation
     }
-
-    private static let readings = 16
 
     /// Commits a transaction.
     ///
@@ -230,15 +219,17 @@ package actor NftablesKernel {
     }
 
     /// Lets ``structure(compiled:)`` read the tables next time, whatever was heard.
-    package func forgetTables() { lastRead = nil }
+    package func forgetTables() { lastRead.withLock { $0 = nil } }
 
     /// Learns of a change that was heard. Where that took a table or rules of ours, what they were
     /// read as is known to be without them, and ``structure(compiled:)`` reads nothing.
     ///
     /// - Returns: whether ``commit(_:)`` made it.
     package func takeUp(_ change: RulesetChange) -> Bool {
-        if let (names, observation) = lastRead, observation.isBefore(change) {
-            lastRead = observation.after(change, names).map { (names, $0) }
+        lastRead.withLock { lastRead in
+            if let (names, observation) = lastRead, observation.isBefore(change) {
+                lastRead = observation.after(change, names).map { (names, $0) }
+            }
         }
         return supervisor.made(change)
     }
@@ -251,6 +242,43 @@ private final class WorkerEnds: Sendable {
     var count: Int { ends.load(ordering: .relaxed) }
 
     func add() { ends.add(1, ordering: .relaxed) }
+}
+
+extension WorkerSupervisor {
+    private static let readings = 16
+
+    /// Reads tables as one consistent state.
+    ///
+    /// - Returns: also whether nobody changed anything meanwhile.
+    func observe(
+        _ request: SnapshotRequest
+    ) throws(NftablesError) -> (observation: Observation, isUndisturbed: Bool) {
+        // A listing is several requests; a foreign transaction may come between any two of them.
+        // Where others never rest, two equal listings in a row are as good as one undisturbed.
+        var last: [ObservedTable]?
+        for _ in 0..<Self.readings {
+            let snapshot = try perform(request)
+            let isUndisturbed = snapshot.generationBefore == snapshot.generationAfter
+            let tables: [ObservedTable]
+            do throws(NftablesError) {
+                tables = try snapshot.observedTables()
+            } catch {
+                if isUndisturbed { throw error }
+                last = nil
+                continue
+            }
+            let structure = tables.map(\.withoutCounts)
+            if isUndisturbed || structure == last {
+                return (
+                    Observation(generationID: snapshot.generationBefore, tables: tables),
+                    isUndisturbed
+                )
+            }
+            last = structure
+        }
+        throw NftablesError(
+            .unsettled, "our tables changed during each of \(Self.readings) attempts to read them")
+    }
 }
 
 /// Our tables at one ruleset generation.
@@ -309,7 +337,7 @@ extension ObservedTable {
 }
 
 extension SnapshotRequest.Reply {
-    fileprivate func observedTables() throws(NftablesError) -> [ObservedTable] {
+    func observedTables() throws(NftablesError) -> [ObservedTable] {
         var observed: [ObservedTable] = []
         for table in tables {
             switch table.listing {

@@ -43,6 +43,26 @@ extension String {
         replacing { $0 == "\n" || $0 == "\t" ? nil : $0.escape }
     }
 
+    /// The text in double quotes as ``visible`` shows it, with escapes also for what would end them, and
+    /// cut.
+    ///
+    /// - Parameter most: how many of its characters are shown.
+    package func quoted(atMost most: Int) -> String { "\"\(escaped(atMost: most))\"" }
+
+    /// The inside of ``quoted(atMost:)``.
+    package func escaped(atMost most: Int) -> String {
+        var result = ""
+        for (index, scalar) in unicodeScalars.enumerated() {
+            if index == most { return result + "…" }
+            switch scalar {
+            case "\"", "\\": result += "\\\(scalar)"
+            case _ where scalar.isVisible: result.unicodeScalars.append(scalar)
+            default: result += scalar.escape
+            }
+        }
+        return result
+    }
+
     /// As one line with spaces in place of what is not visible, as wide as the text.
     package var blanked: String { replacing { _ in " " } }
 

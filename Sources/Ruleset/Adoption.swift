@@ -16,6 +16,11 @@ extension Ruleset {
     /// whatever becomes of the agent.
     package var adopting: Ruleset { Ruleset(tables: tables.map(\.adopting)) }
 
+    /// Whether it has such rules.
+    package var adopts: Bool {
+        tables.contains { table in table.sets.contains { $0.kind == .adoption } }
+    }
+
     /// How long rules adopt, in seconds: long enough for whoever sends something now and then.
     package static let adoptionTime = 30
 }

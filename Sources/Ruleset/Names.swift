@@ -1,3 +1,5 @@
+internal import PlainText
+
 /// Names of nf_tables' objects, which may hold any byte but NUL: `nft -j` and others' programs make
 /// tables whose names nft's language has no words for.
 package enum ObjectName {
@@ -31,23 +33,7 @@ package enum ObjectName {
     /// The name for people: as it is where it is plain, and otherwise in quotes, without anything
     /// that a terminal or a reader could take for something else.
     package static func words(_ name: String) -> String {
-        if isPlain(name) { return name }
-        var text = "\""
-        for scalar in name.unicodeScalars.prefix(shown) {
-            switch scalar {
-            case "\"", "\\": text += "\\\(scalar)"
-            case "\n": text += "\\n"
-            case "\t": text += "\\t"
-            case " "..."~": text.unicodeScalars.append(scalar)
-            default:
-                if scalar.isVisible {
-                    text.unicodeScalars.append(scalar)
-                } else {
-                    text += "\\u{\(String(scalar.value, radix: 16))}"
-                }
-            }
-        }
-        return text + (name.unicodeScalars.count > shown ? "…\"" : "\"")
+        isPlain(name) ? name : name.quoted(atMost: shown)
     }
 }
 
@@ -57,21 +43,6 @@ extension UInt8 {
     }
 
     fileprivate var isDigit: Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(self) }
-}
-
-extension Unicode.Scalar {
-    /// Letters, digits and signs that take a place of their own: no marks that pile up on others, no
-    /// controls, and nothing that changes the direction of what follows.
-    fileprivate var isVisible: Bool {
-        switch properties.generalCategory {
-        case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter,
-            .decimalNumber, .letterNumber, .otherNumber, .connectorPunctuation, .dashPunctuation,
-            .openPunctuation, .closePunctuation, .initialPunctuation, .finalPunctuation,
-            .otherPunctuation, .mathSymbol, .currencySymbol, .modifierSymbol, .otherSymbol:
-            true
-        default: false
-        }
-    }
 }
 
 /// What makes a table of family `inet` ours: a name that was compiled, or our stamp in a table with

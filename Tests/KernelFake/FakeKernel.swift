@@ -127,6 +127,12 @@ package actor FakeKernel: RulesetKernel {
         }
     }
 
+    package func observeStructureForPlans(
+        compiled names: Set<String>
+    ) async throws -> [ObservedTable] {
+        try await observeStructure(compiled: names)
+    }
+
     package func counts(
         of tables: [Table], withNotes: Bool, _ urgency: Urgency
     ) async throws -> [ObservedTable] {

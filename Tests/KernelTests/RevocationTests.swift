@@ -350,4 +350,40 @@ struct RevocationTests {
             #expect(try peer.connection.echo(timeout: .milliseconds(300)) == .silent)
         }
     }
+
+    /// To end so many takes seconds, in which nothing else may wait.
+    @Test("a deleted table comes back while many flows are still being ended")
+    func manyFlows() throws {
+        let count = 200_000
+        try Self.scene(.gateway) { scene in
+            try scene.permitAll()
+            let enforcing = scene.topology.enforcing
+            let entries = scene.agent.directory.appending(path: "flows")
+            let lines = (0..<count).map {
+                "-I -p udp -s 192.0.2.\(1 + $0 / 40_000) -d 10.0.0.21 --sport \(20_000 + $0 % 40_000) --dport \(40_000 + $0 % 9_999) --timeout 3600\n"
+            }
+            try Data(lines.joined().utf8).write(to: entries)
+            try enforcing.run(["conntrack", "-R", entries.path], timeout: .seconds(300))
+                .requireSuccess()
+            let rollback = try enforcing.spawn([
+                try BuiltProducts.path(of: "pexip-fwctl"), "--socket", scene.agent.socket,
+                "rollback", "1",
+            ])
+            try scene.agent.waitForStatus("generation 1", timeout: .seconds(100)) {
+                $0.generation == 1
+            }
+            try enforcing.run(["nft", "delete", "table", "inet", "pexip_fw_gateway"])
+                .requireSuccess()
+            let isBack = try waitUntil(timeout: .seconds(100)) {
+                try enforcing.run(["nft", "list", "tables"]).requireSuccess().standardOutput
+                    .contains("pexip_fw_gateway")
+            }
+            #expect(isBack)
+            #expect(rollback.isRunning, "the table came back when all flows had ended")
+            #expect(rollback.wait(timeout: .seconds(300)) == .exited(0))
+            #expect(
+                rollback.standardOutput.contains("ended \(count) established flows"),
+                "\(rollback.standardOutput)")
+        }
+    }
 }

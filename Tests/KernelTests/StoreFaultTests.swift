@@ -510,7 +510,7 @@ struct StoreFaultTests {
                 }
                 #expect(try agent.status().generation == 30)
                 let generations = agent.stateDirectory.appending(path: "generations").path
-                let kept = Set((10...30).map { "\($0).json" })
+                let kept = Set((10...30).flatMap { ["\($0).json", "\($0).summary.json"] })
                 #expect(
                     Set(try FileManager.default.contentsOfDirectory(atPath: generations)) == kept)
                 #expect(try agent.control("rollback", "9").status == .exited(1))

@@ -147,6 +147,15 @@ package final class AgentFixture {
         }
     }
 
+    /// Waits until the first rules adopt no connections any more, which is a change of the agent's own.
+    package func waitForAdoptionsEnd() throws {
+        let hasEnded = try waitUntil(timeout: .seconds(300)) {
+            let listing = try namespace.run(["nft", "list", "ruleset"]).requireSuccess()
+            return !listing.standardOutput.contains("adopt")
+        }
+        guard hasEnded else { throw TestSupportError("the adoption of connections does not end") }
+    }
+
     /// The rules in the kernel as an independent observer lists them, without counters' values, and
     /// those of each chain sorted: what the agent changes comes at a chain's end. The order that
     /// decides something is the agent's own comparison to look after, and its tests'. What adopts
