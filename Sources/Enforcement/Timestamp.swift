@@ -9,11 +9,11 @@ package struct Timestamp: Hashable, Sendable, Comparable {
 
     /// nil for any other way to write it.
     package init?(_ text: String) {
+        guard text.utf8.count == 20 else { return nil }
         let fields = text.split(
             omittingEmptySubsequences: false, whereSeparator: { "-T:Z".contains($0) }
         ).map { Int32($0) }
-        guard fields.count == 7, text.utf8.count == 20, let year = fields[0], let month = fields[1],
-            let day = fields[2],
+        guard fields.count == 7, let year = fields[0], let month = fields[1], let day = fields[2],
             let hour = fields[3], let minute = fields[4], let second = fields[5]
         else { return nil }
         var date = tm()
@@ -41,12 +41,12 @@ extension Timestamp: CustomStringConvertible {
             // Years that no 32 bits hold.
             return "\(self.seconds) s since 1970"
         }
-        func padded(_ value: Int32, to width: Int = 2) -> String {
+        func padded(_ value: some BinaryInteger, to width: Int = 2) -> String {
             let digits = String(value)
             return String(repeating: "0", count: max(0, width - digits.utf8.count)) + digits
         }
         return
-            "\(padded(date.tm_year + 1900, to: 4))-\(padded(date.tm_mon + 1))-\(padded(date.tm_mday))"
+            "\(padded(Int(date.tm_year) + 1900, to: 4))-\(padded(date.tm_mon + 1))-\(padded(date.tm_mday))"
             + "T\(padded(date.tm_hour)):\(padded(date.tm_min)):\(padded(date.tm_sec))Z"
     }
 }
