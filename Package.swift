@@ -237,14 +237,14 @@ let package = Package(
     swiftLanguageModes: [.v6]
 )
 
-// What libFuzzer runs, which brings `main`: it links with the sanitizer only, as packaging/fuzz does.
+// What libFuzzer runs. It links with the sanitizer only, as packaging/fuzz does.
 if Context.environment["PEXIP_FW_FUZZING"] != nil {
     package.targets.append(
         .executableTarget(
             name: "fuzzing",
             dependencies: [
-                "Control", "Deployment", "Enforcement", "JSONValue", "LinuxSystem", "Nftables",
-                "Policy", "PortModel", "Ruleset",
+                "Authoring", "Control", "Deployment", "Doctor", "Enforcement", "JSONValue",
+                "LinuxSystem", "Nftables", "Policy", "PortModel", "Ruleset",
             ],
             path: "Tests/Fuzzing", exclude: ["Corpus", "Dictionaries"], swiftSettings: strict))
 }

@@ -1,41 +1,58 @@
 import Glibc
 
-// The program's entry points, which libFuzzer's own `main` calls:
+// What this program is asked for:
 //
-//     fuzzing --list                        names the parsers
-//     fuzzing --parser=json --largest       gives the parser its largest and most hostile inputs
-//     fuzzing --parser=json [-FLAG…] [CORPUS…]  lets libFuzzer look for others
+//     fuzzing --list                               names the parsers
+//     fuzzing --parser=NAME --largest              gives one its largest and most hostile inputs
+//     fuzzing --parser=NAME [-FLAG…] [DIRECTORY…]  lets libFuzzer look for others
 //
 // libFuzzer ignores flags that begin with two hyphens, and hands them on to processes that it starts.
 
 /// The parser that was chosen; set once, before the first input.
 nonisolated(unsafe) private var chosen: Parser?
 
-@_cdecl("LLVMFuzzerInitialize")
-public func initialize(
-    _ count: UnsafeMutablePointer<CInt>,
-    _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>>
-) -> CInt {
-    let words = CommandLine.arguments
-    if words.contains("--list") {
-        for parser in Parser.all { print(parser.name) }
-        exit(EXIT_SUCCESS)
+private typealias Arguments = UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>
+
+/// libFuzzer, but for its `main`.
+@_silgen_name("LLVMFuzzerRunDriver")
+private func runDriver(
+    _ count: UnsafeMutablePointer<CInt>, _ arguments: UnsafeMutablePointer<Arguments>,
+    _ testOneInput: @convention(c) (UnsafePointer<UInt8>?, Int) -> CInt
+) -> CInt
+
+@main
+struct Fuzzing {
+    static func main() {
+        let words = CommandLine.arguments
+        if words.contains("--list") {
+            for parser in Parser.all { print(parser.name) }
+            return
+        }
+        let prefix = "--parser="
+        let name = words.first { $0.hasPrefix(prefix) }.map { String($0.dropFirst(prefix.count)) }
+        guard let parser = Parser.all.first(where: { $0.name == name }) else {
+            fail("--parser= takes one of: \(Parser.all.map(\.name).joined(separator: " "))")
+        }
+        if words.contains("--largest") {
+            parser.measureLargest()
+            return
+        }
+        chosen = parser
+        exit(run(words.prefix(1) + ["-max_len=\(parser.largest)"] + words.dropFirst()))
     }
-    let prefix = "--parser="
-    let name = words.first { $0.hasPrefix(prefix) }.map { String($0.dropFirst(prefix.count)) }
-    guard let parser = Parser.all.first(where: { $0.name == name }) else {
-        fail("--parser= takes one of: \(Parser.all.map(\.name).joined(separator: " "))")
+
+    /// - Parameter words: with the program's name.
+    private static func run(_ words: ArraySlice<String>) -> CInt {
+        // libFuzzer keeps them for as long as the process lives.
+        var arguments = Arguments.allocate(capacity: words.count + 1)
+        for (index, word) in words.enumerated() { arguments[index] = strdup(word) }
+        arguments[words.count] = nil
+        var count = CInt(words.count)
+        return runDriver(&count, &arguments, testOneInput)
     }
-    if words.contains("--largest") {
-        parser.measureLargest()
-        exit(EXIT_SUCCESS)
-    }
-    chosen = parser
-    // Before the flags that were given, which have the last word.
-    add("-max_len=\(parser.largest)", to: count, arguments)
-    return 0
 }
 
+/// By the name that the `main` refers to which libFuzzer has, and which is not used.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func testOneInput(_ bytes: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     guard let parser = chosen else { fail("no parser is chosen") }
@@ -50,24 +67,10 @@ extension Parser {
             try read(input)
         } catch {
             print("\(name): \(error)")
+            fflush(nil)
             abort()
         }
     }
-}
-
-/// Adds a flag behind the program's name. What is put there lives as long as the process.
-private func add(
-    _ flag: String, to count: UnsafeMutablePointer<CInt>,
-    _ arguments: UnsafeMutablePointer<UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>>
-) {
-    let old = UnsafeBufferPointer(start: arguments.pointee, count: Int(count.pointee))
-    let new = UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>.allocate(capacity: old.count + 2)
-    new[0] = old[0]
-    new[1] = strdup(flag)
-    for index in 1..<old.count { new[index + 1] = old[index] }
-    new[old.count + 1] = nil
-    arguments.pointee = new
-    count.pointee += 1
 }
 
 func fail(_ message: String) -> Never {

@@ -92,6 +92,7 @@ extension Parser {
         for pattern in HostileInputs.patterns {
             let input = pattern.input(upTo: largest)
             print("\(name), \(pattern.name), \(input.count) bytes")
+            fflush(nil)
             alarm(Self.mostSeconds)
             let time = ContinuousClock().measure { mustRead(input) }
             alarm(0)

@@ -15,7 +15,8 @@ struct Parser: Sendable {
         self.read = read
     }
 
-    static let all = stateParsers
+    static let all =
+        configurationParsers + controlParsers + stateParsers + kernelParsers + hostParsers
 }
 
 /// Something that must hold for every input and does not for this one.
