@@ -246,3 +246,15 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
+
+// What libFuzzer runs. It links with the sanitizer only, as packaging/fuzz does.
+if Context.environment["PEXIP_FW_FUZZING"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "fuzzing",
+            dependencies: [
+                "Authoring", "Control", "Deployment", "Doctor", "Enforcement", "JSONValue",
+                "LinuxSystem", "Nftables", "Policy", "PortModel", "Ruleset",
+            ],
+            path: "Tests/Fuzzing", exclude: ["Corpus", "Dictionaries"], swiftSettings: strict))
+}

@@ -63,9 +63,14 @@ package struct AnswerProblem: Error, Hashable, CustomStringConvertible {
 // MARK: Answers as they are typed
 
 extension NodeAnswer {
+    /// In bytes: the longest name, a role, and four addresses.
+    private static let longest = 320
+
     /// `NAME:ROLE:ADDRESS[,SECONDARY]`, where both may be one address of each family, joined by `+`.
     package init(parsing text: String) throws(AnswerProblem) {
-        let parts = text.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
+        let parts =
+            text.utf8.count <= Self.longest
+            ? text.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false) : []
         guard parts.count == 3 else {
             throw AnswerProblem(
                 "write NAME:ROLE:ADDRESS, as in conf-1:conferencing:10.0.0.21, and ,SECONDARY behind it for a dual-homed node"

@@ -8,13 +8,13 @@ package struct VarlinkMethod: Hashable, Sendable, CustomStringConvertible {
     /// Empty where there is no dot.
     let name: String
 
-    /// nil for what no method can be named: more than 255 bytes, or other characters than Varlink's
-    /// grammar has.
+    /// nil for what no method can be named: more than 255 bytes, other characters than Varlink's
+    /// grammar has, or nothing behind the last dot.
     package init?(_ text: String) {
         let bytes = text.utf8
-        guard (1...Self.longest).contains(bytes.count), bytes.allSatisfy(Self.isOfName) else {
-            return nil
-        }
+        guard (1...Self.longest).contains(bytes.count), bytes.allSatisfy(Self.isOfName),
+            bytes.last != UInt8(ascii: ".")
+        else { return nil }
         let dot = bytes.lastIndex(of: UInt8(ascii: "."))
         interface = String(text[..<(dot ?? bytes.endIndex)])
         name = dot.map { String(text[bytes.index(after: $0)...]) } ?? ""

@@ -96,8 +96,9 @@ extension Guard {
 
     /// The seconds that a time such as `60s`, `5m` or `1h` stands for; nil where it is none.
     package static func seconds(_ text: String) -> Int? {
-        guard let unit = units.first(where: { text.hasSuffix($0.suffix) }),
-            let number = Int(text.dropLast()), text.utf8.count <= longestTime,
+        guard text.utf8.count <= longestTime,
+            let unit = units.first(where: { text.hasSuffix($0.suffix) }),
+            let number = Int(text.dropLast()),
             text.dropLast().utf8.allSatisfy({ (48...57).contains($0) })
         else { return nil }
         return number * unit.seconds

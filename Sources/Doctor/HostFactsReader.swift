@@ -95,10 +95,10 @@ private struct Parameter {
 
 extension PortSet {
     /// As the kernel prints them: `22,33000-49999`, or nothing.
-    fileprivate init?(reserved text: Substring) {
+    init?(reserved text: Substring) {
         var ranges: [ClosedRange<UInt16>] = []
-        for part in text.split(separator: ",") {
-            let ends = part.split(separator: "-").map { UInt16($0) }
+        for part in text.utf8.split(separator: UInt8(ascii: ",")) {
+            let ends = part.split(separator: UInt8(ascii: "-")).map { UInt16(Substring($0)) }
             guard (1...2).contains(ends.count), let low = ends[0],
                 let high = ends[ends.count - 1], low <= high
             else { return nil }

@@ -24,9 +24,11 @@ package enum LocalGroups {
     ) throws(SystemError) -> UInt32? {
         let text = try AtomicFile.read(file, limit: largestFile)
         for line in text.split(separator: UInt8(ascii: "\n")) {
-            let fields = String(decoding: line, as: UTF8.self)
-                .split(separator: ":", omittingEmptySubsequences: false)
-            if fields.count >= 3, fields[0] == name { return UInt32(fields[2]) }
+            let fields = line.split(
+                separator: UInt8(ascii: ":"), maxSplits: 3, omittingEmptySubsequences: false)
+            if fields.count >= 3, fields[0].elementsEqual(name.utf8) {
+                return UInt32(String(decoding: fields[2], as: UTF8.self))
+            }
         }
         return nil
     }

@@ -7,10 +7,14 @@ struct Complaints {
     let found: [(message: String, line: Int?)]
 
     init(_ text: String) {
-        let found = text.split(separator: "\n").compactMap { line -> (String, Int?)? in
-            guard let mark = line.firstRange(of: "Error: ") else { return nil }
-            let place = line[..<mark.lowerBound].split(separator: ":")
-            return (String(line[mark.upperBound...]), place.count >= 2 ? Int(place[1]) : nil)
+        let lines = text.utf8.split(separator: UInt8(ascii: "\n"))
+        let found = lines.compactMap { line -> (String, Int?)? in
+            guard let mark = line.firstRange(of: "Error: ".utf8) else { return nil }
+            let place = line[..<mark.lowerBound].split(separator: UInt8(ascii: ":"))
+            return (
+                String(Substring(line[mark.upperBound...])),
+                place.count >= 2 ? Int(Substring(place[1])) : nil
+            )
         }
         self.found = found.isEmpty ? [(text.isEmpty ? "no reason given" : text, nil)] : found
     }
@@ -28,7 +32,7 @@ extension NftablesError {
         }
         let shown = reasons.prefix(5).joined(separator: "; ")
         let more = reasons.count > 5 ? " (and \(reasons.count - 5) more)" : ""
-        let isPermission = complaint.contains("Operation not permitted")
+        let isPermission = complaint.utf8.contains("Operation not permitted".utf8)
         return NftablesError(
             isPermission ? .notPermitted : .refused,
             "the kernel refused the transaction: \(shown)\(more)"

@@ -7,8 +7,10 @@ internal import SystemPackage
 final class NetlinkSocket {
     private let socket: OpaquePointer
     private var sequence: UInt32 = 0
+    private var buffer = [UInt8](repeating: 0, count: largestDatagram)
+
     /// The kernel makes no larger datagrams, however much room there is (`netlink_dump`).
-    private var buffer = [UInt8](repeating: 0, count: 32 * 1024)
+    static let largestDatagram = 32 * 1024
 
     /// - Parameters:
     ///   - bus: which of the kernel's subsystems, as `NETLINK_NETFILTER`.
@@ -173,19 +175,33 @@ final class NetlinkSocket {
                 length = mnl_socket_recvfrom(socket, bytes.baseAddress, bytes.count)
             } while length < 0 && errno == EINTR
             guard length >= 0 else { return .failure(.system("read from netlink")) }
-            var remaining = Int32(length)
-            var next = UnsafePointer(bytes.baseAddress?.assumingMemoryBound(to: nlmsghdr.self))
-            while let header = next, mnl_nlmsg_ok(header, remaining) {
-                let message = NetlinkMessage(header: header)
-                if let code = message.errorCode {
-                    return .failure(.system("ask the kernel by netlink", errno: code))
-                }
-                body(message)
-                next = UnsafePointer(mnl_nlmsg_next(header, &remaining))
+            let datagram = UnsafeRawBufferPointer(rebasing: bytes[..<length])
+            if let code = Self.forEachMessage(in: datagram, body) {
+                return .failure(.system("ask the kernel by netlink", errno: code))
             }
             return .success(())
         }
         try result.get()
+    }
+
+    /// Hands the messages of a datagram to `body`, up to one that tells of a failure.
+    ///
+    /// - Returns: that one's `errno`; nil where there is none.
+    static func forEachMessage(
+        in datagram: UnsafeRawBufferPointer, _ body: (borrowing NetlinkMessage) -> Void
+    ) -> Int32? {
+        var remaining = Int32(datagram.count)
+        var next = datagram.baseAddress?.assumingMemoryBound(to: nlmsghdr.self)
+        // libmnl takes a length from 2 GiB on for one below zero, which fits everywhere.
+        while let header = next, mnl_nlmsg_ok(header, remaining),
+            Int(header.pointee.nlmsg_len) <= Int(remaining)
+        {
+            let message = NetlinkMessage(header: header)
+            if let code = message.errorCode { return code }
+            body(message)
+            next = UnsafePointer(mnl_nlmsg_next(header, &remaining))
+        }
+        return nil
     }
 }
 
@@ -226,11 +242,9 @@ struct NetlinkMessage: ~Copyable {
     fileprivate var errorCode: Int32? {
         guard [NLMSG_ERROR, NLMSG_DONE].contains(Int32(header.pointee.nlmsg_type)),
             sequence != 0 || kind == .acknowledgement,
-            mnl_nlmsg_get_payload_len(header) >= MemoryLayout<Int32>.size,
-            let payload = mnl_nlmsg_get_payload(header)
+            let code = head(Int32.self)
         else { return nil }
-        let code = payload.load(as: Int32.self)
-        return code < 0 ? -code : nil
+        return code < 0 ? Int32(clamping: code.magnitude) : nil
     }
 
     /// The nf_tables message type, or nil for messages of other subsystems.
@@ -246,20 +260,22 @@ struct NetlinkMessage: ~Copyable {
     }
 
     /// The family of the object that the message is about, as an `NFPROTO_` number.
-    var family: UInt8 {
-        mnl_nlmsg_get_payload(header)?.load(as: nfgenmsg.self).nfgen_family ?? 0
-    }
+    var family: UInt8 { head(nfgenmsg.self)?.nfgen_family ?? 0 }
 
     /// The last bits of the ruleset generation that a notification of nf_tables belongs to.
     var generationBits: UInt16 {
-        mnl_nlmsg_get_payload(header).map { UInt16(bigEndian: $0.load(as: nfgenmsg.self).res_id) }
-            ?? 0
+        head(nfgenmsg.self).map { UInt16(bigEndian: $0.res_id) } ?? 0
     }
 
     /// The type of the route that the message is about, as an `RTN_` number.
     var routeType: UInt32 {
-        mnl_nlmsg_get_payload(header).map { UInt32($0.load(as: rtmsg.self).rtm_type) }
-            ?? UInt32(RTN_UNREACHABLE)
+        head(rtmsg.self).map { UInt32($0.rtm_type) } ?? UInt32(RTN_UNREACHABLE)
+    }
+
+    /// The subsystem's own header, behind netlink's; nil where the message ends before.
+    private func head<Head: BitwiseCopyable>(_: Head.Type) -> Head? {
+        guard mnl_nlmsg_get_payload_len(header) >= MemoryLayout<Head>.size else { return nil }
+        return mnl_nlmsg_get_payload(header)?.load(as: Head.self)
     }
 
     /// The attribute of this type at the top level as a NUL-terminated string.

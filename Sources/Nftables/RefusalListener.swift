@@ -54,7 +54,7 @@ package final class RefusalListener: Sendable {
 }
 
 /// A packet as the kernel hands it over.
-private struct Sample {
+struct Sample {
     /// Counts what was handed over, from 0.
     let number: UInt32?
     /// nil where it is none that a rule of ours logged, or can't be read.

@@ -118,7 +118,7 @@ package final class RulesetListener: Sendable {
 }
 
 /// Collects a transaction's notifications until the one that ends it.
-private final class TransactionGroup: Sendable {
+final class TransactionGroup: Sendable {
     private struct Touched {
         var tables: [String: TableChange] = [:]
         var otherFamilies = false

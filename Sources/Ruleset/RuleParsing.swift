@@ -228,7 +228,7 @@ private struct RuleWords {
             }
             guard key == "state" else { throw RuleSyntaxError("ct has no \(key): \(text)") }
             var states: Set<TrackedState> = []
-            for name in try word().split(separator: ",") {
+            for name in try word().split(separator: ",", omittingEmptySubsequences: false) {
                 guard let state = TrackedState(rawValue: String(name)) else {
                     throw RuleSyntaxError("\(name) is no state: \(text)")
                 }

@@ -10,8 +10,7 @@ extension OperatorSession {
         var pid = ProcessAncestry.own
         // Far deeper than people nest their shells; a loop can't be.
         for _ in 0..<64 {
-            let environment = ProcessAncestry.environment(of: pid)
-            if let text = environment["SSH_CONNECTION"] {
+            if let text = ProcessAncestry.variable("SSH_CONNECTION", of: pid) {
                 return OperatorSession(sshConnection: text)
             }
             guard let parent = ProcessAncestry.parent(of: pid), parent > 1 else { return nil }

@@ -35,6 +35,20 @@ import Testing
         #expect(problem(text)?.hasPrefix(expected) == true, "\(problem(text) ?? "taken")")
     }
 
+    /// `String` takes hours to compare such a text.
+    @Test(.timeLimit(.minutes(1))) func nodesOfMarksAreRefusedAtOnce() {
+        let marks = String(repeating: "\u{0301}\u{0316}", count: 250_000)
+        #expect(problem("a\(marks)")?.hasPrefix("write NAME:ROLE:ADDRESS") == true)
+        #expect(problem("a:b\(marks):c")?.hasPrefix("write NAME:ROLE:ADDRESS") == true)
+    }
+
+    @Test func longestNode() throws {
+        let name = String(repeating: "a", count: Deployment.nameLength)
+        let v6 = "2001:db8:1111:2222:3333:4444:5555:666"
+        let text = "\(name):conferencing:200.100.100.100+\(v6)6,200.100.100.101+\(v6)7"
+        #expect(try NodeAnswer(parsing: text).allAddresses.count == 4)
+    }
+
     @Test func nodesThatCollide() throws {
         var answers = Answers()
         try answers.add(NodeAnswer(parsing: "a:conferencing:10.0.0.1,10.0.0.2"))

@@ -15,6 +15,14 @@ import Testing
         }
     }
 
+    @Test(arguments: ["", ".", "org.example.", "org.example.test.Méthod", "a b"])
+    func namesOfNoMethod(text: String) { #expect(VarlinkMethod(text) == nil) }
+
+    @Test(arguments: ["org.example.test.Method", "Method", ".Method"])
+    func namesOfMethods(text: String) {
+        #expect(VarlinkMethod(text)?.description == text)
+    }
+
     @Test func describesItself() async throws {
         let service = try await TestService()
         let info = try await call(service, "org.varlink.service.GetInfo")

@@ -46,6 +46,13 @@ import Testing
             ])
     }
 
+    /// `String` takes hours to compare such a text.
+    @Test(.timeLimit(.minutes(1))) func timesOfMarksAreRefusedAtOnce() {
+        let marks = String(repeating: "\u{0301}\u{0316}", count: 250_000)
+        #expect(Guard.seconds("6\(marks)s") == nil)
+        #expect(Guard.seconds("999999h") == 999_999 * 3_600)
+    }
+
     @Test func gateway() throws {
         let (deployment, diagnostics) = try decode("placement: gateway\nenforce: [a]")
         #expect(diagnostics == [])

@@ -7,6 +7,14 @@ import Testing
 @testable import Doctor
 
 @Suite struct ExaminationTests {
+    @Test func reservedPortsAsTheKernelPrintsThem() {
+        #expect(PortSet(reserved: "") == [])
+        #expect(PortSet(reserved: "22,33000-49999") == [22...22, 33_000...49_999])
+        for text in ["a", "2-1", "1-2-3", "65536", "22\u{301},23"] {
+            #expect(PortSet(reserved: text[...]) == nil, "\(text)")
+        }
+    }
+
     @Test(arguments: [mesh, dualHomed, gateway])
     func aHealthyHostHasNothingButFineThings(_ text: String) throws {
         let findings = Examination.findings(.healthy, try site(text))

@@ -1,7 +1,8 @@
 import Glibc
-import LinuxSystem
 import SystemPackage
 import Testing
+
+@testable import LinuxSystem
 
 @Suite struct ConnectionTests {
     /// A socket bound to a port of its own at 127.0.0.1, listening or not.
@@ -100,9 +101,36 @@ import Testing
         let parent = try #require(ProcessAncestry.parent(of: ProcessAncestry.own))
         #expect(parent == getppid())
         let path = try #require(getenv("PATH").map { String(cString: $0) })
-        #expect(ProcessAncestry.environment(of: ProcessAncestry.own)["PATH"] == path)
+        #expect(ProcessAncestry.variable("PATH", of: ProcessAncestry.own) == path)
         #expect(ProcessAncestry.parent(of: -1) == nil)
-        #expect(ProcessAncestry.environment(of: -1) == [:])
+        #expect(ProcessAncestry.variable("PATH", of: -1) == nil)
+    }
+
+    @Test func aVariableIsTheFirstOfItsName() {
+        func value(_ environment: String) -> String? {
+            ProcessAncestry.value(of: "A", in: Array(environment.utf8))
+        }
+        #expect(value("AA=1\0A=2=3\0A=4\0") == "2=3")
+        #expect(value("A=\0") == "")
+        #expect(value("A\0B=A=1\0") == nil)
+        #expect(value("") == nil)
+    }
+
+    /// `String` takes hours to hash such a name.
+    @Test(.timeLimit(.minutes(1))) func namesOfMarksTakeTimeInProportion() {
+        let marks = String(repeating: "\u{0301}\u{0316}", count: 250_000)
+        let environment = Array("a\(marks)=1\0A=2\0".utf8)
+        #expect(ProcessAncestry.value(of: "A", in: environment) == "2")
+    }
+
+    @Test func aParentIsFoundBehindAnyName() {
+        func parent(_ stat: String) -> Int32? {
+            ProcessAncestry.parent(inStat: Array(stat.utf8))
+        }
+        #expect(parent("7 (a) S 1 2) R 42 7") == 42)
+        #expect(parent("7 (a") == nil)
+        #expect(parent("7 (a)") == nil)
+        #expect(parent("7 (a) S x") == nil)
     }
 }
 

@@ -51,7 +51,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "ip saddr 2001:db8::1 accept", "meta mark 1", "ct state odd", "tcp dport 9-1",
+        "ip saddr 2001:db8::1 accept", "meta mark 1", "ct state odd", "ct state ,",
+        "ct state new,", "tcp dport 9-1",
         "comment \"a\" accept", "counter name x", "jump", "ip6 hoplimit 256",
         "limit rate 20/minute burst 20 packets log prefix \"a\" group 1 snaplen 128",
         "limit rate 20/second burst 5 packets log prefix \"a\" group 1 snaplen 128",

@@ -1,0 +1,66 @@
+import Glibc
+import Testing
+
+@testable import Nftables
+
+/// Messages of a datagram are read within its bounds, whatever they say of themselves.
+@Suite("Netlink messages")
+struct NetlinkMessagesTests {
+    /// A message as the kernel writes it on this machine.
+    private static func message(
+        _ type: UInt16, sequence: UInt32 = 1, _ payload: [UInt8] = [], length: UInt32? = nil
+    ) -> [UInt8] {
+        func bytes(_ number: some FixedWidthInteger) -> [UInt8] {
+            withUnsafeBytes(of: number) { Array($0) }
+        }
+        return bytes(length ?? UInt32(16 + payload.count)) + bytes(type) + bytes(UInt16(0))
+            + bytes(sequence) + bytes(UInt32(0)) + payload
+    }
+
+    /// The families of the messages, and the `errno` that ended them.
+    private static func read(_ bytes: [UInt8]) -> (families: [UInt8], code: Int32?) {
+        var families: [UInt8] = []
+        let code = bytes.withUnsafeBytes {
+            NetlinkSocket.forEachMessage(in: $0) { families.append($0.family) }
+        }
+        return (families, code)
+    }
+
+    @Test("messages come one after another, up to a failure")
+    func messages() {
+        let (families, code) = Self.read(
+            Self.message(0x0a00, [2, 0, 0, 0]) + Self.message(0x0a00, [7, 0, 0, 0])
+                + Self.message(2, [254, 255, 255, 255]) + Self.message(0x0a00, [1, 0, 0, 0]))
+        #expect(families == [2, 7])
+        #expect(code == ENOENT)
+    }
+
+    @Test(
+        "a length that is not there ends the datagram",
+        arguments: [0, 15, 21, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff] as [UInt32])
+    func lengths(length: UInt32) {
+        let (families, code) = Self.read(
+            Self.message(0x0a00, [2, 0, 0, 0]) + Self.message(0x0a00, [7, 0, 0, 0], length: length))
+        #expect(families == [2])
+        #expect(code == nil)
+    }
+
+    @Test("what a message ends before is not taken from the next one")
+    func heads() {
+        let bytes = Self.message(0x0a0f) + [UInt8](repeating: 0xff, count: 16)
+        bytes.withUnsafeBytes {
+            let code = NetlinkSocket.forEachMessage(in: UnsafeRawBufferPointer(rebasing: $0[..<16]))
+            {
+                #expect($0.family == 0)
+                #expect($0.generationBits == 0)
+                #expect($0.routeType == 7)  // RTN_UNREACHABLE
+            }
+            #expect(code == nil)
+        }
+    }
+
+    @Test("the lowest number is an error, too")
+    func lowestError() {
+        #expect(Self.read(Self.message(2, [0, 0, 0, 0x80])).code == .max)
+    }
+}
