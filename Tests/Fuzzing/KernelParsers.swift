@@ -19,7 +19,7 @@ extension Parser {
                     _ = (message.routeType, message.family, message.generationBits)
                     message.attributes.forEach { _, payload in
                         payload.nested.forEach { _, expression in
-                            _ = ExpressionMeaning(expression)
+                            _ = ExpressionMeaning(expression, family: message.family)
                         }
                     }
                 }
@@ -114,7 +114,8 @@ extension Parser {
     private static let wireValues: [@Sendable ([UInt8]) throws -> Void] = [
         check(SnapshotRequest.self), check(SnapshotRequest.Reply.self), check(CommitRequest.self),
         check(FlowsRequest.self), check(FlowsPart.self), check(EndFlowsRequest.self),
-        check(EndedFlows.self), check(ShadowsRequest.self), check(ShadowsRequest.Reply.self),
+        check(EndedFlows.self), check(ForeignTablesRequest.self),
+        check(ForeignTablesRequest.Reply.self),
         check(CountsRequest.self), check(CountsRequest.Reply.self), check(RunReply.self),
         check(NftablesError.self), check(IntroductionRequest.Reply.self),
         check(LogGroup.Answer.self), check(KeeperProgram.Message.self),

@@ -15,14 +15,18 @@ extension Parser {
             }
         },
         Parser("generation", upTo: 4 << 20) { input in
-            guard let generation = try decoded(Generation.self, input) else { return }
+            guard let generation = try decoded(Generation.self, input), isValid(generation)
+            else { return }
             _ = generation.stamped
             _ = generation.deployment
             _ = FlowJudge(generation, hostAddresses: [])
+            _ = generation.ruleset.explain(packet)
         },
         Parser("standing", upTo: 1 << 20) { input in
-            if let standing = try decoded(Standing.self, input) { _ = standing.confirmed }
-            _ = try decoded(GenerationSummary.self, input)
+            if let standing = try decoded(Standing.self, input), isValid(standing) {
+                _ = standing.confirmed
+            }
+            if let summary = try decoded(GenerationSummary.self, input) { _ = isValid(summary) }
         },
         Parser("rule", upTo: 2_048) { input in
             guard let rule = rule(String(decoding: input, as: UTF8.self)) else { return }
@@ -39,6 +43,20 @@ extension Parser {
             try require(time.description == text, "\(text) is written \(time)")
         },
     ]
+
+    private static let packet = Packet(
+        .inbound, from: IPAddress(family: .ipv4, value: 0xc000_0207),
+        to: IPAddress(family: .ipv4, value: 0x0a00_0015), .tcp(source: 50_000, destination: 443))
+
+    /// Nothing else is believed.
+    private static func isValid(_ value: some StoredState) -> Bool {
+        do throws(StoredFault) {
+            try value.validate()
+            return true
+        } catch {
+            return false
+        }
+    }
 
     private static func rule(_ text: String) -> Rule? {
         do throws(RuleSyntaxError) {
