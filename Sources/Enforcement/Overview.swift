@@ -54,6 +54,7 @@ package struct Overview: Sendable {
     mutating func hold(_ generation: Generation?, from deployment: Deployment? = nil) {
         self.generation = generation
         stamped = nil
+        revocation = Revocation()
         self.deployment = DeploymentSource(generation, deployment)
     }
 

@@ -119,10 +119,14 @@ package actor Reconciler {
     /// Ends the flows that the generation in force does not permit, beside everything else. Where that
     /// fails, ``Overview/isOutOfSync`` tells when it has ended.
     func endRefusedFlows() async {
+        let number = current?.number
         revocation = await revoker.begin(current) { [weak self] result in
             await self?.note { overview in
                 overview.measurements.ended(result.ended ?? 0)
-                if !result.isSuperseded { overview.revocation = result }
+                // Another generation may have come since it ended.
+                if !result.isSuperseded, overview.generation?.number == number {
+                    overview.revocation = result
+                }
             }
         }
     }

@@ -26,6 +26,7 @@ import Testing
     private func bench(_ variants: Int..., flows: [Flow]) async throws -> Bench {
         let bench = try await Bench.holding(variants[0])
         for variant in variants.dropFirst() { await bench.apply(variant) }
+        await bench.reconciler.flowsEnded()
         await bench.kernel.tamper { $0.flows = flows }
         return bench
     }

@@ -151,7 +151,7 @@ struct EnduranceTests {
                 try agent.waitForStatus("in sync") { $0.state == .inSync }
                 let drift = try agent.status().drift
                 // On a busy machine two that are alike and come one upon the other may count once.
-                #expect(drift.count >= count * 9 / 10)
+                #expect(drift.count >= count * 3 / 4)
                 #expect(try #require(drift.last).process.contains("tamper.py"))
             }
         }

@@ -380,7 +380,8 @@ struct RevocationTests {
             }
             #expect(isBack)
             #expect(rollback.isRunning, "the table came back when all flows had ended")
-            #expect(rollback.wait(timeout: .seconds(300)) == .exited(0))
+            #expect(
+                rollback.wait(timeout: .seconds(300)) == .exited(0), "\(rollback.standardError)")
             #expect(
                 rollback.standardOutput.contains("ended \(count) established flows"),
                 "\(rollback.standardOutput)")
