@@ -44,7 +44,9 @@ extension Reconciler {
         }
         let isInForce = report.outcome == .applied || report.outcome == .unchanged
         return Conclusion(
-            report, change: (before, target.nodeRules, request.wantsTables),
+            report,
+            change: Conclusion.Change(
+                before: before, after: target.nodeRules, withTables: request.wantsTables),
             isInForce ? revocation : nil)
     }
 

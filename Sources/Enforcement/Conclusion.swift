@@ -1,14 +1,23 @@
 /// What an operation did, while flows that are not permitted any more may still be ending.
 package struct Conclusion: Sendable {
+    /// To tell rules apart takes long where there are many, so it waits until nothing waits for it.
+    struct Change: Sendable {
+        var before: NodeRules?
+        var after: NodeRules?
+        /// Whether the report does not have the rows yet that differ.
+        var lacksRows = false
+        var withTables = false
+    }
+
     private let report: ApplyReport
     /// Where the report is to say more of what changed: between which rules, and how the tables do.
-    private let change: (before: NodeRules?, after: NodeRules?, withTables: Bool)?
+    private let change: Change?
     /// nil where no flow was looked for.
     private let revocation: Task<Revocation, Never>?
 
     init(
         _ report: ApplyReport,
-        change: (before: NodeRules?, after: NodeRules?, withTables: Bool)? = nil,
+        change: Change? = nil,
         _ revocation: Task<Revocation, Never>? = nil
     ) {
         self.report = report
@@ -23,6 +32,9 @@ package struct Conclusion: Sendable {
     package func finalReport() async -> ApplyReport {
         var report = report
         if let change {
+            if change.lacksRows {
+                report.changes = change.after?.changes(from: change.before) ?? []
+            }
             report.describe(
                 from: change.before, to: change.after, withTables: change.withTables)
         }

@@ -52,9 +52,9 @@ package struct Overview: Sendable {
     ///
     /// - Parameter deployment: what it was compiled from, where that is known.
     mutating func hold(_ generation: Generation?, from deployment: Deployment? = nil) {
+        if generation?.number != self.generation?.number { revocation = Revocation() }
         self.generation = generation
         stamped = nil
-        revocation = Revocation()
         self.deployment = DeploymentSource(generation, deployment)
     }
 

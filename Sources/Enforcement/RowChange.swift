@@ -58,15 +58,15 @@ extension NodeRules {
         let after = NodeMeanings(self, &texts)
         var changes: [RowChange] = []
         var places: [ChangedRow: Int] = [:]
+        var known: [Likeness: [(row: String, kind: RowChange.Kind)]] = [:]
         for node in Set(before.nodes.keys).union(after.nodes.keys).sorted() {
             let groups = [before.group(of: node), after.group(of: node)]
-            let before = before.rows(of: node)
-            let after = after.rows(of: node)
-            for row in Set(before.keys).union(after.keys).sorted() where before[row] != after[row] {
-                let kind: RowChange.Kind =
-                    before[row] == nil ? .opened : after[row] == nil ? .closed : .changed
-                // Refusals come and go with their node; a change is one of the mode.
-                if row.hasPrefix(DropCounter.prefix), kind != .changed { continue }
+            let likeness = Likeness(before.nodes[node], after.nodes[node])
+            let rows =
+                likeness.flatMap { known[$0] }
+                ?? Self.changedRows(before.rows(of: node), after.rows(of: node))
+            if let likeness { known[likeness] = rows }
+            for (row, kind) in rows {
                 let changed = ChangedRow(groups: groups, row: row, kind: kind)
                 if let place = places[changed] {
                     changes[place].nodes.append(node)
@@ -77,6 +77,37 @@ extension NodeRules {
             }
         }
         return changes
+    }
+
+    private static func changedRows(
+        _ before: [String: Set<RulePart>], _ after: [String: Set<RulePart>]
+    ) -> [(row: String, kind: RowChange.Kind)] {
+        Set(before.keys).union(after.keys).sorted().compactMap { row in
+            if before[row] == after[row] { return nil }
+            let kind: RowChange.Kind =
+                before[row] == nil ? .opened : after[row] == nil ? .closed : .changed
+            // Refusals come and go with their node; a change is one of the mode.
+            if row.hasPrefix(DropCounter.prefix), kind != .changed { return nil }
+            return (row, kind)
+        }
+    }
+}
+
+/// What two nodes have in common that change alike: classes are about all addresses of their nodes.
+private struct Likeness: Hashable {
+    /// Before and afterwards.
+    private let groups: [NodeMeanings.Group]
+    private let families: Set<AddressFamily>
+
+    /// nil where a node's own addresses matter.
+    init?(_ before: EnforcedNode?, _ after: EnforcedNode?) {
+        guard let before, let after, before.addresses == after.addresses,
+            before.policyClass != nil, after.policyClass != nil
+        else { return nil }
+        groups = [before, after].map {
+            NodeMeanings.Group(table: $0.table, policyClass: $0.policyClass)
+        }
+        families = Set(after.addresses.map(\.family))
     }
 }
 

@@ -16,8 +16,6 @@ extension Reconciler {
         do throws(ApplyFailure) {
             let before = current?.nodeRules
             let generation = try rollbackTarget(number)
-            let changes =
-                generation?.nodeRules.changes(from: current?.nodeRules) ?? []
             let digest = overview.configuration.digest
             try await putInForce(generation) { ledger throws(StoreError) in
                 try ledger.record(
@@ -30,8 +28,9 @@ extension Reconciler {
                 "rolled back: \(generation.map { "generation \($0.number) is in force" } ?? "nothing is enforced")"
             )
             return Conclusion(
-                ApplyReport(outcome: .applied, generation: generation?.number, changes: changes),
-                change: (before, generation?.nodeRules, false), revocation)
+                ApplyReport(outcome: .applied, generation: generation?.number),
+                change: Conclusion.Change(
+                    before: before, after: generation?.nodeRules, lacksRows: true), revocation)
         } catch {
             tell(.failed, .error, "rollback failed: \(error)")
             return Conclusion(

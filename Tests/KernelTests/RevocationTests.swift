@@ -354,7 +354,7 @@ struct RevocationTests {
     /// To end so many takes seconds, in which nothing else may wait.
     @Test("a deleted table comes back while many flows are still being ended")
     func manyFlows() throws {
-        let count = 200_000
+        let count = 50_000
         try Self.scene(.gateway) { scene in
             try scene.permitAll()
             let enforcing = scene.topology.enforcing
