@@ -20,9 +20,9 @@ enum Program {
     }
 
     /// One for each queue of the agent that may have something to do while others do, and for the
-    /// processes that keeper and workers are (measured: up to 24 threads under load, 9 at rest; with
+    /// processes that keeper and workers are (measured: up to 29 threads under load, 9 at rest; with
     /// fewer than 12 it hung).
-    private static let agentThreads = 24
+    private static let agentThreads = 32
     /// The same of a command that ends by itself.
     private static let commandThreads = 8
 

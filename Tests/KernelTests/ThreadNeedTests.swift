@@ -66,7 +66,7 @@ struct ThreadNeedTests {
             let process = try agent.spawn()
             #expect(process.wait(timeout: .seconds(30)) == .exited(1))
             #expect(
-                process.standardError.hasPrefix("critical: pexip-fwd ends: can't start 24 threads"))
+                process.standardError.hasPrefix("critical: pexip-fwd ends: can't start 32 threads"))
             #expect(process.standardError.contains(words), "\(process.standardError)")
             #expect(process.standardError.contains("TasksMax="))
             #expect(try Nft.ruleset(in: namespace) == "")
@@ -77,7 +77,7 @@ struct ThreadNeedTests {
     func enough() throws {
         try Self.scene { namespace, agent, user in
             // The agent, the keeper, and as many threads as are asked for.
-            agent.launcher = Self.launcher("--nproc=26", user)
+            agent.launcher = Self.launcher("--nproc=34", user)
             try agent.start()
             #expect(try agent.status().state == .inSync)
             for _ in 0..<3 {
