@@ -38,6 +38,11 @@ enum Program {
         }
         let log = Logger(label: "pexip-fwd")
         let options = arguments.options
+        do throws(SystemError) {
+            try Urgency.allowReturn()
+        } catch {
+            log.debug("some threads may stay at a lower priority: \(error)")
+        }
         // Before any thread is started.
         let access = try KernelAccess(for: options, isAgent: arguments.command == nil, log: log)
         // To the end, what it claims is this process's.

@@ -1,5 +1,6 @@
 import Deployment
 import JSONValue
+import PortModel
 import Ruleset
 
 @testable import Enforcement

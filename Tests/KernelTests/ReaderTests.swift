@@ -54,8 +54,27 @@ struct ReaderTests {
         #expect(applied.status == .exited(0), "\(applied)")
         try answered("confirm", "confirm")
         #expect(try agent.status().state == .inSync)
+        // Threads that readers' made for queues of all serve those at the usual priority.
+        for (name, nice) in try Self.threads(of: #require(agent.process?.pid)) {
+            let isReaders = ["varlink-calls", "plans"].contains(name)
+            #expect(nice == (isReaders ? 10 : 0), "\(name)")
+        }
         try readers.end()
         try agent.stop()
         try namespace.close()
+    }
+
+    /// Names and nice values, see proc_pid_stat(5).
+    private static func threads(of pid: Int32) throws -> [(name: String, nice: Int)] {
+        let tasks = "/proc/\(pid)/task"
+        return try FileManager.default.contentsOfDirectory(atPath: tasks).compactMap { task in
+            // One that has ended meanwhile.
+            guard
+                let text = try? String(contentsOfFile: "\(tasks)/\(task)/stat", encoding: .utf8),
+                let start = text.firstIndex(of: "("), let end = text.lastIndex(of: ")")
+            else { return nil }
+            let fields = text[text.index(end, offsetBy: 2)...].split(separator: " ")
+            return (String(text[text.index(after: start)..<end]), try #require(Int(fields[16])))
+        }
     }
 }
