@@ -1,5 +1,6 @@
 import Deployment
 import JSONValue
+import Policy
 import PortModel
 import Ruleset
 
