@@ -34,19 +34,19 @@ package enum Urgency: UInt8, Hashable, Sendable {
     /// As for nice(2): beside 10 a thread of the usual priority gets ten times the processor.
     private var niceness: Int32 { self == .background ? 10 : 0 }
 
-    /// What RLIMIT_NICE calls the usual priority: 20 less the nice value.
-    private static let usualLimit: rlim_t = 20
+    /// What RLIMIT_NICE calls the highest priority that libdispatch asks for, -4: 20 less the nice value.
+    private static let highestLimit: rlim_t = 24
 
-    /// Lets threads go back to the usual priority: those that a thread of another starts begin with that
-    /// one's, and libdispatch, which does so for its queues, gives them their own.
+    /// Lets threads go back to their own priority: those that a thread of another starts begin with that
+    /// one's, and libdispatch, which starts them for its queues, gives them theirs.
     ///
     /// - Throws: where the limit (RLIMIT_NICE) forbids it, and the privilege to raise that is missing.
     package static func allowReturn() throws(SystemError) {
         let resource = __rlimit_resource_t(__RLIMIT_NICE.rawValue)
         var limit = rlimit()
         try systemCall("getrlimit", "RLIMIT_NICE") { getrlimit(resource, &limit) }
-        if limit.rlim_cur >= usualLimit { return }
-        limit = rlimit(rlim_cur: usualLimit, rlim_max: max(limit.rlim_max, usualLimit))
+        if limit.rlim_cur >= highestLimit { return }
+        limit = rlimit(rlim_cur: highestLimit, rlim_max: max(limit.rlim_max, highestLimit))
         try systemCall("setrlimit", "RLIMIT_NICE") { setrlimit(resource, &limit) }
     }
 
