@@ -112,16 +112,10 @@ extension Shadow {
 }
 
 extension [Shadow] {
-    /// As many warnings as leave the rest of the status on one screen.
-    private static let shownWarnings = 8
-
     var warnings: [String] {
-        let shown = prefix(Self.shownWarnings).map(\.warning)
-        return count <= Self.shownWarnings
-            ? shown
-            : shown + [
-                "\((count - Self.shownWarnings).counted("more chain")) of other tables may do so: see --json"
-            ]
+        map(\.warning).shownWarnings {
+            "\($0.counted("more chain")) of other tables may do so: see --json"
+        }
     }
 
     /// Those that packets which the generation judges come by.
@@ -134,16 +128,20 @@ extension [Shadow] {
 }
 
 extension [Lookalike] {
-    /// As many warnings as leave the rest of the status on one screen.
-    private static let shownWarnings = 8
-
     var warnings: [String] {
-        let shown = prefix(Self.shownWarnings).map(\.warning)
-        return count <= Self.shownWarnings
-            ? shown
-            : shown + [
-                "\((count - Self.shownWarnings).counted("more table")) of such names: see nft list tables inet"
-            ]
+        map(\.warning).shownWarnings {
+            "\($0.counted("more table")) of such names: see nft list tables inet"
+        }
+    }
+}
+
+extension [String] {
+    /// As many warnings as leave the rest of the status on one screen.
+    private static var shown: Int { 8 }
+
+    /// - Parameter rest: says how many more there are.
+    fileprivate func shownWarnings(_ rest: (Int) -> String) -> [String] {
+        count <= Self.shown ? self : prefix(Self.shown) + [rest(count - Self.shown)]
     }
 }
 
