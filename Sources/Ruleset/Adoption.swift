@@ -42,8 +42,9 @@ extension Table {
         var chains = chains
         for index in chains.indices {
             guard let target = additions.ways[chains[index].name] else { continue }
+            // Flags of TCP come before the set: libnftables 1.1.3 does not take them behind it.
             let guarding = Rule(
-                [.isAdopted, .connection([.new]), .continuesConnection], .jump(target),
+                [.connection([.new]), .continuesConnection, .isAdopted], .jump(target),
                 comment: Self.adoption)
             // What is tracked needs no look.
             let established = chains[index].rules.firstIndex { rule in

@@ -96,7 +96,7 @@ struct AdoptionOracleTests {
             #expect(guards.count <= (rest.chains[index].hook?.priority == .filter ? 1 : 0))
             for rule in guards {
                 #expect(
-                    rule.matches == [.isAdopted, .connection([.new]), .continuesConnection])
+                    rule.matches == [.connection([.new]), .continuesConnection, .isAdopted])
             }
             rest.chains[index].rules.removeAll { $0.matches.contains(.isAdopted) }
         }
