@@ -1,8 +1,8 @@
 import ArgumentParser
-import Deployment
 import Display
 import Enforcement
 import JSONValue
+import Site
 
 /// `pexip-fwctl apply`
 struct Apply: ParsableCommand {

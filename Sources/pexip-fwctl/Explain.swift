@@ -1,9 +1,9 @@
 import ArgumentParser
-import Deployment
 import Enforcement
 import JSONValue
 import Policy
 import Ruleset
+import Site
 
 /// `pexip-fwctl explain`
 struct Explain: ParsableCommand {

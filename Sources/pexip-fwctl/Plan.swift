@@ -1,8 +1,9 @@
 import ArgumentParser
-import Deployment
+import Configuration
 import Display
 import Enforcement
 import JSONValue
+import Site
 
 /// `pexip-fwctl plan`
 struct Plan: ParsableCommand {

@@ -1,11 +1,12 @@
 import ArgumentParser
-import Deployment
+import Configuration
 import Enforcement
 import JSONValue
 import PlainText
 import Policy
 import PortModel
 import Ruleset
+import Site
 
 /// `pexip-fwctl show …`
 struct Show: ParsableCommand {
