@@ -40,15 +40,16 @@ let package = Package(
         .target(name: "JSONValue", dependencies: ["PlainText"], swiftSettings: strict),
         .target(name: "PortModel", swiftSettings: strict),
         .target(name: "Metrics", swiftSettings: strict),
-        .target(name: "Policy", dependencies: ["PortModel", "Deployment"], swiftSettings: strict),
+        .target(name: "Site", dependencies: ["PlainText", "PortModel"], swiftSettings: strict),
+        .target(name: "Policy", dependencies: ["PortModel", "Site"], swiftSettings: strict),
         .target(
-            name: "Ruleset", dependencies: ["PlainText", "PortModel", "Deployment", "Policy"],
+            name: "Ruleset", dependencies: ["PlainText", "PortModel", "Site", "Policy"],
             swiftSettings: strict),
 
         // Borders: one module for each thing outside.
         .target(
-            name: "Deployment",
-            dependencies: ["PlainText", "PortModel", "LinuxSystem", "CYaml", system],
+            name: "Configuration",
+            dependencies: ["PlainText", "PortModel", "Site", "LinuxSystem", "CYaml", system],
             swiftSettings: strict),
         .target(
             name: "LinuxSystem", dependencies: ["CLinux", "PlainText", system, logging],
@@ -63,28 +64,31 @@ let package = Package(
         .target(
             name: "Control",
             dependencies: [
-                "Deployment", "Enforcement", "JSONValue", "LinuxSystem", "Metrics", logging, system,
+                "Enforcement", "JSONValue", "LinuxSystem", "Metrics", "Site", logging, system,
             ],
             swiftSettings: strict),
 
         .target(
             name: "Enforcement",
             dependencies: [
-                "PortModel", "Deployment", "PlainText", "Policy", "Ruleset", "LinuxSystem",
+                "PortModel", "Configuration", "Site", "PlainText", "Policy", "Ruleset",
+                "LinuxSystem",
                 "Metrics", "JSONValue", "CMd", logging, system,
             ],
             swiftSettings: strict),
         .target(
             name: "Agent",
             dependencies: [
-                "Control", "Deployment", "Enforcement", "JSONValue", "LinuxSystem", "Metrics",
+                "Control", "Configuration", "Site", "Enforcement", "JSONValue", "LinuxSystem",
+                "Metrics",
                 "Nftables", "Policy", "PortModel", "Ruleset", logging, system,
             ],
             swiftSettings: strict),
         .target(
             name: "Doctor",
             dependencies: [
-                "Deployment", "Enforcement", "LinuxSystem", "Nftables", "PortModel", "Ruleset",
+                "Configuration", "Site", "Enforcement", "LinuxSystem", "Nftables", "PortModel",
+                "Ruleset",
                 system,
             ],
             swiftSettings: strict),
@@ -93,25 +97,25 @@ let package = Package(
         .target(
             name: "Display",
             dependencies: [
-                "Deployment", "Enforcement", "PlainText", "Policy", "PortModel", "Ruleset",
+                "Site", "Enforcement", "PlainText", "Policy", "PortModel", "Ruleset",
             ],
             swiftSettings: strict),
 
         // Pure: what auditors are shown, as pictures and as a page.
         .target(
             name: "Drawing",
-            dependencies: ["Deployment", "PlainText", "Policy", "PortModel", "Ruleset"],
+            dependencies: ["Site", "PlainText", "Policy", "PortModel", "Ruleset"],
             swiftSettings: strict),
         .target(
             name: "Auditing",
             dependencies: [
-                "Deployment", "Display", "Drawing", "Enforcement", "Policy", "PortModel", "Ruleset",
+                "Site", "Display", "Drawing", "Enforcement", "Policy", "PortModel", "Ruleset",
             ],
             swiftSettings: strict),
 
         // Pure: what helps to write a configuration.
         .target(
-            name: "Authoring", dependencies: ["Deployment", "JSONValue", "PortModel"],
+            name: "Authoring", dependencies: ["Site", "JSONValue", "PortModel"],
             swiftSettings: strict),
 
         // Arguments and wiring only.
@@ -124,7 +128,8 @@ let package = Package(
         .executableTarget(
             name: "pexip-fwctl",
             dependencies: [
-                "Auditing", "Authoring", "Control", "Deployment", "Display", "Doctor", "Drawing",
+                "Auditing", "Authoring", "Control", "Configuration", "Site", "Display", "Doctor",
+                "Drawing",
                 "Enforcement", "JSONValue", "LinuxSystem", "Metrics", "PlainText", "Policy",
                 "PortModel", "Ruleset",
                 argumentParser, system,
@@ -145,7 +150,7 @@ let package = Package(
         .executableTarget(
             name: "benchmark",
             dependencies: [
-                "CPacket", "Control", "Deployment", "Enforcement", "JSONValue",
+                "CPacket", "Control", "Configuration", "Site", "Enforcement", "JSONValue",
                 "Nftables", "PortModel", "Ruleset", "TestSupport", argumentParser,
             ],
             path: "Tests/Benchmark", swiftSettings: strict),
@@ -154,23 +159,26 @@ let package = Package(
             dependencies: ["Enforcement", "LinuxSystem", "PortModel", "Ruleset"],
             path: "Tests/KernelFake", swiftSettings: strict),
         .target(
-            name: "DeploymentGenerator", dependencies: ["Deployment", "Policy", "PortModel"],
+            name: "DeploymentGenerator", dependencies: ["Site", "Policy", "PortModel"],
             path: "Tests/DeploymentGenerator", swiftSettings: strict),
         .testTarget(
             name: "PolicyTests",
-            dependencies: ["Deployment", "DeploymentGenerator", "Policy", "PortModel", "Ruleset"],
+            dependencies: [
+                "Configuration", "Site", "DeploymentGenerator", "Policy", "PortModel", "Ruleset",
+            ],
             exclude: ["Golden"], swiftSettings: strict),
         .testTarget(
             name: "NftablesTests",
             dependencies: [
-                "Deployment", "DeploymentGenerator", "LinuxSystem", "Nftables", "Policy",
+                "Configuration", "Site", "DeploymentGenerator", "LinuxSystem", "Nftables", "Policy",
                 "PortModel", "Ruleset", "TestSupport", "pexip-fwd",
             ],
             swiftSettings: strict),
         .testTarget(
             name: "KernelTests",
             dependencies: [
-                "Authoring", "Control", "JSONValue", "Deployment", "DeploymentGenerator", "Doctor",
+                "Authoring", "Control", "JSONValue", "Configuration", "Site", "DeploymentGenerator",
+                "Doctor",
                 "Enforcement", "Policy", "PortModel",
                 "Ruleset",
                 "TestSupport", "packet-probe", "packet-stream", "pexip-fwctl", "pexip-fwd", logging,
@@ -180,27 +188,32 @@ let package = Package(
             name: "PlainTextTests", dependencies: ["PlainText"], swiftSettings: strict),
         .testTarget(name: "PortModelTests", dependencies: ["PortModel"], swiftSettings: strict),
         .testTarget(
-            name: "DeploymentTests",
+            name: "ConfigurationTests",
             dependencies: [
-                "Authoring", "Deployment", "DeploymentGenerator", "JSONValue", "PortModel",
+                "Authoring", "Configuration", "Site", "DeploymentGenerator", "JSONValue",
+                "PortModel",
                 "TestSupport",
             ],
             exclude: ["Examples", "schema_verdicts.py"], swiftSettings: strict),
         .testTarget(
             name: "AuthoringTests",
-            dependencies: ["Authoring", "Deployment", "DeploymentGenerator", "PortModel"],
+            dependencies: [
+                "Authoring", "Configuration", "Site", "DeploymentGenerator", "PortModel",
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "RulesetTests",
             dependencies: [
-                "Deployment", "DeploymentGenerator", "KernelFake", "Policy", "PortModel", "Ruleset",
+                "Configuration", "Site", "DeploymentGenerator", "KernelFake", "Policy", "PortModel",
+                "Ruleset",
             ],
             swiftSettings: strict),
         .testTarget(
             name: "EnforcementTests",
             dependencies: [
                 "DeploymentGenerator",
-                "Deployment", "Enforcement", "KernelFake", "Metrics", "Policy", "PortModel",
+                "Configuration", "Site", "Enforcement", "KernelFake", "Metrics", "Policy",
+                "PortModel",
                 "Ruleset", logging,
             ],
             swiftSettings: strict),
@@ -208,30 +221,35 @@ let package = Package(
         .testTarget(
             name: "DisplayTests",
             dependencies: [
-                "Deployment", "Display", "Enforcement", "Policy", "PortModel", "Ruleset",
+                "Configuration", "Site", "Display", "Enforcement", "Policy", "PortModel", "Ruleset",
             ],
             swiftSettings: strict),
         .testTarget(
             name: "DrawingTests",
             dependencies: [
-                "Deployment", "DeploymentGenerator", "Drawing", "Policy", "PortModel", "Ruleset",
+                "Configuration", "Site", "DeploymentGenerator", "Drawing", "Policy", "PortModel",
+                "Ruleset",
             ],
             exclude: ["Golden"], swiftSettings: strict),
         .testTarget(
             name: "AuditingTests",
             dependencies: [
-                "Auditing", "Deployment", "Drawing", "Enforcement", "PortModel", "Ruleset",
+                "Auditing", "Configuration", "Site", "Drawing", "Enforcement", "PortModel",
+                "Ruleset",
                 "TestSupport",
             ],
             exclude: ["browser.py"], swiftSettings: strict),
         .testTarget(
             name: "DoctorTests",
-            dependencies: ["Deployment", "Doctor", "Enforcement", "PortModel", "Ruleset"],
+            dependencies: [
+                "Configuration", "Site", "Doctor", "Enforcement", "PortModel", "Ruleset",
+            ],
             swiftSettings: strict),
         .testTarget(
             name: "ManualTests",
             dependencies: [
-                "Deployment", "Enforcement", "PortModel", "Ruleset", "TestSupport", "pexip-fwctl",
+                "Configuration", "Site", "Enforcement", "PortModel", "Ruleset", "TestSupport",
+                "pexip-fwctl",
                 "pexip-fwd",
             ],
             swiftSettings: strict),
@@ -259,7 +277,8 @@ if Context.environment["PEXIP_FW_FUZZING"] != nil {
         .executableTarget(
             name: "fuzzing",
             dependencies: [
-                "Authoring", "Control", "Deployment", "Doctor", "Enforcement", "JSONValue",
+                "Authoring", "Control", "Configuration", "Site", "Doctor", "Enforcement",
+                "JSONValue",
                 "LinuxSystem", "Nftables", "Policy", "PortModel", "Ruleset",
             ],
             path: "Tests/Fuzzing", exclude: ["Corpus", "Dictionaries"], swiftSettings: strict))

@@ -1,5 +1,5 @@
+internal import Configuration
 internal import Control
-internal import Deployment
 internal import Enforcement
 internal import Glibc
 internal import LinuxSystem
@@ -7,6 +7,7 @@ package import Logging
 internal import Nftables
 internal import PortModel
 internal import Ruleset
+internal import Site
 internal import Synchronization
 internal import SystemPackage
 

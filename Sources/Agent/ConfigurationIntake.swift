@@ -1,5 +1,6 @@
-internal import Deployment
+internal import Configuration
 internal import LinuxSystem
+internal import Site
 internal import Synchronization
 
 /// Decides when what is in the configuration directory is whole enough to be taken up.

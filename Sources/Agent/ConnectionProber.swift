@@ -1,7 +1,7 @@
-internal import Deployment
 internal import Enforcement
 internal import LinuxSystem
 internal import PortModel
+internal import Site
 internal import SystemPackage
 
 /// Probes by connecting from this host, all at once.

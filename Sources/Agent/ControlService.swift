@@ -1,5 +1,4 @@
 internal import Control
-internal import Deployment
 internal import Enforcement
 internal import Glibc
 internal import LinuxSystem
@@ -8,6 +7,7 @@ internal import Metrics
 internal import Nftables
 internal import Policy
 internal import Ruleset
+internal import Site
 internal import SystemPackage
 
 /// Answers the calls of the agent's Varlink interface, and decides who may call what.

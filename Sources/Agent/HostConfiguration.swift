@@ -1,9 +1,10 @@
-internal import Deployment
+internal import Configuration
 internal import Enforcement
 internal import LinuxSystem
 internal import Logging
 internal import Nftables
 internal import PortModel
+internal import Site
 internal import SystemPackage
 
 /// The configuration directory, and what it means for this host as it is now.

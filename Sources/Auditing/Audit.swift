@@ -1,8 +1,8 @@
-internal import Deployment
 internal import Drawing
 internal import Enforcement
 internal import PortModel
 internal import Ruleset
+internal import Site
 
 extension AuditSubject {
     /// The report: what is configured, what comes of it, how far that is in force, and how it

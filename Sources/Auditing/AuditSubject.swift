@@ -1,6 +1,6 @@
-package import Deployment
 package import Enforcement
 package import Ruleset
+package import Site
 
 /// Everything that an auditor's report is made from.
 package struct AuditSubject: Sendable {

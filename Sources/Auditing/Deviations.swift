@@ -1,10 +1,10 @@
-internal import Deployment
 internal import Display
 internal import Drawing
 internal import Enforcement
 internal import Policy
 internal import PortModel
 internal import Ruleset
+internal import Site
 
 /// Something that is not as the documentation has it by default.
 struct Deviation: Hashable {

@@ -1,9 +1,9 @@
-internal import Deployment
 internal import Display
 internal import Drawing
 internal import Enforcement
 internal import PortModel
 internal import Ruleset
+internal import Site
 
 extension Audit {
     /// As many nodes as an auditor can look into.

@@ -1,8 +1,8 @@
-internal import Deployment
 internal import Drawing
 internal import Policy
 internal import PortModel
 internal import Ruleset
+internal import Site
 
 /// What is known of each row of a group of nodes.
 struct GroupFacts {

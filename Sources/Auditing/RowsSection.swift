@@ -1,10 +1,10 @@
-internal import Deployment
 internal import Display
 internal import Drawing
 internal import Enforcement
 internal import Policy
 internal import PortModel
 internal import Ruleset
+internal import Site
 
 /// What becomes of a row.
 enum RowStatus: String {

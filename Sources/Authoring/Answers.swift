@@ -1,5 +1,5 @@
-package import Deployment
 package import PortModel
+package import Site
 
 /// What a starting file is made of.
 package struct Answers: Hashable, Sendable {

@@ -1,6 +1,6 @@
-internal import Deployment
 package import JSONValue
 internal import PortModel
+internal import Site
 
 /// The JSON Schema of a configuration file, for editors that help to write one.
 ///

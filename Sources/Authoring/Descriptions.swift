@@ -1,5 +1,5 @@
-internal import Deployment
 internal import PortModel
+internal import Site
 
 // What each key means, in a sentence or two: the hover text of editors and the comments of a
 // starting file. A key that is added to the parser must be described here to compile.

@@ -1,5 +1,5 @@
-internal import Deployment
 package import PortModel
+internal import Site
 
 /// The questions that lead to a starting file, in a few words each, with an answer proposed where
 /// there is one.

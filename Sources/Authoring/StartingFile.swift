@@ -1,5 +1,5 @@
-internal import Deployment
 internal import PortModel
+internal import Site
 
 /// A file to begin a configuration with: what was answered, and beside it what else there is.
 package struct StartingFile: Hashable, Sendable {

@@ -1,4 +1,4 @@
-internal import Deployment
+internal import Site
 
 // The parameters of our methods, as both ends have them.
 

@@ -1,6 +1,6 @@
-internal import Deployment
 package import Enforcement
 internal import PortModel
+internal import Site
 
 extension CountersReport {
     /// Every counter for people, by kind, and what was refused to and from each node.

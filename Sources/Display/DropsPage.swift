@@ -1,8 +1,8 @@
-internal import Deployment
 package import Enforcement
 internal import Policy
 internal import PortModel
 internal import Ruleset
+internal import Site
 
 extension DropsReport {
     /// Who is refused most, for people: each with the row that comes closest.

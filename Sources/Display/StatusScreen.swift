@@ -1,6 +1,6 @@
 package import Enforcement
-internal import Deployment
 internal import PortModel
+internal import Site
 
 extension StatusReport {
     /// One screen for people: how it stands, why, and what to do.

@@ -2,7 +2,7 @@
 /// is to do.
 package enum Examination {
     /// In the order of ``Finding/Check``.
-    package static func findings(_ facts: HostFacts, _ site: Site) -> [Finding] {
+    package static func findings(_ facts: HostFacts, _ site: EnforcedSite) -> [Finding] {
         [
             outboundPorts, connectionTracking, trackingHelpers, reversePath, forwarding, routes,
             kernel, otherFirewalls,

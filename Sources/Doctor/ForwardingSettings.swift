@@ -1,10 +1,10 @@
-internal import Deployment
 internal import PortModel
+internal import Site
 
 extension Examination {
     /// Whether a gateway forwards the packets of the nodes behind it, by routing or by bridging, and
     /// whether they meet its rules.
-    static func forwarding(_ facts: HostFacts, _ site: Site) -> [Finding] {
+    static func forwarding(_ facts: HostFacts, _ site: EnforcedSite) -> [Finding] {
         guard site.isGateway else { return [] }
         return site.families.flatMap { family in
             let ways: [String]
@@ -23,7 +23,7 @@ extension Examination {
 
     private static func forwarding(
         _ family: AddressFamily, by ways: [(name: String, interface: Interface)],
-        _ facts: HostFacts, _ site: Site
+        _ facts: HostFacts, _ site: EnforcedSite
     ) -> [Finding] {
         let name = family.name
         let routes: Bool

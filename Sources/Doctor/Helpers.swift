@@ -7,7 +7,7 @@ extension Examination {
         "A helper rewrites and drops signaling that it does not understand, so calls fail or have no sound, and it opens flows that no row permits. The product does without."
 
     /// Whether helpers of connection tracking take part in SIP or H.323.
-    static func trackingHelpers(_ facts: HostFacts, _ site: Site) -> [Finding] {
+    static func trackingHelpers(_ facts: HostFacts, _ site: EnforcedSite) -> [Finding] {
         let rows = site.rows(\.isSignaling)
         guard !rows.isEmpty else { return [] }
         var findings: [Finding] = []

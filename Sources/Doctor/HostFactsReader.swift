@@ -10,7 +10,7 @@ extension HostFacts {
     /// list rules.
     ///
     /// - Parameter site: what it is to do, which says what is worth looking at.
-    package init(for site: Site) {
+    package init(for site: EnforcedSite) {
         self.init()
         localPorts = Parameter("net/ipv4/ip_local_port_range").value { text in
             let ends = text.split(whereSeparator: \.isWhitespace).compactMap { UInt16($0) }

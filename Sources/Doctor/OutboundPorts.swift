@@ -1,10 +1,10 @@
-internal import Deployment
 internal import PortModel
+internal import Site
 
 extension Examination {
     /// Whether the ports that the kernel gives to the host's own connections are those that the
     /// rows permit. On a gateway they are the nodes' business.
-    static func outboundPorts(_ facts: HostFacts, _ site: Site) -> [Finding] {
+    static func outboundPorts(_ facts: HostFacts, _ site: EnforcedSite) -> [Finding] {
         guard !site.isGateway, let node = site.nodes.first else { return [] }
         let range: ClosedRange<UInt16>
         let reserved: PortSet
@@ -26,7 +26,7 @@ extension Examination {
     }
 
     private static func refusedPorts(
-        _ refused: PortSet, of range: ClosedRange<UInt16>, on node: Node, _ site: Site
+        _ refused: PortSet, of range: ClosedRange<UInt16>, on node: Node, _ site: EnforcedSite
     ) -> Finding {
         let permitted = node.ports[.ephemeral]
         // Ports below 1024 are not given away, and the kernel refuses a range that has some.

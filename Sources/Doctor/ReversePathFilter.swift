@@ -1,10 +1,10 @@
-internal import Deployment
 internal import PortModel
+internal import Site
 
 extension Examination {
     /// Whether the kernel drops what comes to a dual-homed node by another way than it would
     /// answer. The kernel has such a filter for IPv4 only.
-    static func reversePath(_ facts: HostFacts, _ site: Site) -> [Finding] {
+    static func reversePath(_ facts: HostFacts, _ site: EnforcedSite) -> [Finding] {
         let interfaces: [String: Interface]
         let ofAll: ReversePath
         switch (facts.interfaces, facts.reversePathOfAll) {
@@ -53,7 +53,7 @@ extension Examination {
     /// By which interfaces the node's IPv4 packets come: on the node itself those that have its
     /// addresses, on a gateway those that lead to them.
     private static func ways(
-        to node: Node, _ interfaces: [String: Interface], _ facts: HostFacts, _ site: Site
+        to node: Node, _ interfaces: [String: Interface], _ facts: HostFacts, _ site: EnforcedSite
     ) -> Fact<[Way]> {
         let addresses = node.allAddresses.filter { $0.family == .ipv4 }
         guard site.isGateway else {
@@ -74,7 +74,7 @@ extension Examination {
     }
 
     private static func strict(
-        _ name: String, _ addresses: Set<IPAddress>, of node: Node, _ site: Site
+        _ name: String, _ addresses: Set<IPAddress>, of node: Node, _ site: EnforcedSite
     ) -> Finding {
         Finding(
             site.isGateway ? .hint : .problem, .reversePath,

@@ -1,12 +1,12 @@
-internal import Deployment
 internal import PortModel
+internal import Site
 
 extension Examination {
     /// So many nodes are named; a site whose routes are all missing has one cause.
     private static let namedNodes = 5
 
     /// Whether every node of the mesh is routed, and by the interface of the primary address.
-    static func routes(_ facts: HostFacts, _ site: Site) -> [Finding] {
+    static func routes(_ facts: HostFacts, _ site: EnforcedSite) -> [Finding] {
         let routes: [IPAddress: String]
         switch facts.routes {
         case .known(let known): routes = known
@@ -44,7 +44,7 @@ extension Examination {
     /// Nodes that a dual-homed one would speak to by another interface than that of its primary
     /// address.
     private static func astray(
-        _ routes: [IPAddress: String], _ facts: HostFacts, _ site: Site
+        _ routes: [IPAddress: String], _ facts: HostFacts, _ site: EnforcedSite
     ) -> [Finding] {
         guard !site.isGateway, let node = site.nodes.first,
             case .known(let interfaces) = facts.interfaces

@@ -4,7 +4,7 @@ internal import Ruleset
 
 extension Examination {
     /// Whether the kernel has all that the rules need.
-    static func kernel(_ facts: HostFacts, _ site: Site) -> [Finding] {
+    static func kernel(_ facts: HostFacts, _ site: EnforcedSite) -> [Finding] {
         switch facts.refusal {
         case .unknown(let reason): return [Finding(.unknown, .kernel, reason)]
         case .known(nil): return [Finding(.ok, .kernel, "the kernel takes the rules")]
@@ -23,7 +23,7 @@ extension Examination {
     }
 
     /// Whether other tables drop what the rows permit, or lead past the rules.
-    static func otherFirewalls(_ facts: HostFacts, _ site: Site) -> [Finding] {
+    static func otherFirewalls(_ facts: HostFacts, _ site: EnforcedSite) -> [Finding] {
         let all: [Shadow]
         switch facts.shadows {
         case .known(let known): all = known

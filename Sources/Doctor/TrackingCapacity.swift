@@ -1,7 +1,7 @@
-internal import Deployment
 internal import Enforcement
 internal import PortModel
 internal import Ruleset
+internal import Site
 
 extension Examination {
     /// Entries for each bucket of the hash table beyond which looking one up takes long.
@@ -14,7 +14,7 @@ extension Examination {
     ///
     /// In local placement ESP is not tracked, and media only where that is wanted; on a gateway they
     /// are.
-    static func connectionTracking(_ facts: HostFacts, _ site: Site) -> [Finding] {
+    static func connectionTracking(_ facts: HostFacts, _ site: EnforcedSite) -> [Finding] {
         var findings = untrackedAnswers(facts, site)
         let tracking: ConnectionTracking
         switch facts.tracking {
@@ -65,7 +65,7 @@ extension Examination {
     }
 
     /// Whether answers to what this host translates for others may come, and are lost.
-    private static func untrackedAnswers(_ facts: HostFacts, _ site: Site) -> [Finding] {
+    private static func untrackedAnswers(_ facts: HostFacts, _ site: EnforcedSite) -> [Finding] {
         guard !site.isGateway, site.deployment.host.trackMedia == .auto else { return [] }
         switch facts.translations {
         case .unknown(let reason): return [Finding(.unknown, .connectionTracking, reason)]
@@ -84,7 +84,7 @@ extension Examination {
     }
 
     /// UDP ports that may carry media of enforced nodes.
-    private static func mediaPorts(_ site: Site) -> Int {
+    private static func mediaPorts(_ site: EnforcedSite) -> Int {
         site.nodes.filter { $0.role == .conferencing }.reduce(0) {
             $0 + $1.ports[.media].count * Set($1.addresses(of: .signalingAndMedia)).count
         }

@@ -1,7 +1,7 @@
-package import Deployment
 internal import Policy
 internal import PortModel
 package import Ruleset
+package import Site
 
 extension Deployment {
     /// The diagrams of the nodes, inbound before outbound: two for each group that is configured

@@ -1,6 +1,6 @@
-internal import Deployment
 package import PortModel
 package import Ruleset
+internal import Site
 
 extension NodeGroup {
     /// `conf-lon-1`, `12 Conferencing Nodes` or `3 of 12 Conferencing Nodes (conf-lon-2, …)`.

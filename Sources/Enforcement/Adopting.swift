@@ -1,6 +1,6 @@
-internal import Deployment
 internal import Logging
 internal import Ruleset
+internal import Site
 
 /// Adopts the connections that stand where the first rules come, see ``Ruleset/adopting``.
 extension Reconciler {

@@ -1,6 +1,6 @@
-internal import Deployment
 internal import Logging
 internal import Ruleset
+internal import Site
 
 /// Puts a configuration in force.
 extension Reconciler {

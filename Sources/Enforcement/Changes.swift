@@ -1,6 +1,6 @@
-internal import Deployment
 package import PortModel
 internal import Ruleset
+internal import Site
 
 /// A node that is enforced from now on, or not any more, or has other addresses.
 package struct NodeChange: Hashable, Sendable, Codable {

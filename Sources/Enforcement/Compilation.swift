@@ -1,7 +1,8 @@
-package import Deployment
+package import Configuration
 internal import Policy
 package import PortModel
 package import Ruleset
+package import Site
 
 /// What a configuration means for this host: the tables it is to hold, or why there are none.
 package struct Compilation: Sendable {

@@ -1,7 +1,7 @@
-package import Deployment
 package import Policy
 package import PortModel
 package import Ruleset
+package import Site
 
 /// Who is refused most: the answer of the control protocol's `Drops`. All numbers are of samples.
 package struct DropsReport: Hashable, Sendable, Codable {

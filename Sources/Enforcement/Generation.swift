@@ -1,6 +1,7 @@
-package import Deployment
+package import Configuration
 package import PortModel
 package import Ruleset
+package import Site
 
 /// A numbered, stored policy that was applied: what the kernel is to hold, and where it came from.
 package struct Generation: Hashable, Sendable, Codable {

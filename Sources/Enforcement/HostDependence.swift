@@ -1,5 +1,5 @@
-internal import Deployment
 package import PortModel
+internal import Site
 
 /// What a compilation depends on of this host, so that it is made anew only where that is another.
 package struct HostDependence: Sendable {

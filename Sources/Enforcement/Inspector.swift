@@ -1,10 +1,10 @@
-internal import Deployment
 internal import LinuxSystem
 internal import Logging
 package import Metrics
 internal import Policy
 internal import PortModel
 internal import Ruleset
+internal import Site
 internal import Synchronization
 
 /// Answers what is asked of the agent, beside its work: from what the reconciler last published, the

@@ -1,5 +1,5 @@
-internal import Deployment
 internal import PortModel
+internal import Site
 
 /// The nodes of a mesh, and how the pairs of them stand of which no packet tells anything: counted by
 /// what nodes have in common, since there are as many pairs as the square of the nodes.

@@ -1,7 +1,7 @@
-internal import Deployment
 internal import Policy
 package import PortModel
 internal import Ruleset
+internal import Site
 
 /// What is asked about the mesh.
 package struct MeshQuery: Hashable, Sendable {

@@ -1,7 +1,7 @@
-internal import Deployment
 internal import Metrics
 internal import PortModel
 internal import Ruleset
+internal import Site
 
 /// What monitoring is told. Names, labels and meanings stay as they are; further ones may come.
 struct MetricFacts: Sendable {

@@ -1,6 +1,6 @@
-package import Deployment
-internal import Synchronization
 package import Ruleset
+package import Site
+internal import Synchronization
 
 /// What the agent knows of its work at one moment: with what the kernel counts, everything that it
 /// tells of itself belongs to one of these.

@@ -1,7 +1,7 @@
-package import Deployment
 package import Policy
 internal import PortModel
 package import Ruleset
+package import Site
 
 /// A packet that somebody asks about: `tcp 192.0.2.7 10.0.0.21:443`.
 package struct PacketQuery: Hashable, Sendable, Codable {

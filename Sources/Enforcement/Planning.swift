@@ -1,4 +1,4 @@
-internal import Deployment
+internal import Site
 
 extension Compilation {
     /// What putting the configuration in force would change, as far as that can be told without the

@@ -1,7 +1,7 @@
-package import Deployment
 internal import Policy
 package import PortModel
 package import Ruleset
+package import Site
 
 /// Nodes' tables as the documentation prints them: the answer of the control protocol's `Ports`.
 package struct PortsReport: Hashable, Sendable, Codable {

@@ -1,4 +1,4 @@
-package import Deployment
+package import Site
 
 /// Tries the connections that must succeed after an apply.
 package protocol Prober: Sendable {

@@ -1,8 +1,9 @@
-internal import Deployment
+internal import Configuration
 internal import LinuxSystem
 internal import Logging
 package import PortModel
 internal import Ruleset
+internal import Site
 
 /// Brings the kernel to the generation that is to be in force, and keeps it there.
 ///

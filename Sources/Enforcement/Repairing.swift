@@ -1,6 +1,6 @@
-internal import Deployment
 internal import Logging
 internal import Ruleset
+internal import Site
 
 /// Keeps the kernel at what is to be in force.
 extension Reconciler {

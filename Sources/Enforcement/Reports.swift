@@ -1,5 +1,5 @@
-package import Deployment
 package import Ruleset
+package import Site
 
 /// What the agent says of itself: the answer of the control protocol's `Status`, and with it the
 /// documented JSON of `pexip-fwctl status --json`.

@@ -1,8 +1,8 @@
-internal import Deployment
 internal import LinuxSystem
 internal import Logging
 internal import PortModel
 internal import Ruleset
+internal import Site
 
 /// What became of the flows that the generation in force does not permit.
 package struct Revocation: Hashable, Sendable {

@@ -1,7 +1,7 @@
-internal import Deployment
 internal import Policy
 package import PortModel
 internal import Ruleset
+internal import Site
 
 /// The SSH session that a command was typed in, as `SSH_CONNECTION` tells it.
 package struct OperatorSession: Hashable, Sendable {

@@ -1,5 +1,5 @@
-internal import Deployment
 internal import Ruleset
+internal import Site
 
 /// A value of the state directory. Its digest tells only that a file is as it was written, not by
 /// whom: what is read is judged as if a stranger had written it.

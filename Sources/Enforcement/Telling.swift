@@ -1,7 +1,7 @@
-internal import Deployment
 package import LinuxSystem
 internal import Logging
 internal import Ruleset
+internal import Site
 
 /// Says what is known, to whoever asks or watches.
 extension Reconciler {

@@ -1,5 +1,5 @@
-package import Deployment
 package import PortModel
+package import Site
 
 /// The policies of all nodes that a gateway enforces, with the pure function that decides any
 /// packet that it forwards.

@@ -1,5 +1,5 @@
-package import Deployment
 package import PortModel
+package import Site
 
 /// A row, or a rule of the site's own, resolved for one node: concrete addresses, peers and ports.
 package struct Permit: Hashable, Sendable {

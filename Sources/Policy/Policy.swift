@@ -1,5 +1,5 @@
-package import Deployment
 package import PortModel
+package import Site
 
 /// All permits of one node, with the pure function that decides any packet: the reference that the
 /// compiled ruleset and the kernel are tested against.

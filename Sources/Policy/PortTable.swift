@@ -1,5 +1,5 @@
-package import Deployment
 package import PortModel
+package import Site
 
 /// One of a node's tables as the documentation prints them, with the site's values.
 package struct PortTable: Hashable, Sendable {

@@ -1,6 +1,6 @@
-internal import Deployment
 package import Policy
 internal import PortModel
+internal import Site
 
 extension GatewayPolicy {
     /// The one table of gateway placement.

@@ -1,6 +1,6 @@
-internal import Deployment
 package import Policy
 internal import PortModel
+internal import Site
 
 extension Policy {
     /// Compiles the policy for local placement: one table on the node itself.

@@ -1,6 +1,6 @@
-package import Deployment
 internal import Policy
 package import PortModel
+package import Site
 
 /// Nodes whose rows differ by nothing but the nodes' own addresses, told together.
 package struct NodeGroup: Hashable, Sendable {

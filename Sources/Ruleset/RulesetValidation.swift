@@ -1,5 +1,5 @@
-internal import Deployment
 internal import PortModel
+internal import Site
 
 /// Why a ruleset is none of ours: what is wrong with it, and where.
 package struct RulesetFault: Error, Hashable, Sendable, CustomStringConvertible {

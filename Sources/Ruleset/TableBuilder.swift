@@ -1,6 +1,6 @@
-internal import Deployment
 internal import Policy
 internal import PortModel
+internal import Site
 
 /// Collects the counters and sets of a table while its rules are made.
 struct TableBuilder {

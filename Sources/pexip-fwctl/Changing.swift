@@ -1,8 +1,8 @@
 import ArgumentParser
 import Control
-import Deployment
 import Display
 import Enforcement
+import Site
 
 /// `pexip-fwctl apply`
 struct Apply: ParsableCommand {

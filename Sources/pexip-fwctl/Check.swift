@@ -1,6 +1,7 @@
 import ArgumentParser
-import Deployment
+import Configuration
 import Enforcement
+import Site
 
 /// `pexip-fwctl check`
 struct Check: ParsableCommand {

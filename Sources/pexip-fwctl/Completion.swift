@@ -1,8 +1,9 @@
 import ArgumentParser
+import Configuration
 import Control
-import Deployment
 import Enforcement
 import PlainText
+import Site
 
 /// What shells offer for words that only the configuration or the agent knows.
 enum Completion {

@@ -1,6 +1,7 @@
 import ArgumentParser
-import Deployment
+import Configuration
 import Enforcement
+import Site
 
 /// Where the configuration is, for what works without an agent.
 struct ConfigurationOption: ParsableArguments {

@@ -30,7 +30,7 @@ struct Diagnose: ParsableCommand {
             var directory = source
             directory.configDir = directory.configDir ?? ConfigurationOption.defaultDirectory
             guard let target = try directory.compile(node: nil) else { return }
-            let site = Site(target)
+            let site = EnforcedSite(target)
             var facts = HostFacts(for: site)
             if source.configDir == nil {
                 facts.refusal = try refusal

@@ -1,10 +1,11 @@
 import Authoring
-import Deployment
+import Configuration
 import Display
 import Enforcement
 import Glibc
 import LinuxSystem
 import PlainText
+import Site
 import SystemPackage
 
 /// Where `init` writes to.

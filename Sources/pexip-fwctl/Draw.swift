@@ -1,6 +1,7 @@
 import ArgumentParser
-import Deployment
+import Configuration
 import Drawing
+import Site
 
 /// `pexip-fwctl diagram`
 struct Draw: ParsableCommand {

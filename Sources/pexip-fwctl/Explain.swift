@@ -1,9 +1,9 @@
 import ArgumentParser
 import Control
-import Deployment
 import Enforcement
 import Policy
 import Ruleset
+import Site
 
 /// `pexip-fwctl explain`
 struct Explain: ParsableCommand {

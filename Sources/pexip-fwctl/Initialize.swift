@@ -1,11 +1,12 @@
 import ArgumentParser
 import Authoring
-import Deployment
+import Configuration
 import Display
 import Enforcement
 import Glibc
 import LinuxSystem
 import PortModel
+import Site
 import SystemPackage
 
 /// `pexip-fwctl init`

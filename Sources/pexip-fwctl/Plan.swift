@@ -1,8 +1,9 @@
 import ArgumentParser
+import Configuration
 import Control
-import Deployment
 import Display
 import Enforcement
+import Site
 
 /// `pexip-fwctl plan`
 struct Plan: ParsableCommand {

@@ -1,9 +1,10 @@
 import ArgumentParser
 import Auditing
-import Deployment
+import Configuration
 import Enforcement
 import Glibc
 import Ruleset
+import Site
 import SystemPackage
 
 /// `pexip-fwctl report`

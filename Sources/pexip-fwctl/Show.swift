@@ -1,11 +1,12 @@
 import ArgumentParser
+import Configuration
 import Control
-import Deployment
 import Enforcement
 import PlainText
 import Policy
 import PortModel
 import Ruleset
+import Site
 
 /// `pexip-fwctl show …`
 struct Show: ParsableCommand {

@@ -1,10 +1,10 @@
 import ArgumentParser
-import Deployment
 import Display
 import Glibc
 import JSONValue
 import LinuxSystem
 import PlainText
+import Site
 
 /// Output to people and pipes. All of this program's goes by here: what others chose of it (names of
 /// tables and processes, words of the command line, a service's answers) steers no terminal.

@@ -1,9 +1,9 @@
-import Deployment
 import Drawing
 import Foundation
 import PortModel
-import TestSupport
+import Site
 import Testing
+import TestSupport
 
 @testable import Auditing
 @testable import Enforcement

@@ -1,6 +1,6 @@
-import Deployment
 import PortModel
 import Ruleset
+import Site
 import Testing
 
 @testable import Auditing

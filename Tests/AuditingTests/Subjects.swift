@@ -1,6 +1,7 @@
-import Deployment
+import Configuration
 import PortModel
 import Ruleset
+import Site
 import Testing
 
 @testable import Auditing

@@ -1,5 +1,5 @@
-import Deployment
 import PortModel
+import Site
 import Testing
 
 @testable import Authoring

@@ -1,6 +1,7 @@
 import Authoring
-import Deployment
+import Configuration
 import PortModel
+import Site
 import Testing
 
 @Suite struct StartingFileTests {

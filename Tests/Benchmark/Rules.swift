@@ -1,7 +1,8 @@
-import Deployment
+import Configuration
 import Enforcement
 import PortModel
 import Ruleset
+import Site
 import TestSupport
 
 /// The deployments that are measured, and the rules they are compared with.

@@ -1,6 +1,6 @@
-internal import Deployment
 package import Policy
 package import PortModel
+internal import Site
 
 /// One packet of the matrix: a row's own, or a near miss of it.
 package struct Cell: Sendable {

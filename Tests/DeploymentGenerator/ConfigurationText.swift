@@ -1,5 +1,5 @@
-package import Deployment
 internal import PortModel
+package import Site
 
 extension Deployment {
     /// A configuration file that means this deployment: everything stands in its node.

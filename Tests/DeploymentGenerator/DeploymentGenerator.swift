@@ -1,5 +1,5 @@
-package import Deployment
 package import PortModel
+package import Site
 
 /// Makes valid deployments of every shape that the configuration can express.
 package struct DeploymentGenerator {

@@ -1,6 +1,6 @@
-package import Deployment
 package import Policy
 internal import PortModel
+package import Site
 
 /// Makes packets that lie on, beside and far from what a deployment's rows permit.
 package struct PacketGenerator {

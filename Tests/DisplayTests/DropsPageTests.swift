@@ -1,6 +1,6 @@
-import Deployment
 import Policy
 import PortModel
+import Site
 
 import Testing
 

@@ -1,7 +1,7 @@
-import Deployment
 import Enforcement
 import PortModel
 import Ruleset
+import Site
 import Testing
 
 @testable import Doctor

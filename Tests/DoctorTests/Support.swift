@@ -1,7 +1,8 @@
-import Deployment
+import Configuration
 import Enforcement
 import PortModel
 import Ruleset
+import Site
 import Testing
 
 @testable import Doctor
@@ -12,10 +13,10 @@ func address(_ text: String) -> IPAddress {
 }
 
 /// What a host is to do by a configuration, where it has these addresses.
-func site(_ text: String, host: [String] = ["10.0.0.21"]) throws -> Site {
+func site(_ text: String, host: [String] = ["10.0.0.21"]) throws -> EnforcedSite {
     let loaded = LoadedConfiguration(parsing: [ConfigurationSource(path: "a.yaml", text: text)])
     let compilation = Compilation(loaded, hostAddresses: Set(host.map(address)))
-    return Site(try #require(compilation.target, "\(compilation.diagnostics)"))
+    return EnforcedSite(try #require(compilation.target, "\(compilation.diagnostics)"))
 }
 
 let mesh = """

@@ -1,8 +1,8 @@
-import Deployment
 import DeploymentGenerator
 import Policy
 import PortModel
 import Ruleset
+import Site
 import Testing
 
 @testable import Drawing

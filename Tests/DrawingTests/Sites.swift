@@ -1,5 +1,6 @@
-import Deployment
+import Configuration
 import PortModel
+import Site
 import Testing
 
 /// Deployments to draw.

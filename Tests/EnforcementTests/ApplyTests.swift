@@ -1,6 +1,6 @@
-import Deployment
 import KernelFake
 import Ruleset
+import Site
 import Synchronization
 import Testing
 

@@ -1,7 +1,8 @@
-import Deployment
+import Configuration
 import Enforcement
 import PortModel
 import Ruleset
+import Site
 import Testing
 
 @Suite struct CompilationTests {

@@ -1,7 +1,7 @@
-import Deployment
 import KernelFake
 import PortModel
 import Ruleset
+import Site
 import Testing
 
 @testable import Enforcement

@@ -1,8 +1,8 @@
-import Deployment
 import KernelFake
 import Metrics
 import PortModel
 import Ruleset
+import Site
 import Testing
 
 @testable import Enforcement

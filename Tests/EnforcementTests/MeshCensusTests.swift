@@ -1,6 +1,6 @@
-import Deployment
 import DeploymentGenerator
 import PortModel
+import Site
 import Testing
 
 @testable import Enforcement

@@ -1,10 +1,11 @@
-import Deployment
+import Configuration
 import Foundation
 import Glibc
 import KernelFake
 import Logging
 import PortModel
 import Ruleset
+import Site
 import Synchronization
 import Testing
 

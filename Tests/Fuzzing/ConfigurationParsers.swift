@@ -3,8 +3,9 @@ import Policy
 import PortModel
 import Ruleset
 
-@testable import Deployment
+@testable import Configuration
 @testable import Enforcement
+@testable import Site
 
 extension Parser {
     /// What administrators write.

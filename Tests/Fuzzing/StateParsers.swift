@@ -1,8 +1,8 @@
-import Deployment
 import JSONValue
 import Policy
 import PortModel
 import Ruleset
+import Site
 
 @testable import Enforcement
 

@@ -1,8 +1,8 @@
-import Deployment
 import Enforcement
 import Foundation
-import TestSupport
+import Site
 import Testing
+import TestSupport
 
 /// Addresses and routes of the host that come and go: what concerns a node is told, and what concerns
 /// none costs nothing.

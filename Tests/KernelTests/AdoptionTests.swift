@@ -1,10 +1,10 @@
-import Deployment
 import Enforcement
 import Foundation
 import PortModel
 import Ruleset
-import TestSupport
+import Site
 import Testing
+import TestSupport
 
 /// The first rules of a host come while connections stand: those that rows permit go on, whoever
 /// speaks first, and no others.

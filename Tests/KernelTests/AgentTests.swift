@@ -1,9 +1,9 @@
-import Deployment
 import Enforcement
 import Foundation
 import PortModel
-import TestSupport
+import Site
 import Testing
+import TestSupport
 
 /// The agent as its users meet it: files, commands, signals and other people's tools, on a real
 /// kernel with real packets.

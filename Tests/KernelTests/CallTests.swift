@@ -1,9 +1,9 @@
-import Deployment
 import Enforcement
 import PortModel
 import Ruleset
-import TestSupport
+import Site
 import Testing
+import TestSupport
 
 /// Conferencing calls as they really run: SIP signalling over TCP and TLS by SIPp, and RTP in both
 /// directions, between an endpoint and a Conferencing Node whose port usage is enforced.

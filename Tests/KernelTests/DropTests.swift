@@ -1,11 +1,11 @@
-import Deployment
 import Enforcement
 import Foundation
 import Policy
 import PortModel
 import Ruleset
-import TestSupport
+import Site
 import Testing
+import TestSupport
 
 /// `show drops` and `show counters` of a real agent, by real packets.
 @Suite("Drops", .serialized)

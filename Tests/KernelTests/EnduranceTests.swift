@@ -1,11 +1,11 @@
 import Control
-import Deployment
 import DeploymentGenerator
 import Enforcement
 import Foundation
 import JSONValue
-import TestSupport
+import Site
 import Testing
+import TestSupport
 
 /// The agent under what goes on for long: kills, foreign changes, applies.
 ///

@@ -1,9 +1,10 @@
-import Deployment
+import Configuration
 import Enforcement
 import Policy
 import PortModel
-import TestSupport
+import Site
 import Testing
+import TestSupport
 
 /// Traffic that is more than one packet: handshakes, fragments, path-MTU discovery, and the way
 /// between two nodes.

@@ -1,11 +1,12 @@
 import Authoring
-import Deployment
+import Configuration
 import Enforcement
 import Foundation
 import JSONValue
 import PortModel
-import TestSupport
+import Site
 import Testing
+import TestSupport
 
 /// `pexip-fwctl init`, by options and at a terminal, and `pexip-fwctl schema`.
 @Suite("Init")

@@ -1,9 +1,9 @@
-import Deployment
 import Enforcement
 import Foundation
 import PortModel
-import TestSupport
+import Site
 import Testing
+import TestSupport
 
 /// `pexip-fwctl mesh` on networks that are broken in different ways, with real IKE and ESP packets.
 @Suite("Mesh")

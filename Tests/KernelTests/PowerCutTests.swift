@@ -1,10 +1,11 @@
-import Deployment
+import Configuration
 import DeploymentGenerator
 import Foundation
 import Logging
 import Ruleset
-import TestSupport
+import Site
 import Testing
+import TestSupport
 
 @testable import Enforcement
 

@@ -1,9 +1,9 @@
-import Deployment
 import Enforcement
 import Foundation
 import PortModel
-import TestSupport
+import Site
 import Testing
+import TestSupport
 
 /// Established flows end when a generation no longer permits them, and only those.
 @Suite("Revocation")

@@ -1,11 +1,12 @@
-import Deployment
+import Configuration
 import DeploymentGenerator
 import Enforcement
 import Policy
 import PortModel
 import Ruleset
-import TestSupport
+import Site
 import Testing
+import TestSupport
 
 /// Every row of both roles against the real kernel, in both placements: the allowed packets arrive,
 /// their near misses do not, and each row's counter counts its own.

@@ -1,10 +1,10 @@
-import Deployment
 import DeploymentGenerator
 import Policy
 import PortModel
 import Ruleset
-import TestSupport
+import Site
 import Testing
+import TestSupport
 
 /// Generated deployments and packets against the real kernel: a bounded sample of what the oracle
 /// decides in memory.

@@ -1,11 +1,11 @@
-import Deployment
 import DeploymentGenerator
 import Enforcement
 import Foundation
 import Policy
 import PortModel
-import TestSupport
+import Site
 import Testing
+import TestSupport
 
 /// What `nmap` finds out about a node is what `pexip-fwctl show ports` says of it: a port that a
 /// row opens to the scanner answers, open or closed; every other is silent.

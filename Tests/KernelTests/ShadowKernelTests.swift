@@ -1,11 +1,11 @@
-import Deployment
 import Enforcement
 import Foundation
 import Policy
 import PortModel
 import Ruleset
-import TestSupport
+import Site
 import Testing
+import TestSupport
 
 /// Other programs' tables beside ours, on a real kernel: who shadows us is told, and who does not is
 /// not.

@@ -1,9 +1,9 @@
-import Deployment
 import DeploymentGenerator
 import Enforcement
 import Foundation
-import TestSupport
+import Site
 import Testing
+import TestSupport
 
 /// Whatever becomes of the state directory, the kernel holds the last good generation, somebody is
 /// told, and what can be healed is.

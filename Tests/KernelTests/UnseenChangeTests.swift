@@ -1,8 +1,8 @@
-import Deployment
 import Enforcement
 import Foundation
-import TestSupport
+import Site
 import Testing
+import TestSupport
 
 /// What changes without any event in the directory is noticed all the same: "in sync" is said of files
 /// that were looked at.

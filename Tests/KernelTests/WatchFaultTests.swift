@@ -1,8 +1,8 @@
-import Deployment
 import Enforcement
 import Foundation
-import TestSupport
+import Site
 import Testing
+import TestSupport
 
 /// Whatever becomes of the configuration directory, the last good generation stays in force, status
 /// says why, and what comes back is taken up without any command.

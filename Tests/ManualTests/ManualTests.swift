@@ -3,7 +3,8 @@ import PortModel
 import TestSupport
 import Testing
 
-@testable import Deployment
+@testable import Configuration
+@testable import Site
 
 /// The manual pages say what the parsers take, no more and no less.
 @Suite struct ManualTests {

@@ -3,8 +3,8 @@ import PortModel
 import Ruleset
 import Testing
 
-@testable import Deployment
 @testable import Enforcement
+@testable import Site
 
 /// pexip-fwctl(8) describes every member of `status --json`, with its type, and no other.
 @Suite struct StatusDocumentationTests {

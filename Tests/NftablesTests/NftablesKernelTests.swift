@@ -1,12 +1,12 @@
-import Deployment
 import DeploymentGenerator
 import Foundation
 import Nftables
 import Policy
 import PortModel
 import Ruleset
-import TestSupport
+import Site
 import Testing
+import TestSupport
 
 /// libnftables and netlink in a worker process of ours, against the kernel.
 @Suite("nf_tables", .serialized)

@@ -1,10 +1,10 @@
-import Deployment
 import DeploymentGenerator
 import Policy
 import PortModel
 import Ruleset
-import TestSupport
+import Site
 import Testing
+import TestSupport
 
 @testable import Nftables
 

@@ -1,8 +1,8 @@
-import Deployment
 import DeploymentGenerator
 import Policy
 import PortModel
 import Ruleset
+import Site
 import Testing
 
 /// What rules adopt is exactly what could answer a packet of TCP that the policy permits, and the

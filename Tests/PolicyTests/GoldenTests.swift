@@ -1,8 +1,9 @@
-import Deployment
+import Configuration
 import Foundation
 import Policy
 import PortModel
 import Ruleset
+import Site
 import Testing
 
 /// The compiled tables of two ordinary nodes, kept beside the tests as nft's language.

@@ -1,8 +1,8 @@
-import Deployment
 import DeploymentGenerator
 import Policy
 import PortModel
 import Ruleset
+import Site
 import Testing
 
 /// Removing any one compiled rule, or widening it by any one of its conditions, must change what

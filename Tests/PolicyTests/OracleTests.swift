@@ -1,8 +1,8 @@
-import Deployment
 import DeploymentGenerator
 import Policy
 import PortModel
 import Ruleset
+import Site
 import Testing
 
 /// `decide(packet)` and the evaluation of the compiled rules are written apart from each other; here

@@ -1,7 +1,7 @@
-import Deployment
 import DeploymentGenerator
 import Policy
 import PortModel
+import Site
 import Testing
 
 /// Rows that are resolved once for many nodes.

@@ -1,7 +1,7 @@
-import Deployment
 import DeploymentGenerator
 import Policy
 import Ruleset
+import Site
 import Testing
 
 /// Which names may stand in nft's language, how others are shown, and whose table is whose.

@@ -1,9 +1,9 @@
-import Deployment
 import DeploymentGenerator
 import KernelFake
 import Policy
 import PortModel
 import Ruleset
+import Site
 import Testing
 
 /// Rules that sample refusals, beside those that refuse.

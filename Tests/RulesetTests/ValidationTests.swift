@@ -1,8 +1,9 @@
-import Deployment
+import Configuration
 import DeploymentGenerator
 import Policy
 import PortModel
 import Ruleset
+import Site
 import Testing
 
 /// What is read as a ruleset is judged as if a stranger had written it.

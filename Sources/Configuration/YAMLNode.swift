@@ -1,3 +1,5 @@
+internal import Site
+
 /// A value in a configuration file, with the place where it begins.
 struct YAMLNode: Hashable, Sendable {
     enum Content: Hashable, Sendable {

@@ -1,9 +1,9 @@
-package import Deployment
 package import Enforcement
 internal import PortModel
+package import Site
 
 /// What this host is to do: the deployment, and which of its nodes are enforced here.
-package struct Site: Sendable {
+package struct EnforcedSite: Sendable {
     package let deployment: Deployment
     package let nodes: [Node]
 

@@ -1,4 +1,5 @@
 internal import PortModel
+internal import Site
 
 /// Turns the merged configuration into a deployment and reports everything that is wrong with it.
 struct DeploymentDecoder {

@@ -1,4 +1,5 @@
 internal import PortModel
+internal import Site
 
 /// A node of the configuration, known by name even where the rest of it is faulty.
 struct DecodedNode {

@@ -1,4 +1,5 @@
 internal import PlainText
+internal import Site
 
 /// Collects diagnostics, so that all of them are reported.
 struct Findings: Hashable, Sendable {

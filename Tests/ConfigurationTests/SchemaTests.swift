@@ -5,7 +5,8 @@ import JSONValue
 import TestSupport
 import Testing
 
-@testable import Deployment
+@testable import Configuration
+@testable import Site
 
 /// The schema that editors use, by the judgement of an independent validator, and the parser say the
 /// same of every file, but for the mistakes of ``UnseenBySchema``.

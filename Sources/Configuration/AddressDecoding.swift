@@ -1,4 +1,5 @@
 internal import PortModel
+internal import Site
 
 /// A list of peers that is resolved to addresses.
 struct PeerList {

@@ -1,4 +1,5 @@
 internal import LinuxSystem
+internal import Site
 internal import SystemPackage
 
 /// The directory of drop-in files that configure a deployment.

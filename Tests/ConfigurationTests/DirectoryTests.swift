@@ -1,7 +1,8 @@
-import Deployment
+import Configuration
 import Glibc
-import TestSupport
+import Site
 import Testing
+import TestSupport
 
 /// A directory that is removed with the value.
 final class TemporaryDirectory {

@@ -1,4 +1,5 @@
 internal import PortModel
+internal import Site
 
 extension DeploymentDecoder {
     /// Reads the site's own rows, in the files' order.

@@ -1,3 +1,5 @@
+package import Site
+
 /// What became of a configuration.
 package struct LoadedConfiguration: Hashable, Sendable {
     /// nil when there is any error, and when nothing is configured.

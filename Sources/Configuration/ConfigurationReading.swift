@@ -1,3 +1,5 @@
+internal import Site
+
 /// The files of a configuration directory as they were read, before anything is made of them.
 package struct ConfigurationReading: Sendable {
     /// One that could be read.

@@ -122,7 +122,7 @@ package struct Node: Hashable, Sendable {
     /// other character becomes `_`; two nodes of a deployment never have one name.
     package var tableName: String { Self.tableName(of: name) }
 
-    static func tableName(of name: String) -> String {
+    package static func tableName(of name: String) -> String {
         let characters = name.utf8.map { byte in
             switch byte {
             case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),

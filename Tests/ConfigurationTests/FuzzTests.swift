@@ -1,5 +1,6 @@
-import Deployment
+import Configuration
 import DeploymentGenerator
+import Site
 import Testing
 
 @Suite struct FuzzTests {

@@ -1,4 +1,5 @@
 internal import PortModel
+internal import Site
 
 extension DeploymentDecoder {
     /// A single port.

@@ -1,3 +1,5 @@
+internal import Site
+
 /// A file that says nothing usable; why is among the findings.
 private struct UnusableFile: Error {}
 

@@ -1,4 +1,5 @@
-import Deployment
+import Configuration
+import Site
 import Testing
 
 /// A faulty file `a.yaml` and everything that is to be said about it.

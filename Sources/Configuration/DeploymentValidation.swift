@@ -1,4 +1,5 @@
 internal import PortModel
+internal import Site
 
 // What concerns several values at once.
 

@@ -1,4 +1,5 @@
-import Deployment
+import Configuration
+import Site
 import Testing
 
 @Suite struct RefusalTests {

@@ -1,7 +1,8 @@
 import DeploymentGenerator
 import Testing
 
-@testable import Deployment
+@testable import Configuration
+@testable import Site
 
 /// A file's content, to be changed and written again.
 indirect enum ConfigurationTree: Hashable {

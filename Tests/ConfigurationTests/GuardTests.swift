@@ -1,7 +1,8 @@
 import PortModel
 import Testing
 
-@testable import Deployment
+@testable import Configuration
+@testable import Site
 
 @Suite struct GuardTests {
     private func decode(_ text: String) throws -> (Deployment?, [Diagnostic]) {

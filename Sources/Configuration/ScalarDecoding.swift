@@ -1,4 +1,5 @@
 internal import PortModel
+internal import Site
 
 // Values of one kind each, from whatever stands in their place. Each reports what is wrong with it
 // and returns nil then.

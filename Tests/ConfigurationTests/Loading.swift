@@ -1,4 +1,5 @@
-import Deployment
+import Configuration
+import Site
 
 /// Parses one text as the file `a.yaml`.
 func load(_ text: String) -> LoadedConfiguration {
