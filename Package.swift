@@ -84,8 +84,8 @@ let package = Package(
         .target(
             name: "Doctor",
             dependencies: [
-                "Deployment", "Enforcement", "LinuxSystem", "Nftables", "PortModel", "Ruleset",
-                system,
+                "Deployment", "Enforcement", "LinuxSystem", "Nftables", "PlainText", "PortModel",
+                "Ruleset", system,
             ],
             swiftSettings: strict),
 
@@ -208,7 +208,8 @@ let package = Package(
         .testTarget(
             name: "DisplayTests",
             dependencies: [
-                "Deployment", "Display", "Enforcement", "Policy", "PortModel", "Ruleset",
+                "Deployment", "Display", "Enforcement", "JSONValue", "Policy", "PortModel",
+                "Ruleset",
             ],
             swiftSettings: strict),
         .testTarget(
