@@ -87,9 +87,9 @@ let package = Package(
         .target(
             name: "Doctor",
             dependencies: [
-                "Configuration", "Site", "Enforcement", "LinuxSystem", "Nftables", "PortModel",
-                "Ruleset",
-                system,
+                "Configuration", "Site", "Enforcement", "LinuxSystem", "Nftables", "PlainText",
+                "PortModel",
+                "Ruleset", system,
             ],
             swiftSettings: strict),
 
@@ -221,7 +221,9 @@ let package = Package(
         .testTarget(
             name: "DisplayTests",
             dependencies: [
-                "Configuration", "Site", "Display", "Enforcement", "Policy", "PortModel", "Ruleset",
+                "Configuration", "Site", "Display", "Enforcement", "JSONValue", "Policy",
+                "PortModel",
+                "Ruleset",
             ],
             swiftSettings: strict),
         .testTarget(

@@ -222,6 +222,11 @@ extension Answers.SSHAccess {
         }
     }
 
+    /// The note where it is the network of the administrator's session.
+    package var noteOfSession: String {
+        "SSH stays open from \(text), the network of this session; --ssh-from says otherwise"
+    }
+
     package func includes(_ address: IPAddress) -> Bool {
         switch self {
         case .closed: return false
