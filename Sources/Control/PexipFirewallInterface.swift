@@ -65,7 +65,7 @@ package enum PexipFirewallInterface {
 
         type Node (
           name: string,
-          role: (management, conferencing),
+          role: string,
           addresses: []string,
           table: string,
           policyClass: ?string,
@@ -161,7 +161,7 @@ package enum PexipFirewallInterface {
         type NodeChange (
           kind: (joins, leaves, moves),
           node: string,
-          role: (management, conferencing),
+          role: string,
           addresses: []string,
           addressesBefore: ?[]string
         )
@@ -235,7 +235,7 @@ package enum PexipFirewallInterface {
         # binds to; peers are missing for anybody, and where inactive says why the line is not enforced.
         type PortTable (
           nodes: []string,
-          role: (management, conferencing),
+          role: string,
           direction: (inbound, outbound),
           lines: []PortLine
         )
