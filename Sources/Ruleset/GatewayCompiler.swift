@@ -204,7 +204,7 @@ private struct GatewayCompiler {
         let secondary = policy.nodeAddresses.subtracting(policy.meshAddresses)
         let rules = AddressFamily.allCases.flatMap { family -> [Rule] in
             let sets = [
-                builder.set(PeerOrigin.mesh(NodeRole.allCases), policy.meshAddresses, family),
+                builder.set(PeerOrigin.mesh(policy.roles), policy.meshAddresses, family),
                 builder.set("secondary", family, .addresses, secondary),
             ].compactMap { $0 }
             return sets.flatMap { source in
@@ -262,7 +262,7 @@ private struct GatewayCompiler {
     private mutating func meshMatches(_ family: AddressFamily) -> [Match] {
         Direction.allCases.flatMap { direction in
             builder.peerMatch(
-                .mesh(NodeRole.allCases), .only(policy.meshAddresses), direction, family) ?? []
+                .mesh(policy.roles), .only(policy.meshAddresses), direction, family) ?? []
         }
     }
 

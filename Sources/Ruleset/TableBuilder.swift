@@ -151,11 +151,16 @@ extension AddressFamily {
 }
 
 extension PeerOrigin {
+    /// Infinity 14 has only these two, so that its kernel sets of all nodes need no roles to be told
+    /// apart.
+    private static let rolesOfPlainMesh: [NodeRole] = [.management, .conferencing]
+
+    /// Follows from nothing but the origin: a set has the same name whatever other roles and rows
+    /// there are, and another origin's set another one.
     fileprivate var setName: String {
         switch self {
-        case .mesh(let roles) where roles.count < NodeRole.allCases.count:
-            "mesh." + roles.map(\.rawValue).joined(separator: ".")
-        case .mesh: "mesh"
+        case .mesh(Self.rolesOfPlainMesh): "mesh"
+        case .mesh(let roles): "mesh." + roles.map(\.rawValue).joined(separator: ".")
         case .devices(let peerClass): "peers.\(peerClass.rawValue)"
         case .site(let name): "site.\(name)"
         }
