@@ -196,7 +196,7 @@ let package = Package(
         .testTarget(
             name: "EnforcementTests",
             dependencies: [
-                "DeploymentGenerator",
+                "Auditing", "DeploymentGenerator", "Display",
                 "Deployment", "Enforcement", "KernelFake", "Metrics", "Policy", "PortModel",
                 "Ruleset", logging,
             ],
