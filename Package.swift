@@ -211,7 +211,7 @@ let package = Package(
         .testTarget(
             name: "EnforcementTests",
             dependencies: [
-                "DeploymentGenerator",
+                "Auditing", "DeploymentGenerator", "Display",
                 "Configuration", "Site", "Enforcement", "KernelFake", "Metrics", "Policy",
                 "PortModel",
                 "Ruleset", logging,

@@ -137,6 +137,15 @@ package struct StatusReport: Hashable, Sendable, Codable {
     }
 }
 
+extension StatusReport {
+    /// The ``counters`` of what was refused.
+    package var refusals: [(refusal: Refusal, value: CounterReport)] {
+        counters.compactMap { id, value in
+            if case .refusal(let refusal) = CounterPurpose(id: id) { (refusal, value) } else { nil }
+        }
+    }
+}
+
 /// What came of an apply, a rollback or a flush.
 package struct ApplyReport: Hashable, Sendable, Codable {
     package enum Outcome: String, Hashable, Sendable, Codable, CaseIterable {

@@ -1,4 +1,4 @@
-import Deployment
+import Site
 import Policy
 import Ruleset
 import Testing
