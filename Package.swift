@@ -55,10 +55,13 @@ let package = Package(
             name: "LinuxSystem", dependencies: ["CLinux", "PlainText", system, logging],
             swiftSettings: strict),
         .target(
+            name: "Netlink",
+            dependencies: ["Policy", "PortModel", "Ruleset", "LinuxSystem", "CMnl", system],
+            swiftSettings: strict),
+        .target(
             name: "Nftables",
             dependencies: [
-                "JSONValue", "Policy", "PortModel", "Ruleset", "LinuxSystem", "CNftables", "CMnl",
-                system,
+                "JSONValue", "PortModel", "Ruleset", "LinuxSystem", "Netlink", "CNftables", system,
             ],
             swiftSettings: strict),
         .target(
@@ -78,13 +81,13 @@ let package = Package(
             dependencies: [
                 "Control", "Configuration", "Site", "Enforcement", "JSONValue", "LinuxSystem",
                 "Metrics",
-                "Nftables", "Policy", "PortModel", "Ruleset", logging, system,
+                "Netlink", "Nftables", "Policy", "PortModel", "Ruleset", logging, system,
             ],
             swiftSettings: strict),
         .target(
             name: "Doctor",
             dependencies: [
-                "Configuration", "Site", "Enforcement", "LinuxSystem", "Nftables", "PortModel",
+                "Configuration", "Site", "Enforcement", "LinuxSystem", "Netlink", "PortModel",
                 "Ruleset",
                 system,
             ],
@@ -142,7 +145,7 @@ let package = Package(
         .executableTarget(name: "packet-stream", path: "Tests/packet-stream"),
         .target(
             name: "TestSupport",
-            dependencies: ["CPacket", "Enforcement", "PortModel", "ProbeProtocol"],
+            dependencies: ["CMnl", "CPacket", "Enforcement", "PortModel", "ProbeProtocol"],
             path: "Tests/TestSupport", swiftSettings: strict),
         .executableTarget(
             name: "benchmark",
@@ -165,9 +168,17 @@ let package = Package(
             ],
             exclude: ["Golden"], swiftSettings: strict),
         .testTarget(
+            name: "NetlinkTests",
+            dependencies: [
+                "CMnl", "DeploymentGenerator", "Netlink", "Policy", "PortModel", "Ruleset",
+                "TestSupport",
+            ],
+            swiftSettings: strict),
+        .testTarget(
             name: "NftablesTests",
             dependencies: [
-                "Configuration", "Site", "DeploymentGenerator", "LinuxSystem", "Nftables", "Policy",
+                "Configuration", "Site", "DeploymentGenerator", "LinuxSystem", "Netlink",
+                "Nftables", "Policy",
                 "PortModel", "Ruleset", "TestSupport", "pexip-fwd",
             ],
             swiftSettings: strict),
@@ -273,7 +284,7 @@ if Context.environment["PEXIP_FW_FUZZING"] != nil {
             dependencies: [
                 "Authoring", "Control", "Configuration", "Site", "Doctor", "Enforcement",
                 "JSONValue",
-                "LinuxSystem", "Nftables", "Policy", "PortModel", "Ruleset",
+                "LinuxSystem", "Netlink", "Nftables", "Policy", "PortModel", "Ruleset",
             ],
             path: "Tests/Fuzzing", exclude: ["Corpus", "Dictionaries"], swiftSettings: strict))
 }
