@@ -65,7 +65,10 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
-            name: "Control", dependencies: ["JSONValue", "LinuxSystem", logging, system],
+            name: "Control",
+            dependencies: [
+                "Enforcement", "JSONValue", "LinuxSystem", "Metrics", "Site", logging, system,
+            ],
             swiftSettings: strict),
 
         .target(
@@ -267,8 +270,11 @@ let package = Package(
         .testTarget(name: "JSONValueTests", dependencies: ["JSONValue"], swiftSettings: strict),
         .testTarget(
             name: "ControlTests",
-            dependencies: ["Control", "JSONValue", "LinuxSystem", logging, system],
-            exclude: ["varlink_client.py"], swiftSettings: strict),
+            dependencies: [
+                "Control", "Enforcement", "JSONValue", "LinuxSystem", "Metrics", "PortModel",
+                logging, system,
+            ],
+            exclude: ["Golden", "varlink_client.py"], swiftSettings: strict),
         .testTarget(
             name: "TestSupportTests", dependencies: ["PortModel", "TestSupport"],
             swiftSettings: strict),

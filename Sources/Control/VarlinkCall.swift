@@ -32,6 +32,9 @@ package struct VarlinkCall: Sendable {
         self.send = send
     }
 
+    /// Whether root's process made the connection.
+    package var isRoots: Bool { credentials.uid == 0 }
+
     /// The method without its interface.
     package var methodName: String { method.name }
 
@@ -58,6 +61,16 @@ package struct VarlinkCall: Sendable {
     /// Waits until no reply waits for the client to read it: for streams that would rather leave
     /// something out than keep it. False where the client has gone.
     package func drained() async -> Bool { await drain() }
+
+    /// Sends a reply that others will follow, and waits until the client has taken it.
+    ///
+    /// - Throws: `ExpectedMore` where the client takes one reply only; `CancellationError` where it
+    ///   has gone.
+    func send(continuing parameters: JSONValue) async throws {
+        guard try await reply(continuing: parameters), await drained() else {
+            throw CancellationError()
+        }
+    }
 
     /// Runs what has no purpose without the client, such as waiting for events to send: cancelled
     /// when the client disconnects, and then throws `CancellationError`.

@@ -11,6 +11,9 @@ package struct VarlinkError: Error, Hashable, Sendable, CustomStringConvertible 
         self.parameters = parameters
     }
 
+    /// The reason in words for people; nil where only the name tells it.
+    package var message: String? { parameters["message"]?.string }
+
     package var description: String {
         if let members = parameters.object, members.isEmpty { return name }
         return "\(name) \(String(decoding: parameters.serialized, as: UTF8.self))"

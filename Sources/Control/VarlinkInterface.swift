@@ -12,29 +12,24 @@ package struct VarlinkInterface: Sendable {
     package typealias Handler = @Sendable (VarlinkCall) async throws -> JSONValue
 
     static let serviceName = "org.varlink.service"
+    /// The methods of `org.varlink.service`.
+    static let serviceMethods: Set = ["GetInfo", "GetInterfaceDescription"]
 
     /// Such as `org.example.Service`.
     package let name: String
     /// The interface in Varlink's interface description language.
     package let description: String
-    let handler: Handler
     /// The names of the methods in the description.
     let methods: Set<String>
+    let handler: Handler
 
-    package init(name: String, description: String, handler: @escaping Handler) {
+    /// - Parameter methods: the names of those in the description; others are not found.
+    package init(
+        name: String, description: String, methods: Set<String>, handler: @escaping Handler
+    ) {
         self.name = name
         self.description = description
+        self.methods = methods
         self.handler = handler
-        methods = Self.methods(in: description)
-    }
-
-    /// The words after `method` at the beginning of a line.
-    private static func methods(in description: String) -> Set<String> {
-        var methods: Set<String> = []
-        for line in description.split(whereSeparator: \.isNewline) {
-            let words = line.split { $0 == " " || $0 == "\t" || $0 == "(" }
-            if words.count > 1, words[0] == "method" { methods.insert(String(words[1])) }
-        }
-        return methods
     }
 }

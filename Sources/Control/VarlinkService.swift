@@ -95,7 +95,9 @@ extension VarlinkInterface {
         for interface in interfaces { descriptions[interface.name] = interface.description }
         let names = [serviceName] + interfaces.map(\.name)
         let described = descriptions
-        return VarlinkInterface(name: serviceName, description: serviceDescription) { call in
+        return VarlinkInterface(
+            name: serviceName, description: serviceDescription, methods: serviceMethods
+        ) { call in
             switch call.methodName {
             case "GetInfo":
                 return .object([

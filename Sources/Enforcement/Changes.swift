@@ -4,7 +4,7 @@ internal import Site
 
 /// A node that is enforced from now on, or not any more, or has other addresses.
 package struct NodeChange: Hashable, Sendable, Codable {
-    package enum Kind: String, Hashable, Sendable, Codable {
+    package enum Kind: String, Hashable, Sendable, Codable, CaseIterable {
         case joins
         case leaves
         case moves

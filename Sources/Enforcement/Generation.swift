@@ -29,7 +29,7 @@ package struct Generation: Hashable, Sendable, Codable {
     package var isProvisional = false
 
     /// What made the agent apply it.
-    package enum Origin: String, Hashable, Sendable, Codable {
+    package enum Origin: String, Hashable, Sendable, Codable, CaseIterable {
         /// The directory changed, or SIGHUP or new addresses of the host asked for another look.
         case directory
         /// `pexip-fwctl apply`.

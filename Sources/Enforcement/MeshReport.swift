@@ -56,7 +56,7 @@ package struct MeshReport: Hashable, Sendable, Codable {
         package var to: IPAddress
         package var seen: Timestamp
 
-        package enum Kind: String, Hashable, Sendable, Codable {
+        package enum Kind: String, Hashable, Sendable, Codable, CaseIterable {
             /// This host translates addresses between the two.
             case translated
             /// UDP 4500 from one to the other: their IKE found a NAT.
@@ -78,7 +78,7 @@ package struct MeshReport: Hashable, Sendable, Codable {
         package var node: String
         package var seen: Timestamp
 
-        package enum Kind: String, Hashable, Sendable, Codable {
+        package enum Kind: String, Hashable, Sendable, Codable, CaseIterable {
             case ike
             case esp
             /// UDP 4500.

@@ -139,7 +139,7 @@ package struct StatusReport: Hashable, Sendable, Codable {
 
 /// What came of an apply, a rollback or a flush.
 package struct ApplyReport: Hashable, Sendable, Codable {
-    package enum Outcome: String, Hashable, Sendable, Codable {
+    package enum Outcome: String, Hashable, Sendable, Codable, CaseIterable {
         /// The kernel holds exactly that already.
         case unchanged
         case applied
@@ -213,13 +213,6 @@ package struct RulesReport: Hashable, Sendable, Codable {
             }
         }
     }
-}
-
-/// What is stored: the answer of the control protocol's `Generations`.
-package struct GenerationsReport: Hashable, Sendable, Codable {
-    package var generations: [GenerationSummary]
-
-    package init(_ generations: [GenerationSummary]) { self.generations = generations }
 }
 
 /// What a list tells of a generation.

@@ -3,7 +3,7 @@ internal import Ruleset
 
 /// How one row of nodes differs between two generations, alike for all of them.
 package struct RowChange: Hashable, Sendable, Codable {
-    package enum Kind: String, Hashable, Sendable, Codable {
+    package enum Kind: String, Hashable, Sendable, Codable, CaseIterable {
         /// The row was not enforced before: its packets pass now.
         case opened
         /// The row is gone: its packets are refused now, unless nothing judges the node any more.

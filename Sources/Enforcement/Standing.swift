@@ -39,7 +39,7 @@ package struct Standing: Hashable, Sendable, Codable {
 /// Something else than what is configured is in force, until the configuration changes or `apply` is
 /// said.
 package struct Hold: Hashable, Sendable, Codable {
-    package enum Reason: String, Hashable, Sendable, Codable {
+    package enum Reason: String, Hashable, Sendable, Codable, CaseIterable {
         /// `rollback` put an older generation in force.
         case rollback
         /// `flush` took our tables away.

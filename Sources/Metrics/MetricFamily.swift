@@ -12,7 +12,7 @@ package struct MetricFamily: Hashable, Sendable, Codable {
     }
 
     /// Base units, as names end with them.
-    package enum Unit: String, Hashable, Sendable, Codable {
+    package enum Unit: String, Hashable, Sendable, Codable, CaseIterable {
         case seconds
         case bytes
     }

@@ -102,7 +102,7 @@ package enum Reason: Hashable, Sendable {
 
 /// What becomes of a packet, and why.
 package struct Decision: Hashable, Sendable {
-    package enum Verdict: String, Hashable, Sendable, Codable {
+    package enum Verdict: String, Hashable, Sendable, Codable, CaseIterable {
         case accept
         case drop
     }

@@ -32,7 +32,7 @@ package struct Shadow: Hashable, Sendable, Codable {
         case unknown
     }
 
-    package enum Policy: String, Hashable, Sendable, Codable {
+    package enum Policy: String, Hashable, Sendable, Codable, CaseIterable {
         case accept
         case drop
     }

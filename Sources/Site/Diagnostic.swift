@@ -22,7 +22,7 @@ extension SourceLocation: CustomStringConvertible {
 
 /// Something to tell the administrator about the configuration.
 package struct Diagnostic: Hashable, Sendable, Codable {
-    package enum Severity: String, Hashable, Sendable, Codable {
+    package enum Severity: String, Hashable, Sendable, Codable, CaseIterable {
         /// Nothing of this configuration reaches the kernel.
         case error
         /// The configuration is used; something about it is probably not what was meant.

@@ -1,7 +1,7 @@
 import ArgumentParser
+import Control
 import Display
 import Enforcement
-import JSONValue
 import Site
 
 /// `pexip-fwctl apply`
@@ -31,16 +31,13 @@ struct Apply: ParsableCommand {
             if dryRun {
                 return try connection.plan(force: force, withTables: nft).concludePlan()
             }
-            var parameters: JSONObject = ["force": .bool(force), "tables": .bool(nft)]
-            if let confirm { parameters["confirmSeconds"] = .integer(Int64(confirm.seconds)) }
-            if let session = OperatorSession.current {
-                parameters["session"] = .string(session.sshConnection)
-            }
+            let parameters = ApplyParameters(
+                confirmSeconds: confirm?.seconds, force: force,
+                session: OperatorSession.current?.sshConnection, tables: nft)
             let note = confirm.map {
                 "say pexip-fwctl confirm within \($0.seconds) s, or it is taken back"
             }
-            try connection.call("Apply", parameters, member: "report", as: ApplyReport.self)
-                .conclude(note)
+            try connection.call(ControlMethods.apply, parameters).conclude(note)
         }
     }
 }
@@ -66,7 +63,7 @@ struct Confirm: ParsableCommand {
 
     func run() throws {
         try Terminal.reporting {
-            let report = try connection.call("Confirm", member: "report", as: ApplyReport.self)
+            let report = try connection.call(ControlMethods.confirm)
             switch report.outcome {
             case .applied: Terminal.say("confirmed: generation \(report.generation ?? 0) stays")
             case .unchanged: throw Failure(.failure, "nothing waits for confirmation")
@@ -94,10 +91,8 @@ struct Rollback: ParsableCommand {
 
     func run() throws {
         try Terminal.reporting {
-            var parameters: JSONObject = [:]
-            if let generation { parameters["generation"] = .integer(Int64(generation)) }
             try connection.call(
-                "Rollback", parameters, member: "report", as: ApplyReport.self
+                ControlMethods.rollback, RollbackParameters(generation: generation)
             ).conclude()
         }
     }
@@ -113,7 +108,7 @@ struct Flush: ParsableCommand {
 
     func run() throws {
         try Terminal.reporting {
-            try connection.call("Flush", member: "report", as: ApplyReport.self).conclude()
+            try connection.call(ControlMethods.flush).conclude()
         }
     }
 }

@@ -2,7 +2,6 @@ import ArgumentParser
 import Configuration
 import Control
 import Enforcement
-import JSONValue
 import PlainText
 import Site
 
@@ -15,7 +14,7 @@ enum Completion {
     /// or, where it does not answer, those of the usual directory.
     static let nodes = CompletionKind.custom { words, _, _ in
         if let directory = value(of: "config-dir", in: words) { return nodes(in: directory) }
-        let enforced = ask("Status", words, member: "status", as: StatusReport.self) {
+        let enforced = ask(ControlMethods.status, words) {
             // Shells show them as they are.
             $0.nodes.map(\.node.name).filter(\.isVisible)
         }
@@ -24,9 +23,7 @@ enum Completion {
 
     /// Numbers of stored generations, the newest first.
     static let generations = CompletionKind.custom { words, _, _ in
-        ask("Generations", words, member: nil, as: GenerationsReport.self) {
-            $0.generations.map { "\($0.number)" }
-        }?.reversed() ?? []
+        ask(ControlMethods.generations, words) { $0.map { "\($0.number)" } }?.reversed() ?? []
     }
 
     private static func nodes(in directory: String) -> [String] {
@@ -34,18 +31,17 @@ enum Completion {
     }
 
     /// nil where the agent does not answer: at a prompt nobody can be told why.
-    private static func ask<Answer: Decodable>(
-        _ method: String, _ words: [String], member: String?, as type: Answer.Type,
-        _ names: (Answer) -> [String]
+    private static func ask<Reply>(
+        _ method: ControlMethod<NoParameters, Reply>, _ words: [String],
+        _ names: (Reply) -> [String]
     ) -> [String]? {
         let socket = value(of: "socket", in: words) ?? PexipFirewallInterface.defaultSocketPath
         do {
             var found: [String] = []
             try VarlinkClient(path: socket, timeout: patience).callMore(
-                "\(PexipFirewallInterface.name).\(method)", replyTimeout: patience
-            ) { answer in
-                found += names(
-                    try (member.map { answer[$0] ?? .null } ?? answer).decoded(as: type))
+                method, NoParameters(), replyTimeout: patience
+            ) { reply in
+                found += names(reply)
                 return true
             }
             return found

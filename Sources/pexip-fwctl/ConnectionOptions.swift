@@ -1,67 +1,62 @@
 import ArgumentParser
 import Control
-import JSONValue
 
 /// Where the agent is, and how to speak with it.
 struct ConnectionOptions: ParsableArguments {
     @Option(help: "The agent's control socket.", completion: .file())
     var socket = PexipFirewallInterface.defaultSocketPath
 
-    /// Calls a method of the agent's interface.
+    /// The agent's reply to a method.
     ///
-    /// - Parameter member: the member of the answer that holds the result; nil for the whole answer.
     /// - Parameter isQuiet: nothing is said of how long it takes.
     /// - Throws: ``Failure`` in words for people.
-    func call<Result: Decodable>(
-        _ method: String, _ parameters: JSONObject = [:], member: String? = nil,
-        isQuiet: Bool = false, as type: Result.Type
-    ) throws -> Result {
+    func call<Parameters, Reply>(
+        _ method: ControlMethod<Parameters, Reply>, _ parameters: Parameters,
+        isQuiet: Bool = false
+    ) throws -> Reply {
         try inWords {
             let progress = isQuiet ? nil : Progress("waiting for the agent")
             defer { progress?.end() }
-            let client = try VarlinkClient(path: socket)
-            let answer = try client.call(
-                "\(PexipFirewallInterface.name).\(method)", .object(parameters))
-            return try (member.map { answer[$0] ?? .null } ?? answer).decoded(as: type)
+            return try VarlinkClient(path: socket).call(method, parameters)
         }
     }
 
-    /// Calls a method that answers several times, until the last answer or until `body` returns
+    /// The agent's reply to a method that takes no parameters.
+    func call<Reply>(
+        _ method: ControlMethod<NoParameters, Reply>, isQuiet: Bool = false
+    ) throws -> Reply {
+        try call(method, NoParameters(), isQuiet: isQuiet)
+    }
+
+    /// Calls a method that replies several times, until the last reply or until `body` returns
     /// false.
     ///
+    /// - Parameter timeout: how long each reply may take; nil for ever.
     /// - Throws: ``Failure`` in words for people, and what `body` throws.
-    ///
-    /// - Parameters:
-    ///   - member: the member of each answer that holds the result; nil for the whole answer.
-    ///   - timeout: how long each answer may take; nil for ever.
-    func follow<Result: Decodable>(
-        _ method: String, _ parameters: JSONObject = [:], member: String? = nil,
-        within timeout: Duration? = nil, as type: Result.Type, _ body: (Result) throws -> Bool
+    func follow<Parameters, Reply>(
+        _ method: ControlMethod<Parameters, Reply>, _ parameters: Parameters,
+        within timeout: Duration? = nil, _ body: (Reply) throws -> Bool
     ) throws {
         try inWords {
-            let client = try VarlinkClient(path: socket)
-            try client.callMore(
-                "\(PexipFirewallInterface.name).\(method)", .object(parameters),
-                replyTimeout: timeout
-            ) { answer in
-                try body((member.map { answer[$0] ?? .null } ?? answer).decoded(as: type))
-            }
+            try VarlinkClient(path: socket).callMore(
+                method, parameters, replyTimeout: timeout, body)
         }
     }
 
-    /// Calls a method that answers with a list, in as many parts as it takes.
-    func collect<Part: Decodable, Item>(
-        _ method: String, _ parameters: JSONObject = [:], as type: Part.Type,
-        _ items: (Part) -> [Item]
+    /// The list that a method replies with, in as many parts as it takes.
+    ///
+    /// - Throws: ``Failure`` in words for people.
+    func collect<Parameters, Item>(
+        _ method: ControlMethod<Parameters, [Item]>, _ parameters: Parameters
     ) throws -> [Item] {
         let progress = Progress("waiting for the agent")
         defer { progress.end() }
-        var found: [Item] = []
-        try follow(method, parameters, within: .seconds(30), as: type) { part in
-            found += items(part)
+        var items: [Item] = []
+        try follow(method, parameters, within: .seconds(30)) { part in
+            items += part
             return true
         }
-        return found
+        return items
     }
 
     private func inWords<Result>(_ body: () throws -> Result) throws -> Result {
@@ -118,7 +113,7 @@ struct Failure: Error, CustomStringConvertible {
                 .notPermitted,
                 "only root may do this; members of the group \(PexipFirewallInterface.readersGroup) may look"
             )
-        } else if let message = error.parameters["message"]?.string {
+        } else if let message = error.message {
             self.init(.failure, message)
         } else {
             self.init(.failure, "the agent refuses: \(error)")

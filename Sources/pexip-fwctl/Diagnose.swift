@@ -1,7 +1,7 @@
 import ArgumentParser
+import Control
 import Doctor
 import Enforcement
-import JSONValue
 import Ruleset
 
 /// `pexip-fwctl doctor`
@@ -51,7 +51,7 @@ struct Diagnose: ParsableCommand {
         get throws {
             do {
                 let report = try connection.call(
-                    "Plan", ["force": .bool(true)], member: "report", as: ApplyReport.self)
+                    ControlMethods.plan, PlanParameters(force: true))
                 switch report.outcome {
                 case .unchanged, .wouldApply, .applied, .refused: return .known(nil)
                 case .failed: return .known(report.problem ?? "the agent does not say why")
@@ -70,8 +70,7 @@ struct Diagnose: ParsableCommand {
     private var shadows: Fact<[Shadow]> {
         get throws {
             do {
-                return .known(
-                    try connection.call("Status", member: "status", as: StatusReport.self).shadows)
+                return .known(try connection.call(ControlMethods.status).shadows)
             } catch let failure as Failure {
                 return .unknown("other firewalls: \(failure.description)")
             }

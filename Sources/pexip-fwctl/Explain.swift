@@ -1,6 +1,6 @@
 import ArgumentParser
+import Control
 import Enforcement
-import JSONValue
 import Policy
 import Ruleset
 import Site
@@ -51,12 +51,7 @@ struct Explain: ParsableCommand {
                 try source.compile(node: node).map { target in
                     try explain(query, by: target)
                 }
-                ?? connection.call(
-                    "Explain",
-                    [
-                        "protocol": .string(query.protocol), "source": .string(query.source),
-                        "destination": .string(query.destination),
-                    ], member: "report", as: ExplainReport.self)
+                ?? connection.call(ControlMethods.explain, query)
             if json { try Terminal.printJSON(report) } else { Terminal.say(report.lines) }
             if report.explanation.verdict == .drop { throw Self.refused }
         }

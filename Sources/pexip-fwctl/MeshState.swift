@@ -1,7 +1,7 @@
 import ArgumentParser
+import Control
 import Display
 import Enforcement
-import JSONValue
 
 /// `pexip-fwctl mesh`
 struct MeshState: ParsableCommand {
@@ -27,10 +27,8 @@ struct MeshState: ParsableCommand {
 
     func run() throws {
         try Terminal.reporting {
-            var parameters: JSONObject = ["all": .bool(all)]
-            if let node { parameters["node"] = .string(node) }
             let report = try connection.call(
-                "Mesh", parameters, member: "report", as: MeshReport.self)
+                ControlMethods.mesh, MeshParameters(node: node, all: all))
             if json {
                 try Terminal.printJSON(report)
             } else {

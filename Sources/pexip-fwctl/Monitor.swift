@@ -24,7 +24,7 @@ struct Monitor: ParsableCommand {
         signal(SIGPIPE, SIG_IGN)
         try Terminal.reporting {
             var hasReader = true
-            try connection.follow("Monitor", member: "event", as: Event.self) { event in
+            try connection.follow(ControlMethods.monitor, NoParameters()) { event in
                 hasReader = try Terminal.printed(json ? event.jsonLine : event.line)
                 return hasReader
             }

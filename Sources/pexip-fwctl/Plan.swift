@@ -1,8 +1,8 @@
 import ArgumentParser
 import Configuration
+import Control
 import Display
 import Enforcement
-import JSONValue
 import Site
 
 /// `pexip-fwctl plan`
@@ -81,11 +81,10 @@ struct Plan: ParsableCommand {
 extension ConnectionOptions {
     /// The agent's plan: what `plan` and `apply --dry-run` show.
     func plan(force: Bool = false, withTables: Bool) throws -> ApplyReport {
-        var parameters: JSONObject = ["force": .bool(force), "tables": .bool(withTables)]
-        if let session = OperatorSession.current {
-            parameters["session"] = .string(session.sshConnection)
-        }
-        return try call("Plan", parameters, member: "report", as: ApplyReport.self)
+        try call(
+            ControlMethods.plan,
+            PlanParameters(
+                force: force, session: OperatorSession.current?.sshConnection, tables: withTables))
     }
 }
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Control
 import Metrics
 
 /// `pexip-fwctl metrics`
@@ -18,8 +19,7 @@ struct PrintMetrics: ParsableCommand {
 
     func run() throws {
         try Terminal.reporting {
-            let families = try connection.call(
-                "Metrics", member: "families", isQuiet: true, as: [MetricFamily].self)
+            let families = try connection.call(ControlMethods.metrics, isQuiet: true)
             Terminal.say(document: families.text(as: format))
         }
     }

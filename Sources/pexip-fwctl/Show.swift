@@ -1,7 +1,7 @@
 import ArgumentParser
 import Configuration
+import Control
 import Enforcement
-import JSONValue
 import PlainText
 import Policy
 import PortModel
@@ -56,7 +56,7 @@ struct ShowRules: ParsableCommand {
 extension ConnectionOptions {
     /// The tables in force.
     func rules() throws -> RulesReport {
-        RulesReport(joining: try collect("Rules", as: RulesReport.self, \.tables))
+        RulesReport(joining: try collect(ControlMethods.rules, NoParameters()))
     }
 }
 
@@ -92,10 +92,7 @@ struct ShowPorts: ParsableCommand {
     }
 
     private func inForce() throws -> PortsReport {
-        var parameters: JSONObject = [:]
-        if let node { parameters["node"] = .string(node) }
-        return PortsReport(
-            try connection.collect("Ports", parameters, as: PortsReport.self, \.tables))
+        PortsReport(try connection.collect(ControlMethods.ports, NodeParameters(node: node)))
     }
 
     private func documented(_ directory: String) throws -> PortsReport {
@@ -167,9 +164,7 @@ struct ShowGenerations: ParsableCommand {
 
     func run() throws {
         try Terminal.reporting {
-            let generations = try connection.collect(
-                "Generations", as: GenerationsReport.self, \.generations)
-            for generation in generations {
+            for generation in try connection.collect(ControlMethods.generations, NoParameters()) {
                 let nodes = generation.nodes.joined(separator: ", ").visible
                 Terminal.say(
                     document:

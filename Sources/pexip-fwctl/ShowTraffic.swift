@@ -2,7 +2,6 @@ import ArgumentParser
 import Control
 import Display
 import Enforcement
-import JSONValue
 
 // What the agent's counters and samples say.
 
@@ -26,8 +25,7 @@ struct ShowNodes: ParsableCommand {
         try Terminal.reporting {
             let report =
                 try source.compile(node: nil).map(NodesReport.init)
-                ?? NodesReport(
-                    connection.call("Status", member: "status", as: StatusReport.self).nodes)
+                ?? NodesReport(connection.call(ControlMethods.status).nodes)
             if json { try Terminal.printJSON(report) } else { Terminal.show(report.page) }
         }
     }
@@ -49,9 +47,7 @@ struct ShowCounters: ParsableCommand {
 
     func run() throws {
         try Terminal.reporting {
-            let report = try connection.call(
-                "Counters", node.map { ["node": .string($0)] } ?? [:], member: "report",
-                as: CountersReport.self)
+            let report = try connection.call(ControlMethods.counters, NodeParameters(node: node))
             if json {
                 try Terminal.printJSON(report)
             } else {
@@ -89,10 +85,8 @@ struct ShowDrops: ParsableCommand {
 
     func run() throws {
         try Terminal.reporting {
-            var parameters: JSONObject = ["limit": .integer(Int64(limit))]
-            if let node { parameters["node"] = .string(node) }
             let report = try connection.call(
-                "Drops", parameters, member: "report", as: DropsReport.self)
+                ControlMethods.drops, DropsParameters(node: node, limit: limit))
             if json {
                 try Terminal.printJSON(report)
             } else {

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Control
 import Display
 import Enforcement
 
@@ -41,6 +42,6 @@ struct Status: ParsableCommand {
 
 extension ConnectionOptions {
     func status() throws -> StatusReport {
-        try call("Status", member: "status", isQuiet: true, as: StatusReport.self)
+        try call(ControlMethods.status, isQuiet: true)
     }
 }

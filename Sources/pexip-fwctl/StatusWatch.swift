@@ -140,7 +140,7 @@ private struct EventBell {
             while true {
                 do {
                     try VarlinkClient(path: socket).callMore(
-                        "\(PexipFirewallInterface.name).Monitor"
+                        ControlMethods.monitor.description.fullName
                     ) { _ in
                         ring()
                         return true

@@ -364,7 +364,7 @@ struct ControlPlane {
             // Said when the kernel was read back, or when there is nothing to be done about it.
             try notifications.awaitLine("READY=1", timeout: 300_000)
             let time = Double(pexip_now() - started)
-            try agent.waitForStatus("in sync", timeout: .seconds(60)) { $0.state == .inSync }
+            try agent.waitForStatus("in sync") { $0.state == .inSync }
             guard let pid = agent.process?.pid else { throw BenchmarkError("no agent runs") }
             let memory = try ProcessTree.descendants(of: pid).map { try Memory.peak($0) }.reduce(
                 0, +)

@@ -20,10 +20,7 @@ struct AccessTests {
         let service = VarlinkService(
             identity: VarlinkIdentity(vendor: "", product: "", version: "", url: ""),
             interfaces: [
-                VarlinkInterface(
-                    name: PexipFirewallInterface.name,
-                    description: PexipFirewallInterface.description
-                ) { _ in .null }
+                PexipFirewallInterface.served(by: RecordedAnswers()) {}
             ], authorize: { _, _ in false }, logger: Logger(label: "test"))
         return Set(
             service.interfaces.flatMap { interface in
@@ -71,10 +68,7 @@ struct AccessTests {
         let service = VarlinkService(
             identity: VarlinkIdentity(vendor: "", product: "", version: "", url: ""),
             interfaces: [
-                VarlinkInterface(
-                    name: PexipFirewallInterface.name,
-                    description: PexipFirewallInterface.description
-                ) { _ in .null }
+                PexipFirewallInterface.served(by: RecordedAnswers()) {}
             ], authorize: { _, _ in false }, logger: Logger(label: "test"))
         for method in Self.served {
             let call = VarlinkCall(

@@ -89,7 +89,11 @@ extension VarlinkInterface {
                 error Refused (reason: string)
                 error InternalError ()
 
-                """
+                """,
+            methods: [
+                "Echo", "Count", "Who", "Typed", "Big", "Slow", "Block", "Wait", "Drip", "Later",
+                "Refuse", "Crash", "Secret", "Forgotten",
+            ]
         ) { call in
             switch call.methodName {
             case "Echo": return call.parameters

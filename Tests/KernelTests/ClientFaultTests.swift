@@ -107,7 +107,7 @@ struct ClientFaultTests {
                 }
                 let first = usages[0].descriptors
                 #expect(
-                    try waitUntil(timeout: .seconds(20)) { try Usage(pid).descriptors <= first },
+                    try waitUntil { try Usage(pid).descriptors <= first },
                     "descriptors stay open")
                 usages.append(try Usage(pid))
             }

@@ -61,7 +61,7 @@ struct ConfirmTests {
             #expect(try Self.rules(agent) != before)
             agent.kill()
             let deadline = Date().addingTimeInterval(10.5)
-            _ = waitUntil(timeout: .seconds(12)) { Date() > deadline }
+            _ = waitUntil { Date() > deadline }
             #expect(try Self.rules(agent) != before, "the rules outlive the agent")
             try agent.start()
             #expect(try agent.status().state == .reverted)
@@ -83,7 +83,7 @@ struct ConfirmTests {
             #expect(confirm.standardOutput == "confirmed: generation 2 stays\n")
             #expect(try agent.status().state == .inSync)
             let deadline = Date().addingTimeInterval(10.5)
-            _ = waitUntil(timeout: .seconds(12)) { Date() > deadline }
+            _ = waitUntil { Date() > deadline }
             #expect(try agent.status().state == .inSync)
             #expect(try Self.rules(agent) == rules)
         }

@@ -139,7 +139,7 @@ struct DoctorTests {
         let ill = try Self.doctor(agent).report.findings.filter { $0.check == .reversePath }
         #expect(ill.count == 1 && ill[0].what.contains("eth0"), "\(ill)")
         try Self.mend(ill, in: node)
-        #expect(try reaches())
+        #expect(try waitUntil { try reaches() })
         try node.close()
         try outside.close()
     }

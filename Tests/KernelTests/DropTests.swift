@@ -69,7 +69,7 @@ struct DropTests {
             _ isWanted: (DropsReport) -> Bool
         ) throws -> DropsReport {
             var last = try drops()
-            let came = try waitUntil(timeout: .seconds(10)) {
+            let came = try waitUntil {
                 last = try drops()
                 return isWanted(last)
             }
@@ -189,11 +189,11 @@ struct DropTests {
             try scene.send(.tcp, from: "192.0.2.7:55000", to: "10.0.0.21:22")
             for round in 1...3 {
                 try agent.write("refusals: {sample: true, group: 77}", as: "50-drops.yaml")
-                #expect(try waitUntil(timeout: .seconds(10)) { try scene.boundGroups() == ["77"] })
+                #expect(try waitUntil { try scene.boundGroups() == ["77"] })
                 try scene.send(.tcp, from: "192.0.2.7:55000", to: "10.0.0.21:22")
                 try scene.waitForDrops { $0.samples == UInt64(round) }
                 try agent.remove("50-drops.yaml")
-                #expect(try waitUntil(timeout: .seconds(10)) { try scene.boundGroups() == [] })
+                #expect(try waitUntil { try scene.boundGroups() == [] })
                 #expect(try !agent.rulesInKernel().contains("log "))
             }
             // The counters went on all the time.
@@ -201,9 +201,9 @@ struct DropTests {
             #expect(try agent.status().drift.count == 0)
             // Rolled back to a generation that samples, and flushed.
             try agent.control("rollback", "2").requireSuccess()
-            #expect(try waitUntil(timeout: .seconds(10)) { try scene.boundGroups() == ["77"] })
+            #expect(try waitUntil { try scene.boundGroups() == ["77"] })
             try agent.control("flush").requireSuccess()
-            #expect(try waitUntil(timeout: .seconds(10)) { try scene.boundGroups() == [] })
+            #expect(try waitUntil { try scene.boundGroups() == [] })
         }
     }
 
@@ -212,7 +212,7 @@ struct DropTests {
         try Self.scene(.local, "") { scene in
             let agent = scene.agent
             let holder = try agent.namespace.spawn(["python3", "-c", Self.holder])
-            #expect(try waitUntil(timeout: .seconds(10)) { try scene.boundGroups() == ["5001"] })
+            #expect(try waitUntil { try scene.boundGroups() == ["5001"] })
             try agent.write("refusals: {sample: true}", as: "50-drops.yaml")
             try agent.waitForStatus("a warning") { status in
                 status.state == .inSync
@@ -260,7 +260,7 @@ struct DropTests {
             try scene.waitForDrops { $0.samples == 1 }
             let rules = try agent.rulesInKernel()
             agent.kill()
-            #expect(try waitUntil(timeout: .seconds(10)) { try scene.boundGroups() == [] })
+            #expect(try waitUntil { try scene.boundGroups() == [] })
             for port in UInt16(1)...50 {
                 try scene.send(
                     .tcp, from: ProbeEndpoint(Self.peers[0], port: 50_000 + port),
@@ -278,7 +278,7 @@ struct DropTests {
             let pid = try #require(agent.process?.pid)
             let keeper = try #require(try ProcessTree.children(of: pid).first)
             #expect(
-                try waitUntil(timeout: .seconds(5)) {
+                try waitUntil {
                     try ProcessTree.children(of: keeper).count == 1
                 })
         }

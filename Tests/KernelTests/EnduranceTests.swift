@@ -99,7 +99,7 @@ struct EnduranceTests {
                     if left == known[wanted] { changed += 1 }
                     try agent.start()
                 }
-                let heals = try waitUntil(timeout: .seconds(30)) {
+                let heals = try waitUntil {
                     if agent.process?.isRunning == false { try agent.start() }
                     // It may be about to end, since it can't go on without what was killed.
                     return try Self.contents(agent) == known[wanted]

@@ -67,31 +67,27 @@ struct IdleTests {
     }
 
     /// Dispatch's threads end when they had nothing to do for 5 seconds; the last timers of what
-    /// was done before come within 30.
+    /// was done before come within 30, later on a busy machine. Whatever wakes again and again lets
+    /// no 8 seconds pass.
     private static func expectSleep(
         _ agent: AgentFixture, sourceLocation: SourceLocation = #_sourceLocation
-    ) async throws {
+    ) throws {
         var last: [String: Int] = [:]
-        var isQuiet = false
-        // Asleep, not suspended: a task would wake when the other tests let it.
-        for _ in 0..<10 where !isQuiet {
+        for _ in 0..<12 {
             let now = try switches(agent)
-            isQuiet = now == last
+            if now == last { return }
             last = now
-            if !isQuiet { sleep(6) }
+            // Asleep, not suspended: a task would wake when the other tests let it.
+            sleep(8)
         }
-        #expect(isQuiet, "never quiet: \(last)", sourceLocation: sourceLocation)
-        sleep(8)
-        let now = try switches(agent)
-        let woken = Set(now.keys).union(last.keys).filter { now[$0] != last[$0] }
-        #expect(woken.isEmpty, "before: \(last), after: \(now)", sourceLocation: sourceLocation)
+        Issue.record("never quiet: \(last)", sourceLocation: sourceLocation)
     }
 
     @Test("after its start, no thread wakes in 8 seconds")
     func started() async throws {
         try await Self.scene { agent, _ in
             try agent.waitForStatus("in sync") { $0.state == .inSync }
-            try await Self.expectSleep(agent)
+            try Self.expectSleep(agent)
         }
     }
 
@@ -117,19 +113,19 @@ struct IdleTests {
 
             let rules = try agent.rulesInKernel()
             try Nft.run(in: agent.namespace, "flush chain inet pexip_fw_conf_1 input_tcp")
-            #expect(try waitUntil(timeout: .seconds(20)) { try agent.rulesInKernel() == rules })
+            #expect(try waitUntil { try agent.rulesInKernel() == rules })
             try Nft.run(
                 in: agent.namespace,
                 "table inet t { chain c { type filter hook input priority 9; meta mark 7 drop; }; }"
             )
             try agent.waitForStatus("a shadow") { !$0.shadows.isEmpty }
             try Nft.run(in: agent.namespace, "delete table inet t")
-            try agent.waitForStatus("no shadow", timeout: .seconds(60)) { $0.shadows.isEmpty }
+            try agent.waitForStatus("no shadow") { $0.shadows.isEmpty }
             agent.process?.signal(SIGHUP)
             #expect(waitUntil { watcher.standardOutput.contains(#""kind":"repaired""#) })
             watcher.signal(SIGINT)
             #expect(watcher.wait(timeout: .seconds(5)) == .exited(0))
-            try await Self.expectSleep(agent)
+            try Self.expectSleep(agent)
         }
     }
 }

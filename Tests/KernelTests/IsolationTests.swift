@@ -196,7 +196,7 @@ struct IsolationTests {
                 }
                 let wanted = withoutStamp(opens ? opened : closed)
                 #expect(
-                    try waitUntil(timeout: .seconds(10)) {
+                    try waitUntil {
                         withoutStamp(try agent.rulesInKernel()) == wanted
                     })
             }

@@ -42,7 +42,7 @@ struct MonitorTests {
     private static func waitForLine(
         _ process: ChildProcess, _ isWanted: (String) -> Bool
     ) throws {
-        let came = waitUntil(timeout: .seconds(20)) { lines(process).contains(where: isWanted) }
+        let came = waitUntil { lines(process).contains(where: isWanted) }
         guard came else {
             throw TestSupportError(
                 "no such event came: \(process.standardOutput)\(process.standardError)")
@@ -118,7 +118,7 @@ struct MonitorTests {
                 echo "${PIPESTATUS[0]}" >&2
                 """, program, agent.socket,
             ])
-            #expect(waitUntil(timeout: .seconds(10)) { shell.standardOutput.contains("present") })
+            #expect(waitUntil { shell.standardOutput.contains("present") })
             // It notices with the next events: one may still fit into the pipe.
             for round in 1...10 where shell.isRunning {
                 try agent.write("features: {ssh: \(round % 2 == 1)}", as: "50-ssh.yaml")

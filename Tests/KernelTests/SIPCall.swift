@@ -132,7 +132,7 @@ struct SIPCall {
     private static func awaitListener(
         _ process: ChildProcess, at port: UInt16, in namespace: NetworkNamespace
     ) throws {
-        let listens = try waitUntil(timeout: .seconds(20)) {
+        let listens = try waitUntil {
             guard process.isRunning else { return true }
             return try !namespace.run(["ss", "-Htln", "sport = :\(port)"]).requireSuccess()
                 .standardOutput.isEmpty

@@ -257,7 +257,7 @@ struct ScaleTests {
     private static func awaitMonitor(
         _ monitor: ChildProcess, in namespace: NetworkNamespace
     ) throws {
-        let listens = try waitUntil(timeout: .seconds(20)) {
+        let listens = try waitUntil {
             guard monitor.isRunning else { return true }
             try Nft.run(in: namespace, "add table inet seen\ndelete table inet seen")
             return monitor.standardOutput.contains("table inet seen")
@@ -274,7 +274,7 @@ struct ScaleTests {
                 .filter { $0.contains(" inet \(GatewayPolicy.tableName)") }
         }
         let stamp = " inet \(GatewayPolicy.tableName) \(Stamp.chainName) "
-        let came = waitUntil(timeout: .seconds(20)) {
+        let came = waitUntil {
             lines().contains { $0.hasPrefix("add rule\(stamp)") }
         }
         _ = monitor.terminate()

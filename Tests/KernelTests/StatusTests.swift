@@ -84,12 +84,12 @@ struct StatusTests {
             let pipe = try agent.namespace.spawn([
                 program, "status", "--watch", "--socket", agent.socket,
             ])
-            #expect(waitUntil(timeout: .seconds(10)) { pipe.standardOutput.contains("in sync") })
-            #expect(waitUntil(timeout: .seconds(10)) { screen.standardOutput.contains("in sync") })
+            #expect(waitUntil { pipe.standardOutput.contains("in sync") })
+            #expect(waitUntil { screen.standardOutput.contains("in sync") })
             try agent.write("nonsense: 1", as: "60-wrong.yaml")
             for process in [pipe, screen] {
                 #expect(
-                    waitUntil(timeout: .seconds(10)) { process.standardOutput.contains("REJECTED") }
+                    waitUntil { process.standardOutput.contains("REJECTED") }
                 )
             }
             #expect(screen.wait(timeout: .seconds(15)) != nil)
@@ -99,11 +99,11 @@ struct StatusTests {
 
             // It waits for an agent that is started again.
             try agent.stop()
-            #expect(waitUntil(timeout: .seconds(10)) { pipe.standardOutput.contains("NO ANSWER") })
+            #expect(waitUntil { pipe.standardOutput.contains("NO ANSWER") })
             try agent.start()
             let seen = pipe.standardOutput.count
             #expect(
-                waitUntil(timeout: .seconds(10)) {
+                waitUntil {
                     pipe.standardOutput.dropFirst(seen).contains("REJECTED")
                 })
             pipe.signal(SIGINT)

@@ -61,7 +61,7 @@ extension NftablesKernelTests {
                 let heard = Heard()
                 let listener = try RefusalListener(keeper.openLogGroup(7001)) { heard.add($0) }
                 for port in UInt16(9001)...9004 { try Self.send(to: port) }
-                #expect(waitUntil(timeout: .seconds(5)) { heard.all.count == 4 })
+                #expect(waitUntil { heard.all.count == 4 })
                 let packets = Self.packets(heard)
                 #expect(packets.map(\.counter) == ["drop.in", "drop.out.class"])
                 #expect(packets.map(\.direction) == [.inbound, .outbound])
@@ -94,7 +94,7 @@ extension NftablesKernelTests {
                 withExtendedLifetime(listener) {}
                 listener = nil
                 #expect(
-                    waitUntil(timeout: .seconds(5)) {
+                    waitUntil {
                         do {
                             _ = try keeper.openLogGroup(7002)
                             return true
@@ -125,14 +125,14 @@ extension NftablesKernelTests {
                     }
                 }
                 // The next one that is heard tells.
-                let isComplete = try waitUntil(timeout: .seconds(10)) {
+                let isComplete = try waitUntil {
                     try Self.send(to: 9001)
                     return lost() > 0
                 }
                 #expect(isComplete)
                 // A loss is told before what was kept in the queue is read to its end.
                 func sent() -> Int { Self.packets(heard).count + lost() }
-                #expect(waitUntil(timeout: .seconds(5)) { sent() >= 4_000 })
+                #expect(waitUntil { sent() >= 4_000 })
                 #expect(sent() <= 4_200)
                 #expect(!heard.all.contains { if case .failed = $0 { true } else { false } })
                 withExtendedLifetime(listener) {}

@@ -88,7 +88,7 @@ package final class AgentFixture {
     }
 
     /// Starts the agent and waits until it answers.
-    package func start(timeout: Duration = .seconds(20)) throws {
+    package func start(timeout: Duration = patience) throws {
         let process = try spawn()
         let answers = try waitUntil(timeout: timeout) {
             guard process.isRunning else { return true }
@@ -114,7 +114,7 @@ package final class AgentFixture {
 
     /// Runs `pexip-fwctl` in the agent's namespace.
     package func control(
-        _ arguments: String..., timeout: Duration = .seconds(10)
+        _ arguments: String..., timeout: Duration = patience
     ) throws -> ProcessResult {
         try namespace.run(
             [try BuiltProducts.path(of: "pexip-fwctl"), "--socket", socket] + arguments,
@@ -133,7 +133,7 @@ package final class AgentFixture {
 
     /// Waits until the status is as wanted.
     package func waitForStatus(
-        _ description: String, timeout: Duration = .seconds(20),
+        _ description: String, timeout: Duration = patience,
         _ isWanted: (StatusReport) -> Bool
     ) throws {
         var last: StatusReport?

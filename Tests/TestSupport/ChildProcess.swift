@@ -167,7 +167,7 @@ package final class ChildProcess: Sendable {
     }
 
     /// Waits for the end and returns everything; kills the process and throws if it takes longer.
-    package func finish(timeout: Duration = .seconds(10)) throws -> ProcessResult {
+    package func finish(timeout: Duration = patience) throws -> ProcessResult {
         guard let status = wait(timeout: timeout) else {
             kill()
             throw TestSupportError(
@@ -203,7 +203,7 @@ package final class ChildProcess: Sendable {
 
     /// Runs a program to its end.
     package static func run(
-        _ arguments: [String], input: Input = .nothing, timeout: Duration = .seconds(10),
+        _ arguments: [String], input: Input = .nothing, timeout: Duration = patience,
         environment: [String: String] = [:]
     ) throws -> ProcessResult {
         try ChildProcess(arguments, input: input, environment: environment)

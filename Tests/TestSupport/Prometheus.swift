@@ -40,7 +40,7 @@ package final class Prometheus {
             "--storage.tsdb.path=\(directory.appending(path: "prometheus").path)",
             "--web.listen-address=\(Self.address)", "--log.level=warn",
         ])
-        let isReady = try waitUntil(timeout: .seconds(30), every: .milliseconds(50)) {
+        let isReady = try waitUntil(every: .milliseconds(50)) {
             guard process.isRunning else { return true }
             return try namespace.run(["curl", "-sf", "http://\(Self.address)/-/ready"]).succeeded
         }

@@ -1,9 +1,12 @@
 internal import Glibc
 
+/// How long tests wait for what is to happen: ten times what it takes on a busy machine.
+package let patience = Duration.seconds(100)
+
 /// Asks for a condition again and again, for what announces itself by no event; false if it did
 /// not come true in time.
 package func waitUntil(
-    timeout: Duration = .seconds(5), every interval: Duration = .milliseconds(5),
+    timeout: Duration = patience, every interval: Duration = .milliseconds(5),
     _ condition: () throws -> Bool
 ) rethrows -> Bool {
     let deadline = ContinuousClock.now + timeout
@@ -17,7 +20,7 @@ package func waitUntil(
 /// As ``waitUntil(timeout:every:_:)``, but leaves the thread to other tasks between two looks: for a
 /// condition that a task of the same test makes true.
 package func waitSuspended(
-    timeout: Duration = .seconds(20), every interval: Duration = .milliseconds(5),
+    timeout: Duration = patience, every interval: Duration = .milliseconds(5),
     _ condition: () throws -> Bool
 ) async throws -> Bool {
     let deadline = ContinuousClock.now + timeout

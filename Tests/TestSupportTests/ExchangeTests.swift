@@ -207,7 +207,7 @@ import Testing
         }
     }
 
-    @Test func aBatchOfTwoThousandIsFast() throws {
+    @Test func aBatchOfTwoThousandArrivesWhole() throws {
         try Fixture.nodeAndPeers().use { topology in
             let node = try PacketProbe(in: topology.node)
             let peers = try PacketProbe(in: topology.outside)
@@ -219,11 +219,9 @@ import Testing
                     from: ProbeEndpoint(peer, port: UInt16(10_000 + index)),
                     to: ProbeEndpoint(node, port: UInt16(50_000 - index)))
             }
-            let start = ContinuousClock.now
             let arrived = try PacketProbe.exchange(
                 packets, from: peers, to: node, sentinel: Fixture.sentinel(.ipv4))
             #expect(arrived.count == packets.count)
-            #expect(ContinuousClock.now - start < .seconds(2))
         }
     }
 

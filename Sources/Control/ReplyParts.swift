@@ -1,11 +1,10 @@
-internal import Control
 internal import JSONValue
 
 /// An answer that may be too large for one reply: a list, of which as much as a reply holds is sent at
 /// a time, where the client takes several.
-struct ReplyParts {
+package struct ReplyParts<Item: Encodable> {
     /// A reply is sent when it would become longer, in bytes.
-    private static let enough = 256 << 10
+    private static var enough: Int { 256 << 10 }
 
     private let call: VarlinkCall
     private let member: String
@@ -20,14 +19,12 @@ struct ReplyParts {
 
     /// - Throws: `ExpectedMore` where the client takes one reply and this would not fit;
     ///   `CancellationError` where it has gone.
-    mutating func add(_ item: some Encodable) async throws {
+    package mutating func add(_ item: Item) async throws {
         try Task.checkCancellation()
         let item = try JSONValue(encoding: item)
         let itemSize = item.serialized.count
         if !items.isEmpty, size + itemSize > Self.enough {
-            guard try await call.reply(continuing: reply), await call.drained() else {
-                throw CancellationError()
-            }
+            try await call.send(continuing: reply)
             items = []
             size = 0
         }
@@ -35,6 +32,6 @@ struct ReplyParts {
         size += itemSize
     }
 
-    /// What was not sent yet: the final reply.
+    /// The final reply: what was not sent yet.
     var reply: JSONValue { .object([member: .array(items)]) }
 }
