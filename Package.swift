@@ -55,10 +55,13 @@ let package = Package(
             name: "LinuxSystem", dependencies: ["CLinux", "PlainText", system, logging],
             swiftSettings: strict),
         .target(
+            name: "Netlink",
+            dependencies: ["Policy", "PortModel", "Ruleset", "LinuxSystem", "CMnl", system],
+            swiftSettings: strict),
+        .target(
             name: "Nftables",
             dependencies: [
-                "JSONValue", "Policy", "PortModel", "Ruleset", "LinuxSystem", "CNftables", "CMnl",
-                system,
+                "JSONValue", "PortModel", "Ruleset", "LinuxSystem", "Netlink", "CNftables", system,
             ],
             swiftSettings: strict),
         .target(
@@ -81,15 +84,14 @@ let package = Package(
             dependencies: [
                 "Control", "Configuration", "Site", "Enforcement", "JSONValue", "LinuxSystem",
                 "Metrics",
-                "Nftables", "Policy", "PortModel", "Ruleset", logging, system,
+                "Netlink", "Nftables", "Policy", "PortModel", "Ruleset", logging, system,
             ],
             swiftSettings: strict),
         .target(
             name: "Doctor",
             dependencies: [
-                "Configuration", "Site", "Enforcement", "LinuxSystem", "Nftables", "PlainText",
-                "PortModel",
-                "Ruleset", system,
+                "Configuration", "Enforcement", "LinuxSystem", "Netlink", "PlainText", "PortModel",
+                "Ruleset", "Site", system,
             ],
             swiftSettings: strict),
 
@@ -145,7 +147,7 @@ let package = Package(
         .executableTarget(name: "packet-stream", path: "Tests/packet-stream"),
         .target(
             name: "TestSupport",
-            dependencies: ["CPacket", "Enforcement", "PortModel", "ProbeProtocol"],
+            dependencies: ["CMnl", "CPacket", "Enforcement", "PortModel", "ProbeProtocol"],
             path: "Tests/TestSupport", swiftSettings: strict),
         .executableTarget(
             name: "benchmark",
@@ -168,9 +170,17 @@ let package = Package(
             ],
             exclude: ["Golden"], swiftSettings: strict),
         .testTarget(
+            name: "NetlinkTests",
+            dependencies: [
+                "CMnl", "DeploymentGenerator", "Netlink", "Policy", "PortModel", "Ruleset",
+                "TestSupport",
+            ],
+            swiftSettings: strict),
+        .testTarget(
             name: "NftablesTests",
             dependencies: [
-                "Configuration", "Site", "DeploymentGenerator", "LinuxSystem", "Nftables", "Policy",
+                "Configuration", "Site", "DeploymentGenerator", "LinuxSystem", "Netlink",
+                "Nftables", "Policy",
                 "PortModel", "Ruleset", "TestSupport", "pexip-fwd",
             ],
             swiftSettings: strict),
@@ -281,7 +291,7 @@ if Context.environment["PEXIP_FW_FUZZING"] != nil {
             dependencies: [
                 "Authoring", "Control", "Configuration", "Site", "Doctor", "Enforcement",
                 "JSONValue",
-                "LinuxSystem", "Nftables", "Policy", "PortModel", "Ruleset",
+                "LinuxSystem", "Netlink", "Nftables", "Policy", "PortModel", "Ruleset",
             ],
             path: "Tests/Fuzzing", exclude: ["Corpus", "Dictionaries"], swiftSettings: strict))
 }

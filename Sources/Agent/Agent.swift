@@ -4,6 +4,7 @@ internal import Enforcement
 internal import Glibc
 internal import LinuxSystem
 package import Logging
+internal import Netlink
 internal import Nftables
 internal import PortModel
 internal import Ruleset

@@ -4,6 +4,7 @@ internal import Glibc
 internal import LinuxSystem
 internal import Logging
 internal import Metrics
+internal import Netlink
 internal import Nftables
 internal import Policy
 internal import Ruleset

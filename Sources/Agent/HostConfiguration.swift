@@ -2,6 +2,7 @@ internal import Configuration
 internal import Enforcement
 internal import LinuxSystem
 internal import Logging
+internal import Netlink
 internal import Nftables
 internal import PortModel
 internal import Site

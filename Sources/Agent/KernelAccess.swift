@@ -1,6 +1,7 @@
 internal import Glibc
 internal import LinuxSystem
 package import Logging
+internal import Netlink
 internal import Nftables
 internal import SystemPackage
 

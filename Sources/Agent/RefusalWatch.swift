@@ -1,6 +1,7 @@
 internal import Enforcement
 internal import LinuxSystem
 internal import Logging
+internal import Netlink
 internal import Nftables
 internal import Ruleset
 internal import Synchronization
@@ -51,7 +52,7 @@ actor RefusalWatch {
 
     private func open() async {
         if let group, listener == nil {
-            do throws(NftablesError) {
+            do throws(KernelError) {
                 listener = try RefusalListener(keeper.openLogGroup(group)) { [weak self] event in
                     self?.hear(event)
                 }

@@ -1,5 +1,6 @@
 internal import Enforcement
 internal import LinuxSystem
+internal import Netlink
 internal import Nftables
 internal import Ruleset
 internal import Synchronization

@@ -1,6 +1,6 @@
 internal import Enforcement
 internal import LinuxSystem
-internal import Nftables
+internal import Netlink
 internal import PortModel
 internal import Ruleset
 internal import SystemPackage
@@ -30,7 +30,7 @@ extension HostFacts {
         }
         interfaces = Interface.all()
         routes = Self.routes(to: Set(site.destinations.flatMap(\.addresses)))
-        do throws(NftablesError) {
+        do throws(KernelError) {
             // Ours carry our stamp.
             let others = try ForeignRuleset.tables(compiled: [])
             shadows = .known(others.shadows)
@@ -44,13 +44,13 @@ extension HostFacts {
     private static func routes(to addresses: Set<IPAddress>) -> Fact<[IPAddress: String]> {
         var routes: [IPAddress: String] = [:]
         let lookup: RouteLookup
-        do throws(NftablesError) {
+        do throws(KernelError) {
             lookup = try RouteLookup()
         } catch {
             return .unknown("routes can't be asked for: \(error)")
         }
         for address in addresses {
-            do throws(NftablesError) {
+            do throws(KernelError) {
                 routes[address] = try lookup.interface(to: address)
             } catch {
                 return .unknown("the route to \(address) can't be asked for: \(error)")
@@ -136,7 +136,7 @@ extension TrackingHelpers {
         // Also where they are built in: they have parameters.
         helpers.available = Set(
             Examination.helperModules.filter { Parameter(file: "/sys/module/\($0)").exists })
-        do throws(NftablesError) {
+        do throws(KernelError) {
             helpers.assignments = .known(
                 try HelperAssignment.all().map {
                     let place = [$0.family, $0.table, $0.chain].map(Mend.word)
@@ -180,7 +180,7 @@ extension Interface {
     }
 }
 
-extension NftablesError {
+extension KernelError {
     fileprivate var words: String {
         code == .notPermitted ? "only root may list rules" : "\(self)"
     }

@@ -1,3 +1,4 @@
+internal import Netlink
 internal import Ruleset
 
 /// What libnftables wrote about commands that failed: for each a line
@@ -20,9 +21,9 @@ struct Complaints {
     }
 }
 
-extension NftablesError {
+extension KernelError {
     /// - Parameter complaint: what libnftables wrote.
-    static func refused(_ transaction: Transaction, _ complaint: String) -> NftablesError {
+    static func refused(_ transaction: Transaction, _ complaint: String) -> KernelError {
         let reasons = Complaints(complaint).found.map { message, line -> String in
             guard let line, transaction.statements.indices.contains(line - 1) else {
                 return message
@@ -33,7 +34,7 @@ extension NftablesError {
         let shown = reasons.prefix(5).joined(separator: "; ")
         let more = reasons.count > 5 ? " (and \(reasons.count - 5) more)" : ""
         let isPermission = complaint.utf8.contains("Operation not permitted".utf8)
-        return NftablesError(
+        return KernelError(
             isPermission ? .notPermitted : .refused,
             "the kernel refused the transaction: \(shown)\(more)"
                 + (isPermission ? " (the agent needs CAP_NET_ADMIN)" : ""))

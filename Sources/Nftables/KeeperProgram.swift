@@ -1,6 +1,6 @@
-internal import CMnl
 internal import Glibc
 internal import LinuxSystem
+internal import Netlink
 internal import SystemPackage
 
 /// The keeper process: holds `CAP_NET_ADMIN` and lends it to workers, copies of itself, on the
@@ -116,7 +116,7 @@ package enum KeeperProgram {
             switch request {
             case .start: kind == .stream
             case .open: kind == .messages
-            default: kind.domain == AF_NETLINK && kind.number == NETLINK_NETFILTER
+            default: kind.isNetfilter
             }
         guard isRight else {
             throw SystemError(

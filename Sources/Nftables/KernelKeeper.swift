@@ -1,5 +1,6 @@
 internal import Glibc
 package import LinuxSystem
+package import Netlink
 internal import Synchronization
 internal import SystemPackage
 
@@ -62,14 +63,14 @@ package final class KernelKeeper: Sendable {
     }
 
     /// Asks for a worker. The one before must have ended.
-    func startWorker() throws(NftablesError) -> Worker {
+    func startWorker() throws(KernelError) -> Worker {
         do {
             let (ours, theirs) = try UnixSocket.pair()
             let (number, process) = try start(.start, 0, theirs.shared.descriptor)
             // Ours is closed: the worker's end is the only one.
             _ = consume theirs
             return Worker(number: number, process: process, socket: ours)
-        } catch let error as NftablesError {
+        } catch let error as KernelError {
             throw error
         } catch {
             throw Self.unavailable("\(error)")
@@ -77,13 +78,13 @@ package final class KernelKeeper: Sendable {
     }
 
     /// How the worker ended; nil where it did not, or nobody knows it.
-    func end(of worker: Worker) throws(NftablesError) -> ProcessEnd? { try end(of: worker.number) }
+    func end(of worker: Worker) throws(KernelError) -> ProcessEnd? { try end(of: worker.number) }
 
     /// Has a group of nflog opened, which takes the privilege; reading from it does not. Blocks until
     /// a process has done so and ended.
     ///
-    /// - Throws: ``NftablesError/Code/taken`` where another program has the group.
-    package func openLogGroup(_ group: UInt16) throws(NftablesError) -> OwnedDescriptor {
+    /// - Throws: ``KernelError/Code/taken`` where another program has the group.
+    package func openLogGroup(_ group: UInt16) throws(KernelError) -> OwnedDescriptor {
         do {
             let (ours, theirs) = try MessageSocket.pair()
             let (number, process) = try start(.open, UInt32(group), theirs.descriptor)
@@ -102,7 +103,7 @@ package final class KernelKeeper: Sendable {
                 throw Self.unavailable("it hands nothing over")
             }
             return socket
-        } catch let error as NftablesError {
+        } catch let error as KernelError {
             throw error
         } catch {
             throw Self.unavailable("\(error)")
@@ -112,7 +113,7 @@ package final class KernelKeeper: Sendable {
     /// Lets a listener hear nf_tables or not.
     ///
     /// - Throws: where it hears as before.
-    func set(hearing isHearing: Bool, _ listener: RulesetListener) throws(NftablesError) {
+    func set(hearing isHearing: Bool, _ listener: RulesetListener) throws(KernelError) {
         let number = requests.add(1, ordering: .relaxed).newValue
         kept.withLock { $0[number] = [] }
         defer { forget(number) }
@@ -125,7 +126,7 @@ package final class KernelKeeper: Sendable {
             throw Self.unavailable("it does not answer within \(Self.patience)")
         }
         if message.kind != .done {
-            throw NftablesError(
+            throw KernelError(
                 .unavailable,
                 "can't choose what is heard of nf_tables: \(Errno(rawValue: Int32(message.value)))")
         }
@@ -149,7 +150,7 @@ package final class KernelKeeper: Sendable {
         return (number, process)
     }
 
-    private func end(of number: UInt32) throws(NftablesError) -> ProcessEnd? {
+    private func end(of number: UInt32) throws(KernelError) -> ProcessEnd? {
         defer { forget(number) }
         guard let (message, _) = try answer(to: number), message.kind == .ended else {
             return nil
@@ -163,10 +164,10 @@ package final class KernelKeeper: Sendable {
     /// process to start or to end.
     private func answer(
         to number: UInt32
-    ) throws(NftablesError) -> (KeeperProgram.Message, ProcessHandle?)? {
+    ) throws(KernelError) -> (KeeperProgram.Message, ProcessHandle?)? {
         let deadline = ContinuousClock.now + Self.patience
         let result = kept.withLock {
-            kept -> Result<(KeeperProgram.Message, ProcessHandle?)?, NftablesError> in
+            kept -> Result<(KeeperProgram.Message, ProcessHandle?)?, KernelError> in
             do {
                 while true {
                     if kept[number]?.isEmpty == false {
@@ -190,11 +191,11 @@ package final class KernelKeeper: Sendable {
         return try result.get()
     }
 
-    private static let gone = NftablesError(
+    private static let gone = KernelError(
         .unavailable, "the process that holds CAP_NET_ADMIN has ended")
 
-    private static func unavailable(_ reason: String) -> NftablesError {
-        NftablesError(.unavailable, "there is no process with CAP_NET_ADMIN: \(reason)")
+    private static func unavailable(_ reason: String) -> KernelError {
+        KernelError(.unavailable, "there is no process with CAP_NET_ADMIN: \(reason)")
     }
 
     // MARK: Its end

@@ -1,4 +1,5 @@
 internal import LinuxSystem
+internal import Netlink
 
 /// A worker process of its own, for what must neither wait for other requests nor hold them up. It
 /// ends when nothing was asked of it for a while.
@@ -25,27 +26,27 @@ actor KernelLane {
     /// - Parameter onPart: takes what comes before the reply, where the request has parts.
     func perform<Request: KernelRequest & Sendable>(
         _ request: Request, onPart: @Sendable (inout WireReader) throws(WireError) -> Void
-    ) throws(NftablesError) -> Request.Reply where Request.Reply: Sendable {
+    ) throws(KernelError) -> Request.Reply where Request.Reply: Sendable {
         defer { restLater() }
         return try supervisor.perform(request, onPart: onPart)
     }
 
     func perform<Request: KernelRequest & Sendable>(
         _ request: Request
-    ) throws(NftablesError) -> Request.Reply where Request.Reply: Sendable {
+    ) throws(KernelError) -> Request.Reply where Request.Reply: Sendable {
         defer { restLater() }
         return try supervisor.perform(request)
     }
 
     func observe(
         _ request: SnapshotRequest
-    ) throws(NftablesError) -> (observation: Observation, isUndisturbed: Bool) {
+    ) throws(KernelError) -> (observation: Observation, isUndisturbed: Bool) {
         defer { restLater() }
         return try supervisor.observe(request)
     }
 
     /// Lets the worker end.
-    func stop() throws(NftablesError) { try supervisor.stop() }
+    func stop() throws(KernelError) { try supervisor.stop() }
 
     private func restLater() {
         let timer =

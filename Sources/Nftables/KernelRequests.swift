@@ -1,4 +1,5 @@
 internal import LinuxSystem
+internal import Netlink
 internal import PortModel
 internal import Ruleset
 
@@ -45,7 +46,7 @@ enum Answer: UInt8 {
     case reply
     /// Some of what was asked for, where that may be much. More frames come.
     case part
-    /// A ``NftablesError``.
+    /// A ``KernelError``.
     case failure
     /// What the worker does now, in words that follow "while it". More frames come.
     case progress
@@ -111,13 +112,6 @@ struct ListedTable: WireValue {
 
     var name: String
     var listing: Listing
-}
-
-/// What a set holds.
-struct ListedElements: WireValue {
-    var set: String
-    /// As the kernel's messages have them: see ``SetElements``.
-    var attributes: [UInt8]
 }
 
 /// A transaction in nft's language, to be committed.
@@ -214,12 +208,6 @@ struct CountsRequest: KernelRequest {
     }
 }
 
-/// A named counter's value.
-struct NamedCounterValue: WireValue {
-    var name: String
-    var value: CounterValue
-}
-
 // MARK: As bytes
 
 extension IntroductionRequest {
@@ -310,10 +298,9 @@ extension ListedTable {
     }
 }
 
-extension ListedElements {
+extension ListedElements: WireValue {
     init(from reader: inout WireReader) throws(WireError) {
-        set = try reader.text()
-        attributes = try reader.data()
+        self.init(set: try reader.text(), attributes: try reader.data())
     }
 
     func write(to writer: inout WireWriter) {
@@ -337,7 +324,7 @@ extension RunReply {
     func write(to writer: inout WireWriter) { writer.put(complaint) }
 }
 
-extension NftablesError: WireValue {
+extension KernelError: WireValue {
     init(from reader: inout WireReader) throws(WireError) {
         let name = try reader.text()
         guard let code = Code(rawValue: name) else {
@@ -441,10 +428,11 @@ extension CountsRequest.Counts {
     }
 }
 
-extension NamedCounterValue {
+extension NamedCounterValue: WireValue {
     init(from reader: inout WireReader) throws(WireError) {
-        name = try reader.text()
-        value = CounterValue(packets: try reader.long(), bytes: try reader.long())
+        self.init(
+            name: try reader.text(),
+            value: CounterValue(packets: try reader.long(), bytes: try reader.long()))
     }
 
     func write(to writer: inout WireWriter) {

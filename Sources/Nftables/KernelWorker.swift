@@ -1,5 +1,5 @@
-internal import CMnl
 internal import LinuxSystem
+internal import Netlink
 internal import PortModel
 internal import Ruleset
 
@@ -31,7 +31,7 @@ struct KernelWorker {
     static func serve(_ socket: UnixSocket) -> Int32 {
         let channel = FrameChannel(socket)
         let worker: KernelWorker
-        do throws(NftablesError) {
+        do throws(KernelError) {
             worker = KernelWorker(channel: channel, netlink: try NetlinkSocket())
         } catch {
             return refuse(error, on: channel)
@@ -54,7 +54,7 @@ struct KernelWorker {
     }
 
     /// Answers the first request with what keeps the worker from working.
-    private static func refuse(_ error: NftablesError, on channel: FrameChannel) -> Int32 {
+    private static func refuse(_ error: KernelError, on channel: FrameChannel) -> Int32 {
         var writer = WireWriter(reserving: FrameChannel.headerLength)
         writer.put(error)
         do throws(FrameChannel.Failure) {
@@ -107,56 +107,59 @@ struct KernelWorker {
     ) -> (Answer, WireWriter)? {
         switch operation {
         case .introduce:
-            answer(&reader) { (request: IntroductionRequest) throws(NftablesError) in
+            answer(&reader) { (request: IntroductionRequest) throws(KernelError) in
                 do throws(SystemError) {
                     try request.urgency.apply()
                 } catch {
-                    throw NftablesError(.unavailable, "can't let others go first: \(error)")
+                    throw KernelError(.unavailable, "can't let others go first: \(error)")
                 }
                 return IntroductionRequest.Reply(
                     thread: ProcessIdentity.currentThread,
                     generationID: try netlink.rulesetGeneration())
             }
         case .readGeneration:
-            answer(&reader) { (_: GenerationRequest) throws(NftablesError) in
+            answer(&reader) { (_: GenerationRequest) throws(KernelError) in
                 GenerationRequest.Reply(generationID: try netlink.rulesetGeneration())
             }
         case .snapshot:
-            answer(&reader) { (request: SnapshotRequest) throws(NftablesError) in
+            answer(&reader) { (request: SnapshotRequest) throws(KernelError) in
                 try snapshot(request)
             }
         case .commit:
-            answer(&reader) { (request: CommitRequest) throws(NftablesError) in
+            answer(&reader) { (request: CommitRequest) throws(KernelError) in
                 try libnftables.context().reply(to: request.text)
             }
         case .check:
-            answer(&reader) { (request: CheckRequest) throws(NftablesError) in
+            answer(&reader) { (request: CheckRequest) throws(KernelError) in
                 // On nftables 1.0.6 a context that saw a dry run is not to be trusted with a
                 // commit.
                 try NftablesContext(isDryRun: true).reply(to: request.text)
             }
         case .readFlows:
-            answer(&reader) { (request: FlowsRequest) throws(NftablesError) in
+            answer(&reader) { (request: FlowsRequest) throws(KernelError) in
                 try tellFlows(touching: Set(request.addresses), deadline)
             }
         case .endFlows:
-            answer(&reader) { (request: EndFlowsRequest) throws(NftablesError) in
+            answer(&reader) { (request: EndFlowsRequest) throws(KernelError) in
                 try FlowTracking.end(request.flows)
             }
         case .readForeignTables:
-            answer(&reader) { (request: ForeignTablesRequest) throws(NftablesError) in
+            answer(&reader) { (request: ForeignTablesRequest) throws(KernelError) in
                 ForeignTablesRequest.Reply(
                     tables: try ForeignRuleset.tables(compiled: Set(request.names)))
             }
         case .readTrackingUse:
-            answer(&reader) { (_: TrackingUseRequest) throws(NftablesError) in
+            answer(&reader) { (_: TrackingUseRequest) throws(KernelError) in
                 try FlowTracking.use()
             }
         case .readCounts:
-            answer(&reader) { (request: CountsRequest) throws(NftablesError) in
+            answer(&reader) { (request: CountsRequest) throws(KernelError) in
                 CountsRequest.Reply(
-                    tables: try request.tables.map { (table) throws(NftablesError) in
-                        try netlink.counts(of: table)
+                    tables: try request.tables.map { (table) throws(KernelError) in
+                        let (counters, elements) = try netlink.counts(
+                            of: table.name, sets: table.sets)
+                        return CountsRequest.Counts(
+                            table: table.name, counters: counters, elements: elements)
                     })
             }
         }
@@ -164,7 +167,7 @@ struct KernelWorker {
 
     private func answer<Request: KernelRequest>(
         _ reader: inout WireReader,
-        _ body: (Request) throws(NftablesError) -> Request.Reply
+        _ body: (Request) throws(KernelError) -> Request.Reply
     ) -> (Answer, WireWriter)? {
         let request: Request
         do throws(WireError) {
@@ -174,7 +177,7 @@ struct KernelWorker {
             return nil
         }
         var writer = WireWriter(reserving: FrameChannel.headerLength)
-        do throws(NftablesError) {
+        do throws(KernelError) {
             writer.put(try body(request))
             return (.reply, writer)
         } catch {
@@ -184,7 +187,7 @@ struct KernelWorker {
     }
 
     /// Tells the agent what comes next, so that it knows where this process ended.
-    private func tell(_ doing: String) throws(NftablesError) {
+    private func tell(_ doing: String) throws(KernelError) {
         var writer = WireWriter(reserving: FrameChannel.headerLength)
         writer.put(doing)
         try send(.progress, writer)
@@ -192,11 +195,11 @@ struct KernelWorker {
 
     private func send(
         _ answer: Answer, _ writer: consuming WireWriter
-    ) throws(NftablesError) {
+    ) throws(KernelError) {
         do throws(FrameChannel.Failure) {
             try channel.send(kind: answer.rawValue, writer)
         } catch {
-            throw NftablesError(.unavailable, "the agent can't be told anything: \(error)")
+            throw KernelError(.unavailable, "the agent can't be told anything: \(error)")
         }
     }
 
@@ -204,7 +207,7 @@ struct KernelWorker {
 
     private func snapshot(
         _ request: SnapshotRequest
-    ) throws(NftablesError) -> SnapshotRequest.Reply {
+    ) throws(KernelError) -> SnapshotRequest.Reply {
         let before = try netlink.rulesetGeneration()
         let census = try TableCensus(netlink, compiled: Set(request.names))
         // To list a table nftables 1.0.6 reads its sets' elements, even where it leaves them out; to
@@ -225,7 +228,7 @@ struct KernelWorker {
     /// - Parameter isRuleset: whether there is no other table.
     private func listing(
         of table: TableCensus.Entry, _ isRuleset: Bool, _ wantsNoted: Bool
-    ) throws(NftablesError) -> ListedTable.Listing {
+    ) throws(KernelError) -> ListedTable.Listing {
         // Tables with flags are not listed: nftables 1.0.6 prints a flag's name in JSON from memory
         // that is not its own.
         if table.flags != 0 { return .foreign(["table flags \(table.flagNames)"]) }
@@ -248,35 +251,14 @@ struct KernelWorker {
     /// much, where that is not wanted.
     private func elements(
         in table: KernelName, _ wantsNoted: Bool
-    ) throws(NftablesError) -> [ListedElements] {
-        do throws(NftablesError) {
-            return try elementsOfSets(in: table, wantsNoted)
+    ) throws(KernelError) -> [ListedElements] {
+        do throws(KernelError) {
+            return try netlink.elementsOfSets(in: table, wantsNoted)
         } catch {
             // A table or set is gone meanwhile, in another generation: all is read again.
             if error.code == .missing { return [] }
             throw error
         }
-    }
-
-    private func elementsOfSets(
-        in table: KernelName, _ wantsNoted: Bool
-    ) throws(NftablesError) -> [ListedElements] {
-        var found: [ListedElements] = []
-        try netlink.request(
-            NFT_MSG_GETSET, flags: NLM_F_DUMP, names: [(NFTA_SET_TABLE.rawValue, table)]
-        ) { message in
-            guard let name = message.string(Int(NFTA_SET_NAME.rawValue)) else { return }
-            let flags = message.number(Int(NFTA_SET_FLAGS.rawValue)) ?? 0
-            // None of ours is a map, nor stands in a rule.
-            var ignored =
-                NFT_SET_ANONYMOUS.rawValue | NFT_SET_MAP.rawValue | NFT_SET_OBJECT.rawValue
-            if !wantsNoted { ignored |= NFT_SET_TIMEOUT.rawValue }
-            if flags & ignored == 0 { found.append(ListedElements(set: name, attributes: [])) }
-        }
-        for index in found.indices {
-            found[index].attributes = try netlink.elements(of: found[index].set, in: table)
-        }
-        return found
     }
 }
 
@@ -284,10 +266,10 @@ extension KernelWorker {
     /// Tells flows while they are read, so that a large table takes no memory.
     private func tellFlows(
         touching addresses: Set<IPAddress>, _ deadline: UInt32
-    ) throws(NftablesError) -> Done {
+    ) throws(KernelError) -> Done {
         var part = FlowsPart(flows: [])
-        var failure: NftablesError?
-        func send() throws(NftablesError) {
+        var failure: KernelError?
+        func send() throws(KernelError) {
             var writer = WireWriter(reserving: FrameChannel.headerLength)
             writer.put(part)
             part.flows.removeAll(keepingCapacity: true)
@@ -296,14 +278,14 @@ extension KernelWorker {
                 // It is not stuck; and the agent may take its time.
                 try setAlarm(deadline)
             } catch {
-                throw NftablesError(.unavailable, "no alarm can be set: \(error)")
+                throw KernelError(.unavailable, "no alarm can be set: \(error)")
             }
         }
         // Nothing is kept there, so one that is looked at no more ends the reading.
         _ = try FlowTracking.flows(touching: addresses, atMost: 1) { flow in
             part.flows.append(flow)
             if part.flows.count < FlowsPart.size { return false }
-            do throws(NftablesError) {
+            do throws(KernelError) {
                 try send()
                 return false
             } catch {
@@ -321,7 +303,7 @@ extension KernelWorker {
 private final class Libnftables {
     private var made: NftablesContext?
 
-    func context() throws(NftablesError) -> NftablesContext {
+    func context() throws(KernelError) -> NftablesContext {
         if let made { return made }
         let context = try NftablesContext()
         made = context

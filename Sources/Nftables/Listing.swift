@@ -1,4 +1,5 @@
 internal import JSONValue
+internal import Netlink
 internal import PortModel
 internal import Ruleset
 
@@ -11,15 +12,15 @@ struct Listing {
     private let elements: [String: SetElements]
 
     /// - Parameter elements: the sets' elements, which the listing leaves out.
-    init(json: [UInt8], elements: [ListedElements]) throws(NftablesError) {
+    init(json: [UInt8], elements: [ListedElements]) throws(KernelError) {
         let document: JSONValue
         do throws(JSONSyntaxError) {
             document = try JSONValue(parsing: json)
         } catch {
-            throw NftablesError(.unreadable, "a listing is not JSON: \(error)")
+            throw KernelError(.unreadable, "a listing is not JSON: \(error)")
         }
         guard let objects = document["nftables"]?.array else {
-            throw NftablesError(.unreadable, "a listing has no \"nftables\" array")
+            throw KernelError(.unreadable, "a listing has no \"nftables\" array")
         }
         self.objects = objects
         self.elements = Dictionary(

@@ -1,6 +1,7 @@
 internal import CNftables
 internal import Glibc
 internal import LinuxSystem
+internal import Netlink
 
 /// A libnftables context with buffered output.
 ///
@@ -8,16 +9,16 @@ internal import LinuxSystem
 final class NftablesContext {
     private let context: OpaquePointer
 
-    /// - Throws: ``NftablesError/Code/unavailable`` when the library can't make a context. A netlink
+    /// - Throws: ``KernelError/Code/unavailable`` when the library can't make a context. A netlink
     ///   socket that can't be opened ends the process: libnftables calls `exit`.
-    init(isDryRun: Bool = false) throws(NftablesError) {
+    init(isDryRun: Bool = false) throws(KernelError) {
         guard let context = nft_ctx_new(UInt32(NFT_CTX_DEFAULT)) else {
-            throw NftablesError(.unavailable, "libnftables can't make a context: out of memory")
+            throw KernelError(.unavailable, "libnftables can't make a context: out of memory")
         }
         // From here on `deinit` frees it, also where this throws.
         self.context = context
         guard nft_ctx_buffer_output(context) == 0, nft_ctx_buffer_error(context) == 0 else {
-            throw NftablesError(.unavailable, "libnftables can't buffer its output: out of memory")
+            throw KernelError(.unavailable, "libnftables can't buffer its output: out of memory")
         }
         nft_ctx_set_dry_run(context, isDryRun)
         // Numbers instead of names: a listing must not depend on /etc/protocols or on a version's

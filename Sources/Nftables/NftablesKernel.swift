@@ -1,5 +1,5 @@
-internal import CMnl
 package import LinuxSystem
+package import Netlink
 package import PortModel
 package import Ruleset
 internal import Synchronization
@@ -68,7 +68,7 @@ package actor NftablesKernel {
     }
 
     /// The ruleset generation: changes with every transaction that anyone commits.
-    package func generationID() throws(NftablesError) -> UInt32 {
+    package func generationID() throws(KernelError) -> UInt32 {
         try supervisor.perform(GenerationRequest()).generationID
     }
 
@@ -80,7 +80,7 @@ package actor NftablesKernel {
     /// Every transaction makes a new generation (nf_tables since Linux 3.18), so that tables need no
     /// reading where it is still the same. Only what packets note in sets escapes this, which is not
     /// read here.
-    package func structure(compiled names: Set<String>) throws(NftablesError) -> Observation {
+    package func structure(compiled names: Set<String>) throws(KernelError) -> Observation {
         if let known = known(by: names), try generationID() == known.generationID { return known }
         return try read(SnapshotRequest(names: names.sorted(), wantsNoted: false))
     }
@@ -88,7 +88,7 @@ package actor NftablesKernel {
     /// As ``structure(compiled:)``, for whoever plans: no repair waits for it.
     package nonisolated func planningStructure(
         compiled names: Set<String>
-    ) async throws(NftablesError) -> Observation {
+    ) async throws(KernelError) -> Observation {
         if let known = known(by: names),
             try await plans.perform(GenerationRequest()).generationID == known.generationID
         {
@@ -105,11 +105,11 @@ package actor NftablesKernel {
     /// Every table that is ours, by its name or its stamp, as one consistent state.
     ///
     /// - Parameter names: of compiled tables.
-    package func tables(compiled names: Set<String>) throws(NftablesError) -> Observation {
+    package func tables(compiled names: Set<String>) throws(KernelError) -> Observation {
         try read(SnapshotRequest(names: names.sorted(), wantsNoted: true))
     }
 
-    private func read(_ request: SnapshotRequest) throws(NftablesError) -> Observation {
+    private func read(_ request: SnapshotRequest) throws(KernelError) -> Observation {
         let (observation, isUndisturbed) = try supervisor.observe(request)
         lastRead.withLock { $0 = isUndisturbed ? (Set(request.names), observation) : nil }
         return observation
@@ -122,9 +122,9 @@ package actor NftablesKernel {
     /// time. So the listener does not hear a large transaction, nor who changes what meanwhile: what
     /// comes of that is read back afterwards.
     ///
-    /// - Throws: ``NftablesError/Code/refused`` with the statement and the row that the kernel
+    /// - Throws: ``KernelError/Code/refused`` with the statement and the row that the kernel
     ///   complains about. An error does not prove that nothing was applied: read back.
-    package func commit(_ transaction: Transaction) throws(NftablesError) {
+    package func commit(_ transaction: Transaction) throws(KernelError) {
         if transaction.isEmpty { return }
         let request = CommitRequest(text: transaction.text)
         let isHeard = request.text.utf8.count < Self.largeTransaction
@@ -142,20 +142,20 @@ package actor NftablesKernel {
 
     private func perform(
         _ request: CommitRequest, unheardBy listener: RulesetListener
-    ) throws(NftablesError) -> CommitRequest.Reply {
-        do throws(NftablesError) {
+    ) throws(KernelError) -> CommitRequest.Reply {
+        do throws(KernelError) {
             try keeper.set(hearing: false, listener)
         } catch {
             // It only costs more.
             report("our own transaction may be heard: \(error)")
         }
-        let result: Result<CommitRequest.Reply, NftablesError>
-        do throws(NftablesError) {
+        let result: Result<CommitRequest.Reply, KernelError>
+        do throws(KernelError) {
             result = .success(try supervisor.perform(request))
         } catch {
             result = .failure(error)
         }
-        do throws(NftablesError) {
+        do throws(KernelError) {
             try keeper.set(hearing: true, listener)
         } catch {
             // Nobody would know of a foreign change any more.
@@ -166,7 +166,7 @@ package actor NftablesKernel {
     }
 
     /// Asks the kernel whether it would take a transaction, and changes nothing.
-    package nonisolated func check(_ transaction: Transaction) async throws(NftablesError) {
+    package nonisolated func check(_ transaction: Transaction) async throws(KernelError) {
         if transaction.isEmpty { return }
         let reply = try await plans.perform(CheckRequest(text: transaction.text))
         if let complaint = reply.complaint { throw .refused(transaction, complaint) }
@@ -177,7 +177,7 @@ package actor NftablesKernel {
     package nonisolated func flows(
         touching addresses: Set<IPAddress>, atMost limit: Int,
         where isWanted: @escaping @Sendable (Flow) -> Bool
-    ) async throws(NftablesError) -> [Flow] {
+    ) async throws(KernelError) -> [Flow] {
         let found = Mutex<[Flow]>([])
         _ = try await tracking.perform(FlowsRequest(addresses: Array(addresses))) {
             (reader) throws(WireError) in
@@ -192,7 +192,7 @@ package actor NftablesKernel {
     }
 
     /// Takes the flows' entries away, as far as they are still there.
-    package nonisolated func end(_ flows: [Flow]) async throws(NftablesError) -> EndedFlows {
+    package nonisolated func end(_ flows: [Flow]) async throws(KernelError) -> EndedFlows {
         if flows.isEmpty { return EndedFlows() }
         return try await tracking.perform(EndFlowsRequest(flows: flows))
     }
@@ -200,7 +200,7 @@ package actor NftablesKernel {
     /// How full connection tracking is.
     package nonisolated func trackingUse(
         _ urgency: Urgency
-    ) async throws(NftablesError) -> TrackingUse {
+    ) async throws(KernelError) -> TrackingUse {
         try await reader(urgency).perform(TrackingUseRequest())
     }
 
@@ -214,7 +214,7 @@ package actor NftablesKernel {
     /// - Parameter names: of compiled tables, which are ours.
     package nonisolated func foreign(
         compiled names: Set<String>
-    ) async throws(NftablesError) -> ForeignTables {
+    ) async throws(KernelError) -> ForeignTables {
         try await others.perform(ForeignTablesRequest(names: names.sorted())).tables
     }
 
@@ -252,7 +252,7 @@ extension WorkerSupervisor {
     /// - Returns: also whether nobody changed anything meanwhile.
     func observe(
         _ request: SnapshotRequest
-    ) throws(NftablesError) -> (observation: Observation, isUndisturbed: Bool) {
+    ) throws(KernelError) -> (observation: Observation, isUndisturbed: Bool) {
         // A listing is several requests; a foreign transaction may come between any two of them.
         // Where others never rest, two equal listings in a row are as good as one undisturbed.
         var last: [ObservedTable]?
@@ -260,7 +260,7 @@ extension WorkerSupervisor {
             let snapshot = try perform(request)
             let isUndisturbed = snapshot.generationBefore == snapshot.generationAfter
             let tables: [ObservedTable]
-            do throws(NftablesError) {
+            do throws(KernelError) {
                 tables = try snapshot.observedTables()
             } catch {
                 if isUndisturbed { throw error }
@@ -276,7 +276,7 @@ extension WorkerSupervisor {
             }
             last = structure
         }
-        throw NftablesError(
+        throw KernelError(
             .unsettled, "our tables changed during each of \(Self.readings) attempts to read them")
     }
 }
@@ -337,14 +337,14 @@ extension ObservedTable {
 }
 
 extension SnapshotRequest.Reply {
-    func observedTables() throws(NftablesError) -> [ObservedTable] {
+    func observedTables() throws(KernelError) -> [ObservedTable] {
         var observed: [ObservedTable] = []
         for table in tables {
             switch table.listing {
             case .foreign(let words):
                 observed.append(ObservedTable(name: table.name, foreign: words))
             case .failed(let complaint):
-                throw NftablesError(
+                throw KernelError(
                     .unreadable,
                     "can't list table \(table.name): \(Complaints(complaint).found[0].message)")
             case .json(let json, let elements):

@@ -1,3 +1,5 @@
+internal import Netlink
+
 /// Which transactions our workers made.
 ///
 /// A notification names the committing thread, not whose it is. A worker's thread is ours for the

@@ -1,5 +1,6 @@
 internal import Glibc
 internal import LinuxSystem
+internal import Netlink
 internal import SystemPackage
 
 /// Has requests answered by a worker process, and starts another where one ended.
@@ -40,11 +41,11 @@ final class WorkerSupervisor {
     func made(_ change: RulesetChange) -> Bool { lives.contain(change) }
 
     /// - Parameter onPart: takes what comes before the reply, where the request has parts.
-    /// - Throws: ``NftablesError/Code/crashed`` where the worker ended instead of answering, and
+    /// - Throws: ``KernelError/Code/crashed`` where the worker ended instead of answering, and
     ///   again at once for as long as ``WorkerPace`` wants the same request to wait.
     func perform<Request: KernelRequest>(
         _ request: Request, onPart: (inout WireReader) throws(WireError) -> Void = noParts
-    ) throws(NftablesError) -> Request.Reply {
+    ) throws(KernelError) -> Request.Reply {
         if let refusal = paces[Request.operation]?.refusal(now: .now) { throw refusal }
         let reply = try ask(request, try readyWorker(), onPart)
         paces[Request.operation] = nil
@@ -56,7 +57,7 @@ final class WorkerSupervisor {
     }
 
     /// Lets the worker end.
-    func stop() throws(NftablesError) {
+    func stop() throws(KernelError) {
         guard let current else { return }
         self.current = nil
         try letGo(of: current.worker)
@@ -64,7 +65,7 @@ final class WorkerSupervisor {
 
     /// Lets the worker end for as long as nothing is asked of it.
     func rest() {
-        do throws(NftablesError) {
+        do throws(KernelError) {
             try stop()
         } catch {
             report("a worker that has nothing to do can't be ended: \(error)")
@@ -73,7 +74,7 @@ final class WorkerSupervisor {
 
     // MARK: Workers
 
-    private func readyWorker() throws(NftablesError) -> Current {
+    private func readyWorker() throws(KernelError) -> Current {
         if let current {
             if try !isHungUp(current) { return current }
             self.current = nil
@@ -94,8 +95,8 @@ final class WorkerSupervisor {
 
     private func introduce(
         _ started: Current
-    ) throws(NftablesError) -> IntroductionRequest.Reply {
-        do throws(NftablesError) {
+    ) throws(KernelError) -> IntroductionRequest.Reply {
+        do throws(KernelError) {
             return try ask(IntroductionRequest(urgency: urgency), started)
         } catch {
             if error.code == .crashed { throw error }
@@ -107,29 +108,29 @@ final class WorkerSupervisor {
         }
     }
 
-    private func letGo(of worker: KernelKeeper.Worker) throws(NftablesError) {
+    private func letGo(of worker: KernelKeeper.Worker) throws(KernelError) {
         do throws(SystemError) {
             try worker.socket.shutDown()
         } catch {
-            throw NftablesError(.unavailable, "can't let go of a worker: \(error)")
+            throw KernelError(.unavailable, "can't let go of a worker: \(error)")
         }
         _ = try keeper.end(of: worker)
     }
 
-    private func isHungUp(_ current: Current) throws(NftablesError) -> Bool {
+    private func isHungUp(_ current: Current) throws(KernelError) -> Bool {
         do throws(FrameChannel.Failure) {
             return try current.channel.isHungUp()
         } catch {
-            throw NftablesError(.unavailable, "the worker's socket fails: \(error)")
+            throw KernelError(.unavailable, "the worker's socket fails: \(error)")
         }
     }
 
     private func ask<Request: KernelRequest>(
         _ request: Request, _ current: Current,
         _ onPart: (inout WireReader) throws(WireError) -> Void = noParts
-    ) throws(NftablesError) -> Request.Reply {
+    ) throws(KernelError) -> Request.Reply {
         var doing = request.doing
-        let answer: Result<Request.Reply, NftablesError>
+        let answer: Result<Request.Reply, KernelError>
         do throws(FrameChannel.Failure) {
             answer = try exchange(request, current.channel, &doing, onPart)
         } catch {
@@ -144,7 +145,7 @@ final class WorkerSupervisor {
                     .readTrackingUse, .readCounts:
                     "the rules in force stay"
                 }
-            let crash = NftablesError(.crashed, "\(words): \(consequence)")
+            let crash = KernelError(.crashed, "\(words): \(consequence)")
             paces[Request.operation, default: WorkerPace()].ended(crash, now: .now)
             report(crash.description)
             throw crash
@@ -155,7 +156,7 @@ final class WorkerSupervisor {
     private func exchange<Request: KernelRequest>(
         _ request: Request, _ channel: FrameChannel, _ doing: inout String,
         _ onPart: (inout WireReader) throws(WireError) -> Void
-    ) throws(FrameChannel.Failure) -> Result<Request.Reply, NftablesError> {
+    ) throws(FrameChannel.Failure) -> Result<Request.Reply, KernelError> {
         try channel.setTimeout(deadline + Self.grace)
         var writer = WireWriter(reserving: FrameChannel.headerLength)
         writer.put(UInt32(deadline / .milliseconds(1)))
@@ -165,7 +166,7 @@ final class WorkerSupervisor {
             let frame = try channel.receive(limit: FrameLimit.answer)
             var reader = WireReader(frame.payload)
             do throws(WireError) {
-                let answer: Result<Request.Reply, NftablesError>?
+                let answer: Result<Request.Reply, KernelError>?
                 switch Answer(rawValue: frame.kind) {
                 case .progress:
                     doing = try reader.text()
@@ -174,7 +175,7 @@ final class WorkerSupervisor {
                     try onPart(&reader)
                     answer = nil
                 case .reply: answer = .success(try Request.Reply(from: &reader))
-                case .failure: answer = .failure(try NftablesError(from: &reader))
+                case .failure: answer = .failure(try KernelError(from: &reader))
                 case nil: throw WireError(description: "there is no answer \(frame.kind)")
                 }
                 try reader.end()
@@ -189,7 +190,7 @@ final class WorkerSupervisor {
     private func end(
         _ worker: KernelKeeper.Worker, after failure: FrameChannel.Failure,
         _ subject: String, _ doing: String
-    ) throws(NftablesError) -> String {
+    ) throws(KernelError) -> String {
         switch failure {
         case .ended: break
         case .timedOut, .broken: try kill(worker)
@@ -205,13 +206,13 @@ final class WorkerSupervisor {
         }
     }
 
-    private func kill(_ worker: KernelKeeper.Worker) throws(NftablesError) {
+    private func kill(_ worker: KernelKeeper.Worker) throws(KernelError) {
         do throws(SystemError) {
             try worker.process.kill()
         } catch {
             // ESRCH: it was faster.
             if error.errno != .noSuchProcess {
-                throw NftablesError(.unavailable, "can't end a worker that hangs: \(error)")
+                throw KernelError(.unavailable, "can't end a worker that hangs: \(error)")
             }
         }
     }

@@ -2,6 +2,7 @@ import LinuxSystem
 import PortModel
 import Ruleset
 
+@testable import Netlink
 @testable import Nftables
 
 extension Parser {
@@ -104,7 +105,7 @@ extension Parser {
     private static let listedSet = "mesh.v4"
 
     private static func listing(_ json: [UInt8], _ elements: [UInt8]) -> Listing? {
-        do throws(NftablesError) {
+        do throws(KernelError) {
             return try Listing(
                 json: json, elements: [ListedElements(set: listedSet, attributes: elements)])
         } catch {
@@ -118,7 +119,7 @@ extension Parser {
         check(EndedFlows.self), check(ForeignTablesRequest.self),
         check(ForeignTablesRequest.Reply.self),
         check(CountsRequest.self), check(CountsRequest.Reply.self), check(RunReply.self),
-        check(NftablesError.self), check(IntroductionRequest.Reply.self),
+        check(KernelError.self), check(IntroductionRequest.Reply.self),
         check(LogGroup.Answer.self), check(KeeperProgram.Message.self),
     ]
 

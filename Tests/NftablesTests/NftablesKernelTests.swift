@@ -1,5 +1,6 @@
 import DeploymentGenerator
 import Foundation
+import Netlink
 import Nftables
 import Policy
 import PortModel
@@ -182,7 +183,7 @@ struct NftablesKernelTests {
                         ])
                 ])
             let transaction = Transaction(from: [], to: Ruleset(tables: [table]))
-            let error = await #expect(throws: NftablesError.self) {
+            let error = await #expect(throws: KernelError.self) {
                 try await kernel.commit(transaction)
             }
             #expect(error?.code == .refused)
@@ -276,7 +277,7 @@ struct NftablesKernelTests {
         refused.tables[0].chains = [
             Chain(name: "c", rules: [Rule([.sourceIn(set: "missing", .ipv4)], .accept)])
         ]
-        await #expect(throws: NftablesError.self) {
+        await #expect(throws: KernelError.self) {
             try await kernel.commit(Transaction(from: found.tables, to: refused))
         }
         // A small one is heard, as our own.

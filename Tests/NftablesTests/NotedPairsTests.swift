@@ -1,4 +1,5 @@
 import DeploymentGenerator
+import Netlink
 import Policy
 import PortModel
 import Ruleset
@@ -59,10 +60,10 @@ extension NftablesKernelTests {
             #expect(empty.noted.isEmpty)
             let full = try Self.listed(
                 flags: flags,
-                elements: SetElementsTests.element([10, 0, 0, 1, 10, 0, 0, 2], left: 604_797_900)
-                    + SetElementsTests.element([10, 0, 0, 2, 10, 0, 0, 1], left: 5_000)
-                    + SetElementsTests.element([10, 0, 0, 3, 10, 0, 0, 1])
-                    + SetElementsTests.element([10, 0, 0, 3], left: 5_000))
+                elements: NetlinkBytes.setElement([10, 0, 0, 1, 10, 0, 0, 2], left: 604_797_900)
+                    + NetlinkBytes.setElement([10, 0, 0, 2, 10, 0, 0, 1], left: 5_000)
+                    + NetlinkBytes.setElement([10, 0, 0, 3, 10, 0, 0, 1])
+                    + NetlinkBytes.setElement([10, 0, 0, 3], left: 5_000))
             #expect(full.set == empty.set)
             #expect(
                 full.noted == [

@@ -1,5 +1,6 @@
 import Glibc
 import LinuxSystem
+import Netlink
 import Policy
 import PortModel
 import Ruleset
@@ -79,7 +80,7 @@ extension NftablesKernelTests {
                 var listener: RefusalListener? = try RefusalListener(keeper.openLogGroup(7002)) {
                     heard.add($0)
                 }
-                let error = #expect(throws: NftablesError.self) {
+                let error = #expect(throws: KernelError.self) {
                     _ = try keeper.openLogGroup(7002)
                 }
                 #expect(error?.code == .taken)

@@ -1,3 +1,4 @@
+import Netlink
 import PortModel
 import Ruleset
 import TestSupport

@@ -1,5 +1,6 @@
 import Glibc
 import LinuxSystem
+import Netlink
 import PortModel
 import Ruleset
 import Testing

@@ -1,4 +1,5 @@
 import Foundation
+import Netlink
 import PortModel
 import Ruleset
 import TestSupport
@@ -63,7 +64,7 @@ extension NftablesKernelTests {
                 try await Self.untilAsked(worker)
                 try worker.signal(signal, SIGCONT)
                 await #expect(
-                    throws: NftablesError(
+                    throws: KernelError(
                         .crashed,
                         "libnftables ended by \(name) while it committed a transaction: the kernel took all of it or nothing"
                     )
@@ -77,7 +78,7 @@ extension NftablesKernelTests {
                 try await Self.untilAsked(worker)
                 try worker.signal(signal, SIGCONT)
                 await #expect(
-                    throws: NftablesError(
+                    throws: KernelError(
                         .crashed,
                         "libnftables ended by \(name) while it looked for our tables: the rules in force stay"
                     )
@@ -111,7 +112,7 @@ extension NftablesKernelTests {
                 let stopped = try #require(try worker.pid)
                 try worker.signal(SIGSTOP)
                 await #expect(
-                    throws: NftablesError(
+                    throws: KernelError(
                         .crashed,
                         "libnftables hung while it committed a transaction, and was ended after 0.3 seconds: the kernel took all of it or nothing"
                     )
@@ -132,7 +133,7 @@ extension NftablesKernelTests {
                 // On a busy machine a worker may not even start in this time, or end late.
                 for _ in 0..<10 where least > .seconds(2) {
                     let started = ContinuousClock.now
-                    await #expect(throws: NftablesError.self) { try await kernel.check(change) }
+                    await #expect(throws: KernelError.self) { try await kernel.check(change) }
                     if worker.ends.last?.hasPrefix(
                         "libnftables hung while it checked a transaction, and was ended after 0.4 seconds"
                     ) == true {
@@ -169,7 +170,7 @@ extension NftablesKernelTests {
                     kill(pid, [SIGKILL, SIGSEGV, SIGABRT][round % 3])
                     do {
                         try await result
-                    } catch let error as NftablesError where error.code == .crashed {
+                    } catch let error as KernelError where error.code == .crashed {
                         failures += 1
                     }
                     #expect(waitUntil { !ProcessTree.isAlive(pid) })
@@ -214,7 +215,7 @@ extension NftablesKernelTests {
                     try ChildProcess.run(poison.removal).requireSuccess()
                     return
                 }
-                let crash = NftablesError(
+                let crash = KernelError(
                     .crashed,
                     "libnftables ended by SIGSEGV while it listed table pexip_fw_worker: the rules in force stay"
                 )
@@ -239,7 +240,7 @@ extension NftablesKernelTests {
             while true {
                 do {
                     return try await body()
-                } catch let error as NftablesError where error.code == .crashed {
+                } catch let error as KernelError where error.code == .crashed {
                     if ContinuousClock.now > deadline { throw error }
                     try await Task.sleep(for: .milliseconds(20))
                 }
@@ -250,7 +251,7 @@ extension NftablesKernelTests {
         func pace() {
             var pace = WorkerPace()
             var now = ContinuousClock.now
-            let error = NftablesError(.crashed, "")
+            let error = KernelError(.crashed, "")
             #expect(pace.refusal(now: now) == nil)
             for seconds in [0, 1, 2, 4, 8, 16, 30, 30] {
                 pace.ended(error, now: now)

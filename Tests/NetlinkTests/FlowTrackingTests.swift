@@ -3,9 +3,10 @@ import Foundation
 import Policy
 import PortModel
 import Ruleset
+import TestSupport
 import Testing
 
-@testable import Nftables
+@testable import Netlink
 
 /// Connection tracking's table, filled by `conntrack` and read and emptied by us.
 @Suite("Connection tracking", .serialized)

@@ -1,5 +1,5 @@
 /// Why the kernel or libnftables did not do what was asked.
-package struct NftablesError: Error, Hashable, Sendable, CustomStringConvertible {
+package struct KernelError: Error, Hashable, Sendable, CustomStringConvertible {
     package enum Code: String, Hashable, Sendable, Codable {
         /// No `CAP_NET_ADMIN` in this network namespace's user namespace.
         case notPermitted

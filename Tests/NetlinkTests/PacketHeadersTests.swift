@@ -2,7 +2,7 @@ import Policy
 import PortModel
 import Testing
 
-@testable import Nftables
+@testable import Netlink
 
 /// What is read of packets that anybody may send.
 @Suite("Packet headers")

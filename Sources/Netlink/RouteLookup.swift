@@ -7,12 +7,12 @@ package final class RouteLookup {
     private let socket: NetlinkSocket
 
     /// - Throws: when netlink can't be used.
-    package init() throws(NftablesError) { socket = try NetlinkSocket(bus: NETLINK_ROUTE) }
+    package init() throws(KernelError) { socket = try NetlinkSocket(bus: NETLINK_ROUTE) }
 
     /// Whether a packet to the address would be sent anywhere.
     ///
     /// - Throws: when netlink can't be used; not where there is no route.
-    package func hasRoute(to address: IPAddress) throws(NftablesError) -> Bool {
+    package func hasRoute(to address: IPAddress) throws(KernelError) -> Bool {
         try route(to: address) != nil
     }
 
@@ -20,7 +20,7 @@ package final class RouteLookup {
     /// own; nil where there is no route.
     ///
     /// - Throws: when netlink can't be used; not where there is no route.
-    package func interface(to address: IPAddress) throws(NftablesError) -> String? {
+    package func interface(to address: IPAddress) throws(KernelError) -> String? {
         guard let index = try route(to: address) else { return nil }
         var name = [CChar](repeating: 0, count: Int(IF_NAMESIZE))
         // One that is gone since leads nowhere.
@@ -29,8 +29,8 @@ package final class RouteLookup {
     }
 
     /// The index of the interface that a packet would leave by; nil where it would not.
-    private func route(to address: IPAddress) throws(NftablesError) -> UInt32? {
-        do throws(NftablesError) {
+    private func route(to address: IPAddress) throws(KernelError) -> UInt32? {
+        do throws(KernelError) {
             let route = try socket.route(
                 to: address.bytes, family: address.family == .ipv4 ? AF_INET : AF_INET6)
             let leads = route.type == UInt32(RTN_UNICAST) || route.type == UInt32(RTN_LOCAL)

@@ -1,7 +1,7 @@
 import Glibc
 import Testing
 
-@testable import Nftables
+@testable import Netlink
 
 /// Messages of a datagram are read within its bounds, whatever they say of themselves.
 @Suite("Netlink messages")

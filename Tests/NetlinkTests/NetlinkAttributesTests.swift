@@ -1,8 +1,9 @@
 import CMnl
 import Ruleset
+import TestSupport
 import Testing
 
-@testable import Nftables
+@testable import Netlink
 
 /// Attributes of foreign objects are parsed within what holds them, whatever they say.
 @Suite("Netlink attributes")

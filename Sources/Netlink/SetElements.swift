@@ -1,14 +1,16 @@
 internal import CMnl
-internal import PortModel
-internal import Ruleset
+package import PortModel
+package import Ruleset
 
 /// The elements of a set as the kernel lists them (`NFTA_SET_ELEM_LIST_ELEMENTS`), one after another.
 ///
 /// Read by netlink and not from libnftables' listing: to write and read those of 1,000 nodes as JSON
 /// took a quarter of what their apply did.
-struct SetElements {
+package struct SetElements {
     /// Whole attributes, as they came.
-    let bytes: [UInt8]
+    package let bytes: [UInt8]
+
+    package init(bytes: [UInt8]) { self.bytes = bytes }
 
     /// - Returns: whether the bytes are whole attributes.
     private func forEach(_ body: (SetElement) -> Void) -> Bool {
@@ -19,7 +21,7 @@ struct SetElements {
 
     /// The single addresses, with their counters where they have some; nil where anything else is
     /// among them.
-    func addresses(
+    package func addresses(
         _ family: AddressFamily
     ) -> (addresses: AddressSet, counters: [IPAddress: CounterValue])? {
         var addresses: [IPAddress] = []
@@ -39,7 +41,7 @@ struct SetElements {
     /// The addresses of a set of intervals, each of which is an element where it begins and one
     /// behind its end, but for one that ends with the last address; nil where anything else is among
     /// them.
-    func intervals(_ family: AddressFamily) -> AddressSet? {
+    package func intervals(_ family: AddressFamily) -> AddressSet? {
         var bounds: [(value: UInt128, isEnd: Bool)] = []
         var isForeign = false
         let isWhole = forEach { element in
@@ -73,7 +75,7 @@ struct SetElements {
 
     /// What packets noted, and how many seconds ago they did so last. Elements that they can't have
     /// made say nothing of any packet.
-    func noted(_ family: AddressFamily, _ limits: NoteLimits) -> [AddressPair: Int] {
+    package func noted(_ family: AddressFamily, _ limits: NoteLimits) -> [AddressPair: Int] {
         var noted: [AddressPair: Int] = [:]
         _ = forEach { element in
             guard let pair = element.pair(family), let left = element.secondsLeft else { return }

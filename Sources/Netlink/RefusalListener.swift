@@ -25,7 +25,7 @@ package final class RefusalListener: Sendable {
     package init(
         _ socket: consuming OwnedDescriptor,
         onEvent: @escaping @Sendable (RefusalEvent) -> Void
-    ) throws(NftablesError) {
+    ) throws(KernelError) {
         let reader = NetlinkReader(try NetlinkSocket(adopting: socket))
         let expected = Mutex<UInt32>(0)
         source = try reader.source(queue: DispatchQueue(label: "refusals.heard")) { result in

@@ -15,7 +15,7 @@ package enum FlowTracking {
     ///   - isWanted: which of them to keep.
     package static func flows(
         touching addresses: Set<IPAddress>, atMost limit: Int, where isWanted: (Flow) -> Bool
-    ) throws(NftablesError) -> [Flow] {
+    ) throws(KernelError) -> [Flow] {
         // To walk the table takes some milliseconds, however empty it is.
         if try use().entries == 0 { return [] }
         var found: [Flow] = []
@@ -35,18 +35,18 @@ package enum FlowTracking {
             return found.count < limit
         }
         guard isReadable else {
-            throw NftablesError(.unreadable, "an entry of connection tracking is not as documented")
+            throw KernelError(.unreadable, "an entry of connection tracking is not as documented")
         }
         return found
     }
 
     /// Takes the flows' entries away. One that is gone already, whose tuple may be another flow's
     /// by now, is as good as ended. What can't be ended does not keep the others from it.
-    package static func end(_ flows: [Flow]) throws(NftablesError) -> EndedFlows {
+    package static func end(_ flows: [Flow]) throws(KernelError) -> EndedFlows {
         let socket = try NetlinkSocket()
         var ended = EndedFlows()
         for flow in flows {
-            do throws(NftablesError) {
+            do throws(KernelError) {
                 let family = flow.original.family == .ipv4 ? AF_INET : AF_INET6
                 try socket.request(
                     .conntrack(IPCTNL_MSG_CT_DELETE, family: family), flags: NLM_F_ACK,
@@ -65,7 +65,7 @@ package enum FlowTracking {
     }
 
     /// How full it is.
-    package static func use() throws(NftablesError) -> TrackingUse {
+    package static func use() throws(KernelError) -> TrackingUse {
         var use: TrackingUse?
         try NetlinkSocket().request(
             .conntrack(IPCTNL_MSG_CT_GET_STATS, family: AF_UNSPEC), flags: 0
@@ -78,7 +78,7 @@ package enum FlowTracking {
             return true
         }
         guard let use else {
-            throw NftablesError(
+            throw KernelError(
                 .unreadable, "the kernel does not tell how full connection tracking is")
         }
         return use

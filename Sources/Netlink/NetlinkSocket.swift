@@ -1,10 +1,10 @@
 internal import CMnl
 internal import Glibc
-internal import LinuxSystem
+package import LinuxSystem
 internal import SystemPackage
 
 /// A netlink socket, and messages as their users need them.
-final class NetlinkSocket {
+package final class NetlinkSocket {
     private let socket: OpaquePointer
     private var sequence: UInt32 = 0
     private var buffer = [UInt8](repeating: 0, count: largestDatagram)
@@ -17,15 +17,15 @@ final class NetlinkSocket {
     ///   - groups: the notifications to receive, a bit for each group.
     ///   - receiveBuffer: in bytes; nil for the system's default.
     init(
-        bus: Int32 = NETLINK_NETFILTER, groups: UInt32 = 0, receiveBuffer: Int32? = nil
-    ) throws(NftablesError) {
+        bus: Int32, groups: UInt32 = 0, receiveBuffer: Int32? = nil
+    ) throws(KernelError) {
         guard let socket = mnl_socket_open2(bus, Int32(SOCK_CLOEXEC.rawValue)) else {
-            throw NftablesError.system("open a netlink socket")
+            throw KernelError.system("open a netlink socket")
         }
         // From here on `deinit` closes it, also where this throws.
         self.socket = socket
         guard mnl_socket_bind(socket, groups, MNL_SOCKET_AUTOPID) == 0 else {
-            throw NftablesError.system("bind a netlink socket")
+            throw KernelError.system("bind a netlink socket")
         }
         if var size = receiveBuffer {
             // FORCE goes beyond net.core.rmem_max but needs CAP_NET_ADMIN in the first user
@@ -34,28 +34,31 @@ final class NetlinkSocket {
             if setsockopt(descriptor, SOL_SOCKET, SO_RCVBUFFORCE, &size, length) != 0,
                 setsockopt(descriptor, SOL_SOCKET, SO_RCVBUF, &size, length) != 0
             {
-                throw NftablesError.system("enlarge a netlink socket's buffer")
+                throw KernelError.system("enlarge a netlink socket's buffer")
             }
         }
     }
 
+    /// For questions to netfilter.
+    package convenience init() throws(KernelError) { try self.init(bus: NETLINK_NETFILTER) }
+
     /// Goes on with the socket of a program that this process was before.
-    init(adopting descriptor: Int32) throws(NftablesError) {
+    init(adopting descriptor: Int32) throws(KernelError) {
         guard let socket = mnl_socket_fdopen(descriptor) else {
-            throw NftablesError.system("adopt a netlink socket")
+            throw KernelError.system("adopt a netlink socket")
         }
         self.socket = socket
     }
 
     /// Goes on with a socket that another process opened.
-    convenience init(adopting owned: consuming OwnedDescriptor) throws(NftablesError) {
+    convenience init(adopting owned: consuming OwnedDescriptor) throws(KernelError) {
         try self.init(adopting: owned.descriptor.rawValue)
         _ = owned.release()
     }
 
     deinit { mnl_socket_close(socket) }
 
-    var descriptor: Int32 { mnl_socket_get_fd(socket) }
+    package var descriptor: Int32 { mnl_socket_get_fd(socket) }
 
     /// Sends an nf_tables request and hands every answer to `body`.
     ///
@@ -65,7 +68,7 @@ final class NetlinkSocket {
     func request(
         _ type: nf_tables_msg_types, flags: Int32, family: UInt8 = UInt8(NFPROTO_INET),
         names: [(type: UInt32, name: KernelName)] = [], _ body: (borrowing NetlinkMessage) -> Void
-    ) throws(NftablesError) {
+    ) throws(KernelError) {
         let message = NetfilterMessage(
             subsystem: NFNL_SUBSYS_NFTABLES, type: type.rawValue, family: Int32(family))
         let attributes: (UnsafeMutablePointer<nlmsghdr>) -> Void = { header in
@@ -88,7 +91,7 @@ final class NetlinkSocket {
         _ type: NetfilterMessage, flags: Int32,
         attributes: (UnsafeMutablePointer<nlmsghdr>) -> Void = { _ in },
         _ body: (borrowing NetlinkMessage) -> Bool
-    ) throws(NftablesError) {
+    ) throws(KernelError) {
         sequence &+= 1
         try send { header in
             header.pointee.nlmsg_type = UInt16(type.subsystem) << 8 | UInt16(type.type)
@@ -119,7 +122,7 @@ final class NetlinkSocket {
     /// Sends a request of at most 1,024 bytes.
     private func send(
         _ build: (UnsafeMutablePointer<nlmsghdr>) -> Void
-    ) throws(NftablesError) {
+    ) throws(KernelError) {
         var request = [UInt8](repeating: 0, count: 1024)
         let sent = request.withUnsafeMutableBytes { bytes -> Int in
             guard let base = bytes.baseAddress, let header = mnl_nlmsg_put_header(base) else {
@@ -129,7 +132,7 @@ final class NetlinkSocket {
             header.pointee.nlmsg_seq = sequence
             return mnl_socket_sendto(socket, header, Int(header.pointee.nlmsg_len))
         }
-        guard sent >= 0 else { throw NftablesError.system("ask the kernel by netlink") }
+        guard sent >= 0 else { throw KernelError.system("ask the kernel by netlink") }
     }
 
     /// The kernel's route to an address.
@@ -141,7 +144,7 @@ final class NetlinkSocket {
     ///   0 for none.
     func route(
         to bytes: [UInt8], family: Int32
-    ) throws(NftablesError) -> (type: UInt32, interface: UInt32) {
+    ) throws(KernelError) -> (type: UInt32, interface: UInt32) {
         try send { header in
             header.pointee.nlmsg_type = UInt16(RTM_GETROUTE)
             header.pointee.nlmsg_flags = UInt16(NLM_F_REQUEST)
@@ -168,8 +171,8 @@ final class NetlinkSocket {
     /// messages to `body`.
     ///
     /// - Throws: an error whose cause is the kernel's answer or the socket's state.
-    func receive(_ body: (borrowing NetlinkMessage) -> Void) throws(NftablesError) {
-        let result: Result<Void, NftablesError> = buffer.withUnsafeMutableBytes { bytes in
+    func receive(_ body: (borrowing NetlinkMessage) -> Void) throws(KernelError) {
+        let result: Result<Void, KernelError> = buffer.withUnsafeMutableBytes { bytes in
             var length: Int
             repeat {
                 length = mnl_socket_recvfrom(socket, bytes.baseAddress, bytes.count)
@@ -321,23 +324,28 @@ struct NetlinkMessage: ~Copyable {
     }
 }
 
-extension NftablesError {
+extension KernelError {
     /// A system call's failure, from `errno` at the time of the call.
-    static func system(_ doing: String, errno code: Int32 = errno) -> NftablesError {
+    static func system(_ doing: String, errno code: Int32 = errno) -> KernelError {
         let text = String(cString: strerror(code))
         switch code {
         case EPERM:
-            return NftablesError(
+            return KernelError(
                 .notPermitted, "can't \(doing): \(text) (the agent needs CAP_NET_ADMIN)")
         // ENOSPC is libmnl's word for a datagram that was cut off.
         case ENOBUFS, ENOSPC:
-            return NftablesError(.overflow, "can't \(doing): \(text)")
+            return KernelError(.overflow, "can't \(doing): \(text)")
         case ENOENT:
-            return NftablesError(.missing, "can't \(doing): \(text)")
+            return KernelError(.missing, "can't \(doing): \(text)")
         case ENETUNREACH, EHOSTUNREACH, EACCES:
-            return NftablesError(.unreachable, "can't \(doing): \(text)")
+            return KernelError(.unreachable, "can't \(doing): \(text)")
         default:
-            return NftablesError(.unavailable, "can't \(doing): \(text)")
+            return KernelError(.unavailable, "can't \(doing): \(text)")
         }
     }
+}
+
+extension SocketKind {
+    /// Whether it is a netlink socket of netfilter's subsystems.
+    package var isNetfilter: Bool { domain == AF_NETLINK && number == NETLINK_NETFILTER }
 }

@@ -4,29 +4,29 @@ internal import Ruleset
 /// All tables of this network namespace, told by netlink, and which of them are ours.
 ///
 /// What is in others' tables, their names included, never comes near libnftables.
-struct TableCensus {
-    struct Entry: Hashable {
+package struct TableCensus {
+    package struct Entry: Hashable {
         /// An `NFPROTO_` number.
-        var family: UInt8
-        var name: KernelName
+        package var family: UInt8
+        package var name: KernelName
         /// As the kernel has them, `NFT_TABLE_F_…`.
-        var flags: UInt32
+        package var flags: UInt32
         /// By which nft's language names a table whatever it is called.
-        var handle: UInt64
+        package var handle: UInt64
 
         /// The flags in words.
-        var flagNames: String {
+        package var flagNames: String {
             let names = [(NFT_TABLE_F_DORMANT, "dormant"), (NFT_TABLE_F_OWNER, "owner")]
                 .filter { flags & UInt32($0.0.rawValue) != 0 }.map(\.1)
             return names.isEmpty ? "\(flags)" : names.joined(separator: ", ")
         }
     }
 
-    private(set) var ours: [Entry] = []
-    private(set) var others: [Entry] = []
+    package private(set) var ours: [Entry] = []
+    package private(set) var others: [Entry] = []
 
     /// - Parameter names: of compiled tables, which are ours whatever they hold.
-    init(_ socket: NetlinkSocket, compiled names: Set<String>) throws(NftablesError) {
+    package init(_ socket: NetlinkSocket, compiled names: Set<String>) throws(KernelError) {
         var all: [Entry] = []
         try socket.request(
             NFT_MSG_GETTABLE, flags: NLM_F_DUMP, family: UInt8(NFPROTO_UNSPEC)
@@ -43,7 +43,7 @@ struct TableCensus {
             var isOurs = false
             if entry.family == UInt8(NFPROTO_INET) {
                 isOurs = try OwnTable.isOurs(entry.name.text, compiled: names) {
-                    () throws(NftablesError) in try socket.stamp(of: entry.name)
+                    () throws(KernelError) in try socket.stamp(of: entry.name)
                 }
             }
             if isOurs { ours.append(entry) } else { others.append(entry) }
@@ -53,7 +53,7 @@ struct TableCensus {
 
 extension NetlinkSocket {
     /// The stamp that a table of family `inet` carries.
-    fileprivate func stamp(of table: KernelName) throws(NftablesError) -> Stamp? {
+    fileprivate func stamp(of table: KernelName) throws(KernelError) -> Stamp? {
         let chain = KernelName(Stamp.chainName)
         var isFirst = true
         var stamp: Stamp?
@@ -73,7 +73,7 @@ extension NetlinkSocket {
 
     /// Objects of one of our tables whose names no object of ours has, as words of its listing: some
     /// of them end libnftables, which takes all names for UTF-8.
-    func strangelyNamed(in table: KernelName) throws(NftablesError) -> [String] {
+    package func strangelyNamed(in table: KernelName) throws(KernelError) -> [String] {
         var found: [String] = []
         func look(_ kind: String, _ owner: NetlinkPayload?, _ name: NetlinkPayload?) {
             guard owner?.name == table, let name = name?.name, !ObjectName.isPlain(name.bytes)

@@ -18,13 +18,13 @@ package enum ForeignRuleset {
     /// - Parameter names: of compiled tables, which are ours whatever they hold.
     package static func tables(
         compiled names: Set<String>
-    ) throws(NftablesError) -> ForeignTables {
+    ) throws(KernelError) -> ForeignTables {
         let socket = try NetlinkSocket()
         for reading in 1...readings {
             let isLast = reading == readings
             let before = try socket.rulesetGeneration()
             var found = ForeignTables()
-            do throws(NftablesError) {
+            do throws(KernelError) {
                 let others = try TableCensus(socket, compiled: names).others
                 let chains = try ForeignReading(socket: socket).chains(of: others)
                 found.shadows = chains.shadows
@@ -78,13 +78,13 @@ package enum ForeignRuleset {
 
 extension NetlinkSocket {
     /// The ruleset generation: changes with every transaction that anyone commits.
-    func rulesetGeneration() throws(NftablesError) -> UInt32 {
+    package func rulesetGeneration() throws(KernelError) -> UInt32 {
         var generation: UInt32?
         try request(NFT_MSG_GETGEN, flags: 0) {
             generation = $0.number(Int(NFTA_GEN_ID.rawValue))
         }
         guard let generation else {
-            throw NftablesError(.unreadable, "the kernel does not tell its ruleset generation")
+            throw KernelError(.unreadable, "the kernel does not tell its ruleset generation")
         }
         return generation
     }
@@ -112,7 +112,7 @@ private struct ForeignReading {
 
     let socket: NetlinkSocket
 
-    func chains(of tables: [TableCensus.Entry]) throws(NftablesError) -> [ForeignChain] {
+    func chains(of tables: [TableCensus.Entry]) throws(KernelError) -> [ForeignChain] {
         // A dormant table's chains are detached.
         let awake = tables.filter { $0.flags & UInt32(NFT_TABLE_F_DORMANT.rawValue) == 0 }
         if awake.isEmpty { return [] }
@@ -140,7 +140,7 @@ private struct ForeignReading {
 
     private func readRules(
         of table: TableKey, into chains: inout Chains
-    ) throws(NftablesError) {
+    ) throws(KernelError) {
         /// The chains that look verdicts up in a map, by the map's name.
         var lookups: [KernelName: Set<KernelName>] = [:]
         /// Those that look up an object, likewise.
@@ -174,7 +174,7 @@ private struct ForeignReading {
     /// - Parameter maps: to objects, with the chains that refer to these.
     private func readObjects(
         of maps: [KernelName: Set<KernelName>], in table: TableKey, into chains: inout Chains
-    ) throws(NftablesError) {
+    ) throws(KernelError) {
         var types: [KernelName: UInt32] = [:]
         try socket.request(
             NFT_MSG_GETSET, flags: NLM_F_DUMP, family: table.family,
@@ -197,7 +197,7 @@ private struct ForeignReading {
     private func readVerdicts(
         of map: KernelName, in table: TableKey, for users: Set<KernelName>,
         into chains: inout Chains
-    ) throws(NftablesError) {
+    ) throws(KernelError) {
         var effects: Set<Shadow.Reason> = []
         var targets: Set<String> = []
         try socket.request(

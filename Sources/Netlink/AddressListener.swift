@@ -9,7 +9,7 @@ package final class AddressListener: Sendable {
     package let changes: AsyncStream<Void>
     private let source: DescriptorSource
 
-    package init() throws(NftablesError) {
+    package init() throws(KernelError) {
         let socket = try NetlinkSocket(
             bus: NETLINK_ROUTE,
             groups: 1 << UInt32(RTNLGRP_IPV4_IFADDR.rawValue - 1)

@@ -65,12 +65,12 @@ struct NetlinkPayload {
 }
 
 /// The name of an object as the kernel has it: any bytes but NUL.
-struct KernelName: Hashable, Sendable {
-    let bytes: [UInt8]
+package struct KernelName: Hashable, Sendable {
+    package let bytes: [UInt8]
 
-    init(bytes: some Sequence<UInt8>) { self.bytes = Array(bytes) }
-    init(_ text: String) { self.init(bytes: text.utf8) }
+    package init(bytes: some Sequence<UInt8>) { self.bytes = Array(bytes) }
+    package init(_ text: String) { self.init(bytes: text.utf8) }
 
     /// Bytes that are no UTF-8 are replaced.
-    var text: String { String(decoding: bytes, as: UTF8.self) }
+    package var text: String { String(decoding: bytes, as: UTF8.self) }
 }

@@ -1,7 +1,7 @@
 internal import CMnl
 @preconcurrency internal import Dispatch
 internal import Glibc
-internal import LinuxSystem
+package import LinuxSystem
 internal import Synchronization
 package import SystemPackage
 
@@ -27,6 +27,16 @@ package struct RulesetChange: Hashable, Sendable {
     package var tables: [String: TableEffect]
     /// Whether it touched tables of other families.
     package var touchesOtherFamilies: Bool
+
+    package init(
+        generationID: UInt32, writer: Writer, tables: [String: TableEffect],
+        touchesOtherFamilies: Bool
+    ) {
+        self.generationID = generationID
+        self.writer = writer
+        self.tables = tables
+        self.touchesOtherFamilies = touchesOtherFamilies
+    }
 }
 
 /// What a transaction did to a table, as far as that can be told without reading the table.
@@ -57,22 +67,23 @@ package final class RulesetListener: Sendable {
     /// falls between them.
     ///
     /// Needs `CAP_NET_ADMIN`, and starts no thread.
-    package init() throws(NftablesError) {
+    package init() throws(KernelError) {
         // One foreign transaction of 4,000 rules overflows the default buffer.
         reader = NetlinkReader(
             try NetlinkSocket(
-                groups: 1 << UInt32(NFNLGRP_NFTABLES.rawValue - 1), receiveBuffer: 8 << 20))
+                bus: NETLINK_NETFILTER, groups: 1 << UInt32(NFNLGRP_NFTABLES.rawValue - 1),
+                receiveBuffer: 8 << 20))
     }
 
     /// Goes on with what ``descriptor`` was in a program that this process was before.
-    package init(adopting descriptor: Int32) throws(NftablesError) {
+    package init(adopting descriptor: Int32) throws(KernelError) {
         reader = NetlinkReader(try NetlinkSocket(adopting: descriptor))
     }
 
     package var descriptor: FileDescriptor { reader.descriptor }
 
     /// Lets a listener's socket hear nf_tables or not, which takes `CAP_NET_ADMIN` each time.
-    static func set(
+    package static func set(
         hearing isHearing: Bool, _ descriptor: FileDescriptor
     ) throws(SystemError) {
         var group = UInt32(NFNLGRP_NFTABLES.rawValue)
@@ -84,11 +95,11 @@ package final class RulesetListener: Sendable {
     }
 
     /// Tells ``events()`` that nothing more will be heard.
-    func fail(_ reason: String) { failing.withLock { $0 }?(reason) }
+    package func fail(_ reason: String) { failing.withLock { $0 }?(reason) }
 
     /// What was heard; to be called once. Received on a queue of its own, until the stream's
     /// consumer ends.
-    package func events() throws(NftablesError) -> AsyncStream<RulesetEvent> {
+    package func events() throws(KernelError) -> AsyncStream<RulesetEvent> {
         let (events, continuation) = AsyncStream.makeStream(of: RulesetEvent.self)
         failing.withLock {
             $0 = { reason in

@@ -15,7 +15,7 @@ package struct HelperAssignment: Hashable, Sendable {
     /// iptables-nft's `CT --helper`.
     ///
     /// - Throws: also where this process may not list rules.
-    package static func all() throws(NftablesError) -> [HelperAssignment] {
+    package static func all() throws(KernelError) -> [HelperAssignment] {
         let socket = try NetlinkSocket()
         var known = Known()
         try socket.request(NFT_MSG_GETOBJ, flags: NLM_F_DUMP, family: everything) { message in

@@ -16,9 +16,9 @@ final class NetlinkReader: @unchecked Sendable {
     /// `afterReading`, both on `queue`. Keeps the reader.
     func source(
         queue: DispatchQueue,
-        afterReading: @escaping @Sendable (Result<Void, NftablesError>) -> Void,
+        afterReading: @escaping @Sendable (Result<Void, KernelError>) -> Void,
         onMessage: @escaping @Sendable (borrowing NetlinkMessage) -> Void
-    ) throws(NftablesError) -> DescriptorSource {
+    ) throws(KernelError) -> DescriptorSource {
         let descriptor: SharedDescriptor
         do {
             // The source closes its descriptor when dispatch has let go of it; libmnl closes its
@@ -27,10 +27,10 @@ final class NetlinkReader: @unchecked Sendable {
                 OwnedDescriptor(
                     adopting: try FileDescriptor(rawValue: socket.descriptor).duplicate()))
         } catch {
-            throw NftablesError(.unavailable, "can't watch a netlink socket: \(error)")
+            throw KernelError(.unavailable, "can't watch a netlink socket: \(error)")
         }
         return DescriptorSource(descriptor, .readable, queue: queue) { [self] in
-            do throws(NftablesError) {
+            do throws(KernelError) {
                 try socket.receive { message in onMessage(message) }
                 afterReading(.success(()))
             } catch {

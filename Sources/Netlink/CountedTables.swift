@@ -1,0 +1,101 @@
+internal import CMnl
+package import Ruleset
+
+/// What a set holds.
+package struct ListedElements: Hashable, Sendable {
+    package var set: String
+    /// As the kernel's messages have them: see ``SetElements``.
+    package var attributes: [UInt8]
+
+    package init(set: String, attributes: [UInt8]) {
+        self.set = set
+        self.attributes = attributes
+    }
+}
+
+/// A named counter's value.
+package struct NamedCounterValue: Hashable, Sendable {
+    package var name: String
+    package var value: CounterValue
+
+    package init(name: String, value: CounterValue) {
+        self.name = name
+        self.value = value
+    }
+}
+
+extension NetlinkSocket {
+    /// The values of a table's counters, and the elements of some of its sets; nothing where there is
+    /// no such table.
+    package func counts(
+        of table: String, sets: [String]
+    ) throws(KernelError) -> (counters: [NamedCounterValue], elements: [ListedElements]) {
+        var counters: [NamedCounterValue] = []
+        var elements: [ListedElements] = []
+        let name = KernelName(table)
+        try request(
+            NFT_MSG_GETOBJ, flags: NLM_F_DUMP, names: [(NFTA_OBJ_TABLE.rawValue, name)]
+        ) { message in
+            let attributes = message.attributes
+            guard attributes[NFTA_OBJ_TABLE]?.name == name,
+                attributes[NFTA_OBJ_TYPE]?.number(UInt32.self) == UInt32(NFT_OBJECT_COUNTER),
+                let name = attributes[NFTA_OBJ_NAME]?.text,
+                let data = attributes[NFTA_OBJ_DATA]?.nested,
+                let packets = data[NFTA_COUNTER_PACKETS]?.number(UInt64.self),
+                let bytes = data[NFTA_COUNTER_BYTES]?.number(UInt64.self)
+            else { return }
+            counters.append(
+                NamedCounterValue(name: name, value: CounterValue(packets: packets, bytes: bytes)))
+        }
+        for set in sets {
+            do throws(KernelError) {
+                elements.append(
+                    ListedElements(set: set, attributes: try self.elements(of: set, in: name)))
+            } catch {
+                if error.code != .missing { throw error }
+            }
+        }
+        return (counters, elements)
+    }
+
+    /// The elements of a set as the kernel's messages have them: see ``SetElements``.
+    package func elements(of set: String, in table: KernelName) throws(KernelError) -> [UInt8] {
+        var found: [UInt8] = []
+        try request(
+            NFT_MSG_GETSETELEM, flags: NLM_F_DUMP,
+            names: [
+                (NFTA_SET_ELEM_LIST_TABLE.rawValue, table),
+                (NFTA_SET_ELEM_LIST_SET.rawValue, KernelName(set)),
+            ]
+        ) { message in
+            if let elements = message.attributes[NFTA_SET_ELEM_LIST_ELEMENTS] {
+                found += elements.bytes
+            }
+        }
+        return found
+    }
+
+    /// What the table's sets hold, in the order of the sets.
+    ///
+    /// - Parameter wantsNoted: whether also what packets noted, which may be much.
+    package func elementsOfSets(
+        in table: KernelName, _ wantsNoted: Bool
+    ) throws(KernelError) -> [ListedElements] {
+        var found: [ListedElements] = []
+        try request(
+            NFT_MSG_GETSET, flags: NLM_F_DUMP, names: [(NFTA_SET_TABLE.rawValue, table)]
+        ) { message in
+            guard let name = message.string(Int(NFTA_SET_NAME.rawValue)) else { return }
+            let flags = message.number(Int(NFTA_SET_FLAGS.rawValue)) ?? 0
+            // None of ours is a map, nor stands in a rule.
+            var ignored =
+                NFT_SET_ANONYMOUS.rawValue | NFT_SET_MAP.rawValue | NFT_SET_OBJECT.rawValue
+            if !wantsNoted { ignored |= NFT_SET_TIMEOUT.rawValue }
+            if flags & ignored == 0 { found.append(ListedElements(set: name, attributes: [])) }
+        }
+        for index in found.indices {
+            found[index].attributes = try elements(of: found[index].set, in: table)
+        }
+        return found
+    }
+}
