@@ -3,12 +3,14 @@ package import LinuxSystem
 
 /// The agent's own Varlink interface.
 package enum PexipFirewallInterface {
+    /// The interface's name in Varlink; a promise to clients.
     package static let name = "org.pexipfw.Control"
+    /// The socket of the packaged agent.
     package static let defaultSocketPath = "/run/pexip-fw/control"
     /// Members may read; root may do everything.
     package static let readersGroup = "pexip-fw"
 
-    /// Who may call a method.
+    /// The callers that a method admits.
     package enum Access: Hashable, Sendable {
         /// It changes nothing: root and the readers' group.
         case readers
