@@ -41,6 +41,15 @@ package enum ControlMethods {
         apply, confirm, rollback, flush,
     ]
 
+    /// The beginning of the description, which names the methods for readers.
+    static let heading = """
+        # The pexip-fw agent: what is in force, and how to change it.
+        # Times are RFC 3339 in UTC. Root may call everything; members of the group pexip-fw may
+        # call what changes nothing: Status, Metrics, Rules, Generations, Ports, Counters, Drops,
+        # Explain, Mesh, Monitor and Plan.
+        interface org.pexipfw.Control
+        """
+
     /// How it stands: state, generation, nodes, counters, warnings and drift.
     package static let status = ControlMethod(
         MethodDescription(

@@ -43,16 +43,8 @@ package enum PexipFirewallInterface {
 
     /// The interface in Varlink's description language, as `GetInterfaceDescription` tells it.
     package static let description =
-        ([heading] + ControlMethods.all.map(\.description.text) + [errors])
+        ([ControlMethods.heading] + ControlMethods.all.map(\.description.text) + [errors])
         .joined(separator: "\n\n")
-
-    private static let heading = """
-        # The pexip-fw agent: what is in force, and how to change it.
-        # Times are RFC 3339 in UTC. Root may call everything; members of the group pexip-fw may
-        # call what changes nothing: Status, Metrics, Rules, Generations, Ports, Counters, Drops,
-        # Explain, Mesh, Monitor and Plan.
-        interface org.pexipfw.Control
-        """
 
     private static let errors = """
         # The question can't be answered; message says why and what to do.
