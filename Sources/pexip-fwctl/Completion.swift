@@ -5,7 +5,7 @@ import Enforcement
 import PlainText
 import Site
 
-/// What shells offer for words that only the configuration or the agent knows.
+/// The words that shells offer where only the configuration or the agent knows them.
 enum Completion {
     /// Long enough for a busy agent, short enough for who waits at a prompt.
     private static let patience = Duration.seconds(2)
@@ -50,7 +50,7 @@ enum Completion {
         }
     }
 
-    /// What follows an option on the line, which shells pass on as it was typed.
+    /// The word behind an option on the line, which shells pass on as it was typed.
     private static func value(of option: String, in words: [String]) -> String? {
         var value: String?
         for (index, word) in words.enumerated() {

@@ -15,7 +15,7 @@ struct Draft {
 
     /// nil for standard output.
     private let path: String?
-    /// Whose other files it goes with; nil where it stands alone.
+    /// The configuration directory that it is a file of; nil where it stands alone.
     private let configuration: String?
 
     /// - Parameters:
@@ -47,7 +47,7 @@ struct Draft {
         Failure(.failure, FileProblem.exists(path).words)
     }
 
-    /// What the loader makes of the text, beside the other files of its directory.
+    /// The text as the loader reads it, beside the other files of its directory.
     ///
     /// - Throws: where it is wrong, which is said.
     func loaded(_ text: String) throws -> LoadedConfiguration {
@@ -90,7 +90,7 @@ struct Draft {
         }
     }
 
-    /// What was done and what comes next.
+    /// A page on what was done and what comes next.
     func next(nodes: Int) -> Page {
         guard let path else { return Page() }
         return WrittenDraft(

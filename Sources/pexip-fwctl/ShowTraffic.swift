@@ -3,7 +3,7 @@ import Control
 import Display
 import Enforcement
 
-// What the agent's counters and samples say.
+// The commands that tell of the agent's counters and samples.
 
 /// `pexip-fwctl show nodes`
 struct ShowNodes: ParsableCommand {
