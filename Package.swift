@@ -151,7 +151,8 @@ let package = Package(
             dependencies: ["Enforcement", "LinuxSystem", "PortModel", "Ruleset"],
             path: "Tests/KernelFake", swiftSettings: strict),
         .target(
-            name: "DeploymentGenerator", dependencies: ["Deployment", "Policy", "PortModel"],
+            name: "DeploymentGenerator",
+            dependencies: ["Deployment", "Policy", "PortModel", "Ruleset"],
             path: "Tests/DeploymentGenerator", swiftSettings: strict),
         .testTarget(
             name: "PolicyTests",
