@@ -3,6 +3,9 @@ internal import PortModel
 // nft's language; what rules consist of is in RuleGrammar.swift.
 
 extension Table {
+    /// The table as nft's language names it: `inet pexip_fw_gateway`.
+    package var qualifiedName: String { "\(family.rawValue) \(name)" }
+
     /// The table as `nft list table` would show a fresh one, for people and golden files.
     package var text: String {
         var text = ""
@@ -24,7 +27,7 @@ extension Table {
 
     /// What stands before the chains.
     private var head: String {
-        var text = "table inet \(name) {\n"
+        var text = "table \(qualifiedName) {\n"
         for counter in counters { text += "    counter \(counter) { }\n" }
         for set in sets {
             text += "    set \(set.name) {\n"
