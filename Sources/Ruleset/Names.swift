@@ -109,15 +109,21 @@ package enum Refusal: Hashable, Sendable {
         switch self {
         case .unmatched(let direction, let policyClass):
             Self.unmatchedID(direction) + (policyClass.map { ".\($0)" } ?? "")
-        case .invalid: "drop.in.invalid"
-        case .unanswered: "drop.in.unanswered"
+        case .invalid: Self.invalidID
+        case .unanswered: Self.unansweredID
         }
     }
 
     /// nil for every other text.
     package init?(id: String) {
-        for refusal in [Self.invalid, .unanswered] where refusal.id == id {
-            self = refusal
+        // Nearly all counters are of rows.
+        guard id.utf8.starts(with: Self.prefix.utf8) else { return nil }
+        if id == Self.invalidID {
+            self = .invalid
+            return
+        }
+        if id == Self.unansweredID {
+            self = .unanswered
             return
         }
         for direction in Direction.allCases {
@@ -134,7 +140,11 @@ package enum Refusal: Hashable, Sendable {
         return nil
     }
 
-    private static func unmatchedID(_ direction: Direction) -> String { "drop.\(direction.word)" }
+    private static let prefix = "drop."
+    private static let invalidID = unmatchedID(.inbound) + ".invalid"
+    private static let unansweredID = unmatchedID(.inbound) + ".unanswered"
+
+    private static func unmatchedID(_ direction: Direction) -> String { prefix + direction.word }
 }
 
 extension Direction {
