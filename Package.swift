@@ -45,6 +45,9 @@ let package = Package(
         .target(
             name: "Ruleset", dependencies: ["PlainText", "PortModel", "Site", "Policy"],
             swiftSettings: strict),
+        .target(
+            name: "Reports", dependencies: ["PortModel", "Site", "Policy", "Ruleset"],
+            swiftSettings: strict),
 
         // Borders: one module for each thing outside.
         .target(
@@ -67,14 +70,14 @@ let package = Package(
         .target(
             name: "Control",
             dependencies: [
-                "Enforcement", "JSONValue", "LinuxSystem", "Metrics", "Site", logging, system,
+                "Reports", "JSONValue", "LinuxSystem", "Metrics", "Site", logging, system,
             ],
             swiftSettings: strict),
 
         .target(
             name: "Enforcement",
             dependencies: [
-                "PortModel", "Configuration", "Site", "PlainText", "Policy", "Ruleset",
+                "PortModel", "Configuration", "Site", "PlainText", "Policy", "Reports", "Ruleset",
                 "LinuxSystem",
                 "Metrics", "JSONValue", "CMd", logging, system,
             ],
@@ -84,14 +87,14 @@ let package = Package(
             dependencies: [
                 "Control", "Configuration", "Site", "Enforcement", "JSONValue", "LinuxSystem",
                 "Metrics",
-                "Netlink", "Nftables", "Policy", "PortModel", "Ruleset", logging, system,
+                "Netlink", "Nftables", "Policy", "PortModel", "Reports", "Ruleset", logging, system,
             ],
             swiftSettings: strict),
         .target(
             name: "Doctor",
             dependencies: [
                 "Configuration", "Site", "Enforcement", "LinuxSystem", "Netlink", "PortModel",
-                "Ruleset",
+                "Reports", "Ruleset",
                 system,
             ],
             swiftSettings: strict),
@@ -100,7 +103,7 @@ let package = Package(
         .target(
             name: "Display",
             dependencies: [
-                "Site", "Enforcement", "PlainText", "Policy", "PortModel", "Ruleset",
+                "Site", "Reports", "PlainText", "Policy", "PortModel", "Ruleset",
             ],
             swiftSettings: strict),
 
@@ -112,7 +115,7 @@ let package = Package(
         .target(
             name: "Auditing",
             dependencies: [
-                "Site", "Display", "Drawing", "Enforcement", "Policy", "PortModel", "Ruleset",
+                "Site", "Display", "Drawing", "Reports", "Policy", "PortModel", "Ruleset",
             ],
             swiftSettings: strict),
 
@@ -134,7 +137,7 @@ let package = Package(
                 "Auditing", "Authoring", "Control", "Configuration", "Site", "Display", "Doctor",
                 "Drawing",
                 "Enforcement", "JSONValue", "LinuxSystem", "Metrics", "PlainText", "Policy",
-                "PortModel", "Ruleset",
+                "PortModel", "Reports", "Ruleset",
                 argumentParser, system,
             ],
             swiftSettings: strict),
@@ -148,7 +151,7 @@ let package = Package(
         .executableTarget(name: "packet-stream", path: "Tests/packet-stream"),
         .target(
             name: "TestSupport",
-            dependencies: ["CMnl", "CPacket", "Enforcement", "PortModel", "ProbeProtocol"],
+            dependencies: ["CMnl", "CPacket", "PortModel", "ProbeProtocol", "Reports"],
             path: "Tests/TestSupport", swiftSettings: strict),
         .executableTarget(
             name: "benchmark",
@@ -191,7 +194,7 @@ let package = Package(
                 "Authoring", "Control", "JSONValue", "Configuration", "Site", "DeploymentGenerator",
                 "Doctor",
                 "Enforcement", "Policy", "PortModel",
-                "Ruleset",
+                "Reports", "Ruleset",
                 "TestSupport", "packet-probe", "packet-stream", "pexip-fwctl", "pexip-fwd", logging,
             ],
             exclude: ["conversation.py", "monitoring.py", "tamper.py"], swiftSettings: strict),
@@ -225,14 +228,15 @@ let package = Package(
                 "DeploymentGenerator",
                 "Configuration", "Site", "Enforcement", "KernelFake", "Metrics", "Policy",
                 "PortModel",
-                "Ruleset", logging,
+                "Reports", "Ruleset", logging,
             ],
             swiftSettings: strict),
         .testTarget(name: "MetricsTests", dependencies: ["Metrics"], swiftSettings: strict),
         .testTarget(
             name: "DisplayTests",
             dependencies: [
-                "Configuration", "Site", "Display", "Enforcement", "Policy", "PortModel", "Ruleset",
+                "Configuration", "Site", "Display", "Enforcement", "Policy", "PortModel", "Reports",
+                "Ruleset",
             ],
             swiftSettings: strict),
         .testTarget(
@@ -246,7 +250,7 @@ let package = Package(
             name: "AuditingTests",
             dependencies: [
                 "Auditing", "Configuration", "Site", "Drawing", "Enforcement", "PortModel",
-                "Ruleset",
+                "Reports", "Ruleset",
                 "TestSupport",
             ],
             exclude: ["browser.py"], swiftSettings: strict),
@@ -259,7 +263,8 @@ let package = Package(
         .testTarget(
             name: "ManualTests",
             dependencies: [
-                "Configuration", "Site", "Enforcement", "PortModel", "Ruleset", "TestSupport",
+                "Configuration", "Site", "Enforcement", "PortModel", "Reports", "Ruleset",
+                "TestSupport",
                 "pexip-fwctl",
                 "pexip-fwd",
             ],
@@ -272,6 +277,7 @@ let package = Package(
             name: "ControlTests",
             dependencies: [
                 "Control", "Enforcement", "JSONValue", "LinuxSystem", "Metrics", "PortModel",
+                "Reports",
                 logging, system,
             ],
             exclude: ["Golden", "varlink_client.py"], swiftSettings: strict),
@@ -290,7 +296,7 @@ if Context.environment["PEXIP_FW_FUZZING"] != nil {
             dependencies: [
                 "Authoring", "Control", "Configuration", "Site", "Doctor", "Enforcement",
                 "JSONValue",
-                "LinuxSystem", "Netlink", "Nftables", "Policy", "PortModel", "Ruleset",
+                "LinuxSystem", "Netlink", "Nftables", "Policy", "PortModel", "Reports", "Ruleset",
             ],
             path: "Tests/Fuzzing", exclude: ["Corpus", "Dictionaries"], swiftSettings: strict))
 }

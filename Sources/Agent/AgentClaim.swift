@@ -2,6 +2,7 @@ internal import Enforcement
 internal import Glibc
 internal import LinuxSystem
 internal import Logging
+internal import Reports
 internal import SystemPackage
 
 /// What one process has for itself alone: the tables of a network namespace, a state directory and a

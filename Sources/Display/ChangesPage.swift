@@ -1,5 +1,5 @@
-package import Enforcement
 internal import PortModel
+package import Reports
 
 extension ApplyReport {
     /// What changes, or would, in the port model's words: nodes whose rows change alike together.

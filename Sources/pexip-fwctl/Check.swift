@@ -1,6 +1,7 @@
 import ArgumentParser
 import Configuration
 import Enforcement
+import Reports
 import Site
 
 /// `pexip-fwctl check`

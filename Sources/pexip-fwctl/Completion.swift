@@ -3,6 +3,7 @@ import Configuration
 import Control
 import Enforcement
 import PlainText
+import Reports
 import Site
 
 /// What shells offer for words that only the configuration or the agent knows.

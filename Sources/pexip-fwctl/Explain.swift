@@ -2,6 +2,7 @@ import ArgumentParser
 import Control
 import Enforcement
 import Policy
+import Reports
 import Ruleset
 import Site
 

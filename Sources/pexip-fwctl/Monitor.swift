@@ -3,6 +3,7 @@ import Control
 import Enforcement
 import Glibc
 import JSONValue
+import Reports
 
 /// `pexip-fwctl monitor`
 struct Monitor: ParsableCommand {

@@ -3,6 +3,7 @@ import Auditing
 import Configuration
 import Enforcement
 import Glibc
+import Reports
 import Ruleset
 import Site
 import SystemPackage
@@ -89,7 +90,8 @@ struct Report: ParsableCommand {
             diagnostics: compilation.target == nil
                 ? loaded.diagnostics : compilation.diagnostics,
             deployment: deployment, coverage: coverage(compilation, deployment),
-            tables: compilation.target?.ruleset.tables ?? [], agent: try agent())
+            tables: compilation.target?.ruleset.tables ?? [],
+            tableDigests: compilation.target?.ruleset.digests ?? [:], agent: try agent())
     }
 
     private func configuration() throws -> (LoadedConfiguration, AuditSubject.Origin) {

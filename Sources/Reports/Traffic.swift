@@ -1,12 +1,12 @@
 internal import PortModel
-internal import Ruleset
+package import Ruleset
 
 /// What the counters of our tables say.
-struct Traffic {
-    let counters: [String: StatusReport.CounterReport]
+package struct Traffic {
+    package let counters: [String: StatusReport.CounterReport]
     private let nodeTotals: [IPAddress: StatusReport.CounterReport]
 
-    init(_ tables: [ObservedTable]) {
+    package init(_ tables: [ObservedTable]) {
         var counters: [String: StatusReport.CounterReport] = [:]
         var totals: [IPAddress: StatusReport.CounterReport] = [:]
         for table in tables {
@@ -21,7 +21,7 @@ struct Traffic {
 
     /// What was refused to and from a node: on a gateway the node's own elements, in local placement
     /// everything that was refused.
-    func dropped(_ node: EnforcedNode) -> StatusReport.CounterReport {
+    package func dropped(_ node: EnforcedNode) -> StatusReport.CounterReport {
         var total = StatusReport.CounterReport()
         if node.policyClass != nil {
             for address in node.addresses { total += nodeTotals[address] ?? .init() }
@@ -33,7 +33,7 @@ struct Traffic {
         return total
     }
 
-    var warnings: [String] {
+    package var warnings: [String] {
         guard let translated = counters[DropCounter.translated], translated.packets > 0 else {
             return []
         }
