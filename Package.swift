@@ -45,6 +45,9 @@ let package = Package(
         .target(
             name: "Ruleset", dependencies: ["PlainText", "PortModel", "Site", "Policy"],
             swiftSettings: strict),
+        .target(
+            name: "Reports", dependencies: ["PortModel", "Site", "Policy", "Ruleset"],
+            swiftSettings: strict),
 
         // Borders: one module for each thing outside.
         .target(
@@ -67,14 +70,14 @@ let package = Package(
         .target(
             name: "Control",
             dependencies: [
-                "Enforcement", "JSONValue", "LinuxSystem", "Metrics", "Site", logging, system,
+                "Reports", "JSONValue", "LinuxSystem", "Metrics", "Site", logging, system,
             ],
             swiftSettings: strict),
 
         .target(
             name: "Enforcement",
             dependencies: [
-                "PortModel", "Configuration", "Site", "PlainText", "Policy", "Ruleset",
+                "PortModel", "Configuration", "Site", "PlainText", "Policy", "Reports", "Ruleset",
                 "LinuxSystem",
                 "Metrics", "JSONValue", "CMd", logging, system,
             ],
@@ -84,14 +87,14 @@ let package = Package(
             dependencies: [
                 "Control", "Configuration", "Site", "Enforcement", "JSONValue", "LinuxSystem",
                 "Metrics",
-                "Netlink", "Nftables", "Policy", "PortModel", "Ruleset", logging, system,
+                "Netlink", "Nftables", "Policy", "PortModel", "Reports", "Ruleset", logging, system,
             ],
             swiftSettings: strict),
         .target(
             name: "Doctor",
             dependencies: [
                 "Configuration", "Enforcement", "LinuxSystem", "Netlink", "PlainText", "PortModel",
-                "Ruleset", "Site", system,
+                "Reports", "Ruleset", "Site", system,
             ],
             swiftSettings: strict),
 
@@ -99,7 +102,7 @@ let package = Package(
         .target(
             name: "Display",
             dependencies: [
-                "Site", "Enforcement", "PlainText", "Policy", "PortModel", "Ruleset",
+                "Site", "Reports", "PlainText", "Policy", "PortModel", "Ruleset",
             ],
             swiftSettings: strict),
 
@@ -111,7 +114,7 @@ let package = Package(
         .target(
             name: "Auditing",
             dependencies: [
-                "Site", "Display", "Drawing", "Enforcement", "Policy", "PortModel", "Ruleset",
+                "Site", "Display", "Drawing", "Reports", "Policy", "PortModel", "Ruleset",
             ],
             swiftSettings: strict),
 
@@ -133,7 +136,7 @@ let package = Package(
                 "Auditing", "Authoring", "Control", "Configuration", "Site", "Display", "Doctor",
                 "Drawing",
                 "Enforcement", "JSONValue", "LinuxSystem", "Metrics", "PlainText", "Policy",
-                "PortModel", "Ruleset",
+                "PortModel", "Reports", "Ruleset",
                 argumentParser, system,
             ],
             swiftSettings: strict),
@@ -147,7 +150,7 @@ let package = Package(
         .executableTarget(name: "packet-stream", path: "Tests/packet-stream"),
         .target(
             name: "TestSupport",
-            dependencies: ["CMnl", "CPacket", "Enforcement", "PortModel", "ProbeProtocol"],
+            dependencies: ["CMnl", "CPacket", "PortModel", "ProbeProtocol", "Reports"],
             path: "Tests/TestSupport", swiftSettings: strict),
         .executableTarget(
             name: "benchmark",
@@ -191,7 +194,7 @@ let package = Package(
                 "Authoring", "Control", "JSONValue", "Configuration", "Site", "DeploymentGenerator",
                 "Doctor",
                 "Enforcement", "Policy", "PortModel",
-                "Ruleset",
+                "Reports", "Ruleset",
                 "TestSupport", "packet-probe", "packet-stream", "pexip-fwctl", "pexip-fwd", logging,
             ],
             exclude: ["conversation.py", "monitoring.py", "tamper.py"], swiftSettings: strict),
@@ -225,7 +228,7 @@ let package = Package(
                 "Auditing", "DeploymentGenerator", "Display",
                 "Configuration", "Site", "Enforcement", "KernelFake", "Metrics", "Policy",
                 "PortModel",
-                "Ruleset", logging,
+                "Reports", "Ruleset", logging,
             ],
             swiftSettings: strict),
         .testTarget(name: "MetricsTests", dependencies: ["Metrics"], swiftSettings: strict),
@@ -233,7 +236,7 @@ let package = Package(
             name: "DisplayTests",
             dependencies: [
                 "Configuration", "Site", "Display", "Enforcement", "JSONValue", "Policy",
-                "PortModel",
+                "PortModel", "Reports",
                 "Ruleset",
             ],
             swiftSettings: strict),
@@ -248,7 +251,7 @@ let package = Package(
             name: "AuditingTests",
             dependencies: [
                 "Auditing", "Configuration", "Site", "Drawing", "Enforcement", "PortModel",
-                "Ruleset",
+                "Reports", "Ruleset",
                 "TestSupport",
             ],
             exclude: ["browser.py"], swiftSettings: strict),
@@ -261,7 +264,8 @@ let package = Package(
         .testTarget(
             name: "ManualTests",
             dependencies: [
-                "Configuration", "Site", "Enforcement", "PortModel", "Ruleset", "TestSupport",
+                "Configuration", "Site", "Enforcement", "PortModel", "Reports", "Ruleset",
+                "TestSupport",
                 "pexip-fwctl",
                 "pexip-fwd",
             ],
@@ -274,6 +278,7 @@ let package = Package(
             name: "ControlTests",
             dependencies: [
                 "Control", "Enforcement", "JSONValue", "LinuxSystem", "Metrics", "PortModel",
+                "Reports",
                 logging, system,
             ],
             exclude: ["Golden", "varlink_client.py"], swiftSettings: strict),
@@ -292,7 +297,7 @@ if Context.environment["PEXIP_FW_FUZZING"] != nil {
             dependencies: [
                 "Authoring", "Control", "Configuration", "Site", "Doctor", "Enforcement",
                 "JSONValue",
-                "LinuxSystem", "Netlink", "Nftables", "Policy", "PortModel", "Ruleset",
+                "LinuxSystem", "Netlink", "Nftables", "Policy", "PortModel", "Reports", "Ruleset",
             ],
             path: "Tests/Fuzzing", exclude: ["Corpus", "Dictionaries"], swiftSettings: strict))
 }

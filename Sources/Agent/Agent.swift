@@ -7,6 +7,7 @@ package import Logging
 internal import Netlink
 internal import Nftables
 internal import PortModel
+internal import Reports
 internal import Ruleset
 internal import Site
 internal import Synchronization

@@ -2,6 +2,7 @@ internal import Enforcement
 internal import Glibc
 internal import LinuxSystem
 internal import Logging
+internal import Reports
 internal import SystemPackage
 
 /// The things that one process has for itself alone: the tables of a network namespace, a state

@@ -7,6 +7,7 @@ internal import Metrics
 internal import Netlink
 internal import Nftables
 internal import Policy
+internal import Reports
 internal import Ruleset
 internal import Site
 internal import SystemPackage

@@ -2,6 +2,7 @@ internal import Enforcement
 internal import LinuxSystem
 internal import Logging
 internal import Metrics
+internal import Reports
 internal import SystemPackage
 
 /// Keeps a file fresh for node_exporter's textfile collector: written anew after each event, and at

@@ -1,5 +1,6 @@
 internal import Enforcement
 internal import LinuxSystem
+internal import Reports
 
 /// Says what the configuration directory would change, to whoever asks: one after another, since a
 /// large site takes much memory, and root beside everybody else.

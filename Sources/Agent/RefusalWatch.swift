@@ -3,6 +3,7 @@ internal import LinuxSystem
 internal import Logging
 internal import Netlink
 internal import Nftables
+internal import Reports
 internal import Ruleset
 internal import Synchronization
 

@@ -2,6 +2,7 @@ internal import Enforcement
 internal import LinuxSystem
 internal import Netlink
 internal import Nftables
+internal import Reports
 internal import Ruleset
 internal import Synchronization
 

@@ -1,6 +1,6 @@
 internal import Drawing
-internal import Enforcement
 internal import PortModel
+internal import Reports
 internal import Ruleset
 internal import Site
 

@@ -1,4 +1,4 @@
-package import Enforcement
+package import Reports
 package import Ruleset
 package import Site
 
@@ -20,6 +20,8 @@ package struct AuditSubject: Sendable {
     package var coverage: Coverage
     /// The tables that the nodes covered compile to; empty where these are of several hosts.
     package var tables: [Table]
+    /// SHA-256 of the text of each of ``tables``, by name.
+    package var tableDigests: [String: String]
     package var agent: AgentAnswer
 
     /// Where the configuration comes from.
@@ -86,7 +88,8 @@ package struct AuditSubject: Sendable {
     package init(
         host: String, kernel: String, time: Timestamp, version: String, origin: Origin,
         files: [File], configurationDigest: String, diagnostics: [Diagnostic],
-        deployment: Deployment, coverage: Coverage, tables: [Table], agent: AgentAnswer
+        deployment: Deployment, coverage: Coverage, tables: [Table],
+        tableDigests: [String: String], agent: AgentAnswer
     ) {
         self.host = host
         self.kernel = kernel
@@ -99,6 +102,7 @@ package struct AuditSubject: Sendable {
         self.deployment = deployment
         self.coverage = coverage
         self.tables = tables
+        self.tableDigests = tableDigests
         self.agent = agent
     }
 
@@ -113,6 +117,9 @@ package struct AuditSubject: Sendable {
     package var status: StatusReport? {
         if case .answered(let status, _, _) = agent { status } else { nil }
     }
+
+    /// SHA-256 of a table's text; empty where nobody told.
+    func digest(of table: Table) -> String { tableDigests[table.name] ?? "" }
 
     /// Whether the kernel holds exactly what the configuration compiles to.
     package enum Agreement: Hashable, Sendable {
@@ -135,7 +142,7 @@ package struct AuditSubject: Sendable {
         case (.answered(let status, .success(let inForce), _), _):
             let generation = status.generation ?? 0
             let compiled = tables.map { table in
-                let digest = SHA256Digest(of: table.text).hexadecimal
+                let digest = digest(of: table)
                 return (
                     table.name,
                     table.stamped(Stamp(generation: generation, digest: digest)).text

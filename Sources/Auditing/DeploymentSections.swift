@@ -1,7 +1,7 @@
 internal import Display
 internal import Drawing
-internal import Enforcement
 internal import PortModel
+internal import Reports
 internal import Ruleset
 internal import Site
 

@@ -1,7 +1,7 @@
 internal import Display
 internal import Drawing
-internal import Enforcement
 internal import PortModel
+internal import Reports
 internal import Ruleset
 internal import Site
 
@@ -189,7 +189,7 @@ extension Audit {
                         + subject.tables.map { table in
                             Document.Fact(
                                 "Digest of table \(table.name)",
-                                .code(SHA256Digest(of: table.text).hexadecimal))
+                                .code(subject.digest(of: table)))
                         }),
             ])
     }

@@ -1,8 +1,8 @@
 internal import Display
 internal import Drawing
-internal import Enforcement
 internal import Policy
 internal import PortModel
+internal import Reports
 internal import Ruleset
 internal import Site
 

@@ -1,5 +1,5 @@
-package import Enforcement
 package import Metrics
+package import Reports
 
 /// The agent's side of its interface: an answer for each method. A call's parameters were read, and
 /// whether its caller may ask was decided.

@@ -1,5 +1,5 @@
-package import Enforcement
 internal import PortModel
+package import Reports
 
 extension ApplyReport {
     /// The changes, or those that there would be, in the port model's words: nodes whose rows

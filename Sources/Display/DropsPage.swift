@@ -1,6 +1,6 @@
-package import Enforcement
 internal import Policy
 internal import PortModel
+package import Reports
 internal import Ruleset
 internal import Site
 

@@ -1,5 +1,5 @@
-package import Enforcement
 internal import PortModel
+package import Reports
 
 extension MeshReport {
     /// A line for each pair of nodes, the worst first, and what to look at.

@@ -1,4 +1,4 @@
-package import Enforcement
+package import Reports
 
 /// How times, numbers and amounts of bytes are told, everywhere the same.
 package enum Quantities {

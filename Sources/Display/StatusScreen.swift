@@ -1,5 +1,5 @@
-package import Enforcement
 internal import PortModel
+package import Reports
 internal import Ruleset
 internal import Site
 

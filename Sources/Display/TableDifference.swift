@@ -1,4 +1,4 @@
-package import Enforcement
+package import Reports
 
 extension ApplyReport {
     /// How the tables differ, as `diff` shows it: what goes begins with `-`, what comes with `+`,

@@ -1,5 +1,6 @@
 package import Enforcement
 internal import PortModel
+internal import Reports
 package import Site
 
 /// What this host is to do: the deployment, and which of its nodes are enforced here.

@@ -1,5 +1,6 @@
 internal import Enforcement
 internal import PortModel
+internal import Reports
 internal import Ruleset
 
 extension Examination {

@@ -1,4 +1,5 @@
 internal import Logging
+package import Reports
 internal import Ruleset
 internal import Site
 

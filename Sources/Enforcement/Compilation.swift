@@ -1,6 +1,7 @@
 package import Configuration
 internal import Policy
 package import PortModel
+package import Reports
 package import Ruleset
 package import Site
 

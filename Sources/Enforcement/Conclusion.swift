@@ -1,3 +1,5 @@
+package import Reports
+
 /// What an operation did, while flows that are not permitted any more may still be ending.
 package struct Conclusion: Sendable {
     /// To tell rules apart takes long where there are many, so it waits until nothing waits for it.

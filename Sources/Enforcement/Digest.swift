@@ -1,4 +1,5 @@
 internal import CMd
+package import Ruleset
 
 /// SHA-256 (FIPS 180-4) by libmd.
 package struct SHA256Digest: Hashable, Sendable {
@@ -16,4 +17,13 @@ package struct SHA256Digest: Hashable, Sendable {
     }
 
     package init(of text: String) { self.init(of: [Array(text.utf8)]) }
+}
+
+extension Ruleset {
+    /// Of each table's text without a stamp, by the table's name.
+    package var digests: [String: String] {
+        Dictionary(
+            tables.map { ($0.name, SHA256Digest(of: $0.text).hexadecimal) },
+            uniquingKeysWith: { $1 })
+    }
 }

@@ -1,3 +1,4 @@
+internal import Reports
 internal import Ruleset
 
 /// Counts foreign changes, each once: looking again at what is still out of order finds nothing new.

@@ -1,5 +1,6 @@
 internal import Policy
 internal import PortModel
+internal import Reports
 internal import Ruleset
 
 /// Tells which tracked flows a generation no longer permits: those whose first packet it would

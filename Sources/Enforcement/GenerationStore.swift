@@ -1,6 +1,7 @@
 internal import Glibc
 internal import JSONValue
 package import LinuxSystem
+package import Reports
 internal import SystemPackage
 
 /// Something the state directory could not do.

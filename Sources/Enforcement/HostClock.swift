@@ -1,4 +1,6 @@
+internal import Glibc
 internal import LinuxSystem
+package import Reports
 
 /// The clocks of this host as deadlines need them.
 package protocol HostClock: Sendable {
@@ -34,4 +36,9 @@ package struct KernelClock: HostClock {
             return nil  // hidden by a sandbox
         }
     }
+}
+
+extension Timestamp {
+    /// By the wall clock of this host.
+    package static var now: Timestamp { Timestamp(seconds: Int64(time(nil))) }
 }

@@ -3,6 +3,7 @@ internal import Logging
 package import Metrics
 internal import Policy
 internal import PortModel
+package import Reports
 internal import Ruleset
 internal import Site
 internal import Synchronization

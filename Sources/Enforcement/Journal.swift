@@ -1,4 +1,5 @@
 package import Logging
+package import Reports
 internal import Synchronization
 
 /// Tells what happens, once: to the log and to whoever watches.

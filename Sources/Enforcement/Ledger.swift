@@ -1,4 +1,5 @@
 internal import Logging
+internal import Reports
 
 /// Which generation is to be in force, as the state directory records it; and what to make of a
 /// record that is damaged.

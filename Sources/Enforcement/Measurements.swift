@@ -1,5 +1,6 @@
 internal import Metrics
 internal import PlainText
+internal import Reports
 
 /// What the agent did since it started, for monitoring: what is counted here never becomes less.
 struct Measurements: Sendable {

@@ -1,5 +1,6 @@
 internal import Metrics
 internal import PortModel
+internal import Reports
 internal import Ruleset
 internal import Site
 

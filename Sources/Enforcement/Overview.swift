@@ -1,3 +1,4 @@
+package import Reports
 package import Ruleset
 package import Site
 internal import Synchronization

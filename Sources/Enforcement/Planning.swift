@@ -1,3 +1,4 @@
+package import Reports
 internal import Site
 
 extension Compilation {
@@ -21,4 +22,9 @@ extension Compilation {
         report.describe(from: old?.nodeRules, to: target.nodeRules, withTables: withTables)
         return report
     }
+}
+
+extension Compilation.Target {
+    /// What changes are told to.
+    var nodeRules: NodeRules { NodeRules(nodes: nodes, ruleset: ruleset) }
 }

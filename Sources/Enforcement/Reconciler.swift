@@ -2,6 +2,7 @@ internal import Configuration
 internal import LinuxSystem
 internal import Logging
 package import PortModel
+package import Reports
 internal import Ruleset
 internal import Site
 

@@ -1,4 +1,5 @@
 package import Logging
+internal import Reports
 internal import Ruleset
 
 /// What a removal of the program does: takes our tables away. The state directory, which only the

@@ -1,4 +1,5 @@
 internal import Logging
+internal import Reports
 internal import Ruleset
 internal import Site
 

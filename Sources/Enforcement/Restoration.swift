@@ -1,4 +1,5 @@
 package import Logging
+internal import Reports
 internal import Ruleset
 
 /// What a boot does before there is a network: puts the last confirmed generation in force, from the

@@ -1,6 +1,7 @@
 internal import LinuxSystem
 internal import Logging
 internal import PortModel
+internal import Reports
 internal import Ruleset
 internal import Site
 

@@ -1,5 +1,6 @@
 internal import Policy
 package import PortModel
+internal import Reports
 internal import Ruleset
 internal import Site
 

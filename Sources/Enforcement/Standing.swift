@@ -1,3 +1,5 @@
+package import Reports
+
 /// What is to be in force, and why: the part of the agent's state that outlives it.
 ///
 ///     configured ──apply with a time to confirm──▶ pending ──confirm──▶ configured
@@ -39,16 +41,7 @@ package struct Standing: Hashable, Sendable, Codable {
 /// Something else than what is configured is in force, until the configuration changes or `apply` is
 /// said.
 package struct Hold: Hashable, Sendable, Codable {
-    package enum Reason: String, Hashable, Sendable, Codable, CaseIterable {
-        /// `rollback` put an older generation in force.
-        case rollback
-        /// `flush` took our tables away.
-        case flush
-        /// Nobody confirmed in time, or before the host was started anew.
-        case unconfirmed
-        /// A probe did not connect.
-        case probe
-    }
+    package typealias Reason = HoldReason
 
     package var reason: Reason
     /// Digest of the configuration that is not in force.
@@ -65,6 +58,10 @@ package struct Hold: Hashable, Sendable, Codable {
         // With the mark of what was left out.
         self.explanation = explanation?.shortened(to: Self.longestExplanation - 8)
     }
+}
+
+extension StatusReport.HoldReport {
+    package init(_ hold: Hold) { self.init(reason: hold.reason, explanation: hold.explanation) }
 }
 
 /// A generation that is taken back unless somebody confirms it.

@@ -1,3 +1,5 @@
+internal import Reports
+
 extension StatusReport.State {
     /// What the state follows from.
     struct Facts: Hashable, Sendable {

@@ -1,4 +1,5 @@
 internal import Logging
+internal import Reports
 internal import Ruleset
 
 /// Puts back what was in force before: because somebody says so, or because nobody confirms.

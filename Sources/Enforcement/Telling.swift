@@ -1,5 +1,6 @@
 package import LinuxSystem
 internal import Logging
+package import Reports
 internal import Ruleset
 internal import Site
 
@@ -84,7 +85,7 @@ extension Reconciler {
         shadow: Shadow? = nil
     ) -> Event {
         Event(
-            kind, message: message, state: state, generation: current?.number,
+            kind, time: .now, message: message, state: state, generation: current?.number,
             process: process, pid: pid, shadow: shadow)
     }
 

@@ -2,6 +2,7 @@ import ArgumentParser
 import Control
 import Display
 import Enforcement
+import Reports
 import Site
 
 /// `pexip-fwctl apply`

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Configuration
 import Display
+import Reports
 import Site
 
 /// `pexip-fwctl check`

@@ -3,6 +3,7 @@ import Configuration
 import Control
 import Enforcement
 import PlainText
+import Reports
 import Site
 
 /// The words that shells offer where only the configuration or the agent knows them.

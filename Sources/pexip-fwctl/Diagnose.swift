@@ -2,6 +2,7 @@ import ArgumentParser
 import Control
 import Doctor
 import Enforcement
+import Reports
 import Ruleset
 
 /// `pexip-fwctl doctor`

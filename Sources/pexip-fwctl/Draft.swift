@@ -5,6 +5,7 @@ import Enforcement
 import Glibc
 import LinuxSystem
 import PlainText
+import Reports
 import Site
 import SystemPackage
 

@@ -3,6 +3,7 @@ import Control
 import Display
 import Enforcement
 import Policy
+import Reports
 import Ruleset
 import Site
 

@@ -6,6 +6,7 @@ import Enforcement
 import Glibc
 import LinuxSystem
 import PortModel
+import Reports
 import Site
 import SystemPackage
 

@@ -2,6 +2,7 @@ import ArgumentParser
 import Control
 import Display
 import Enforcement
+import Reports
 
 /// `pexip-fwctl mesh`
 struct MeshState: ParsableCommand {

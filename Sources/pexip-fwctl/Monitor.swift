@@ -4,6 +4,7 @@ import Display
 import Enforcement
 import Glibc
 import JSONValue
+import Reports
 
 /// `pexip-fwctl monitor`
 struct Monitor: ParsableCommand {

@@ -3,6 +3,7 @@ import Configuration
 import Control
 import Display
 import Enforcement
+import Reports
 import Site
 
 /// `pexip-fwctl plan`

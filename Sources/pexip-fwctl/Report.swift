@@ -4,6 +4,7 @@ import Configuration
 import Display
 import Enforcement
 import Glibc
+import Reports
 import Ruleset
 import Site
 import SystemPackage
@@ -90,7 +91,8 @@ struct Report: ParsableCommand {
             diagnostics: compilation.target == nil
                 ? loaded.diagnostics : compilation.diagnostics,
             deployment: deployment, coverage: coverage(compilation, deployment),
-            tables: compilation.target?.ruleset.tables ?? [], agent: try agent())
+            tables: compilation.target?.ruleset.tables ?? [],
+            tableDigests: compilation.target?.ruleset.digests ?? [:], agent: try agent())
     }
 
     private func configuration() throws -> (LoadedConfiguration, AuditSubject.Origin) {

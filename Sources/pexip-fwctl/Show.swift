@@ -6,6 +6,7 @@ import Enforcement
 import PlainText
 import Policy
 import PortModel
+import Reports
 import Ruleset
 import Site
 

@@ -2,6 +2,7 @@ import ArgumentParser
 import Control
 import Display
 import Enforcement
+import Reports
 
 // The commands that tell of the agent's counters and samples.
 

@@ -3,6 +3,7 @@ import Control
 import Display
 import Enforcement
 import Glibc
+import Reports
 
 /// The status as it is now, again and again: at each event, and now and then for the counters.
 struct StatusWatch {

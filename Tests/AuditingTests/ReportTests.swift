@@ -5,6 +5,7 @@ import Testing
 
 @testable import Auditing
 @testable import Enforcement
+@testable import Reports
 
 @Suite("Report")
 struct ReportTests {

@@ -6,6 +6,7 @@ import Testing
 
 @testable import Auditing
 @testable import Enforcement
+@testable import Reports
 
 /// What reports are made of in tests.
 enum Subjects {
@@ -80,6 +81,7 @@ enum Subjects {
             coverage: enforced.map(AuditSubject.Coverage.enforcedHere)
                 ?? .everything(because: "no node has an address of this host"),
             tables: compilation.target?.ruleset.tables ?? [],
+            tableDigests: compilation.target?.ruleset.digests ?? [:],
             agent: .silent(AuditSubject.AgentSilence("the agent is not running")))
     }
 
@@ -150,7 +152,7 @@ enum Subjects {
             host: nasty, kernel: nasty, time: start, version: nasty, origin: .directory(nasty),
             files: [AuditSubject.File(path: nasty, digest: nasty)], configurationDigest: nasty,
             diagnostics: [Diagnostic(.warning, at: nil, nasty)], deployment: deployment,
-            coverage: .everything(because: nasty), tables: [],
+            coverage: .everything(because: nasty), tables: [], tableDigests: [:],
             agent: .silent(AuditSubject.AgentSilence(nasty)))
         subject = answered(subject) { status in
             status.problem = nasty

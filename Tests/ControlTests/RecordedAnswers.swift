@@ -1,6 +1,7 @@
 import Control
 import Enforcement
 import Metrics
+import Reports
 import Synchronization
 
 /// Answers every method with a sample, and keeps which were asked.

@@ -1,5 +1,6 @@
 import Enforcement
 import PortModel
+import Reports
 import Testing
 
 /// A value of a type that is made by letting the type read: of every member that it asks for there is

@@ -5,6 +5,7 @@ import Testing
 
 @testable import Display
 @testable import Enforcement
+@testable import Reports
 
 @Suite struct ChangesPageTests {
     private static func target(_ text: String) throws -> Compilation.Target {

@@ -6,6 +6,7 @@ import Testing
 
 @testable import Display
 @testable import Enforcement
+@testable import Reports
 @testable import Ruleset
 
 @Suite struct DropsPageTests {

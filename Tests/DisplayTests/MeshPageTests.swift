@@ -3,6 +3,7 @@ import Testing
 
 @testable import Display
 @testable import Enforcement
+@testable import Reports
 
 @Suite struct MeshPageTests {
     static let now = Timestamp(seconds: 1_800_007_500)

@@ -5,6 +5,7 @@ import Testing
 
 @testable import Display
 @testable import Enforcement
+@testable import Reports
 
 @Suite struct StatusScreenTests {
     static let start = Timestamp(seconds: 1_800_000_000)

@@ -1,5 +1,6 @@
 import KernelFake
 import Logging
+import Reports
 import Ruleset
 import Testing
 

@@ -5,6 +5,7 @@ import Synchronization
 import Testing
 
 @testable import Enforcement
+@testable import Reports
 
 @Suite struct ApplyTests {
     static let table = "pexip_fw_conf"

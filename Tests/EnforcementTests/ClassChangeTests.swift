@@ -1,6 +1,7 @@
 import Enforcement
 import KernelFake
 import PortModel
+import Reports
 import Ruleset
 import Testing
 

@@ -1,6 +1,7 @@
 import Configuration
 import Enforcement
 import PortModel
+import Reports
 import Ruleset
 import Site
 import Testing

@@ -5,6 +5,7 @@ import Site
 import Testing
 
 @testable import Enforcement
+@testable import Reports
 
 /// What is applied for a time is confirmed, or taken back.
 @Suite struct ConfirmTests {

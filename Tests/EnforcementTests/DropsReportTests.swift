@@ -5,6 +5,7 @@ import Site
 import Testing
 
 @testable import Enforcement
+@testable import Reports
 
 @Suite struct DropsReportTests {
     private static let local = """

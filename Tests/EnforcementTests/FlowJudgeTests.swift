@@ -6,6 +6,7 @@ import Site
 import Testing
 
 @testable import Enforcement
+@testable import Reports
 
 /// A flow ends exactly where the policy refuses its first packet.
 @Suite struct FlowJudgeTests {

@@ -3,6 +3,7 @@ import Glibc
 import Testing
 
 @testable import Enforcement
+@testable import Reports
 
 @Suite struct GenerationStoreTests {
     let directory: TemporaryDirectory

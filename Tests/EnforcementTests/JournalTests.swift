@@ -1,6 +1,7 @@
 import Enforcement
 import KernelFake
 import Logging
+import Reports
 import Ruleset
 import Testing
 
@@ -8,7 +9,7 @@ import Testing
 @Suite("Journal", .timeLimit(.minutes(10)))
 struct JournalTests {
     private static func event(_ number: Int) -> Event {
-        Event(.applied, message: "\(number)", state: .inSync, generation: number)
+        Event(.applied, time: .now, message: "\(number)", state: .inSync, generation: number)
     }
 
     /// Everything until the journal is closed.

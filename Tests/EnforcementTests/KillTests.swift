@@ -1,4 +1,5 @@
 import KernelFake
+import Reports
 import Ruleset
 import Synchronization
 import Testing

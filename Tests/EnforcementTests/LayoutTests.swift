@@ -6,6 +6,7 @@ import Synchronization
 import Testing
 
 @testable import Enforcement
+@testable import Reports
 
 /// Tables of another layout: what can't be changed where it stands is made anew in steps, each of
 /// which judges packets as before or as wanted, and finds its interval sets filled.

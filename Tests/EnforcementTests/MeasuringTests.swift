@@ -6,6 +6,7 @@ import Site
 import Testing
 
 @testable import Enforcement
+@testable import Reports
 
 /// What monitoring is told of what the reconciler does.
 @Suite struct MeasuringTests {

@@ -4,6 +4,7 @@ import Site
 import Testing
 
 @testable import Enforcement
+@testable import Reports
 
 /// What is counted by what nodes have in common is what one finds who looks at every pair.
 @Suite struct MeshCensusTests {

@@ -4,6 +4,7 @@ import Site
 import Testing
 
 @testable import Enforcement
+@testable import Reports
 
 @Suite struct MeshSurveyTests {
     static let now = Timestamp(seconds: 1_800_000_000)

@@ -4,6 +4,7 @@ import Ruleset
 import Testing
 
 @testable import Enforcement
+@testable import Reports
 
 @Suite struct PacketQueryTests {
     static let node =

@@ -2,6 +2,7 @@ import Ruleset
 import Testing
 
 @testable import Enforcement
+@testable import Reports
 
 @Suite struct RepairPaceTests {
     static let same = [Difference("chain input is missing")]

@@ -1,5 +1,6 @@
 import KernelFake
 import PortModel
+import Reports
 import Ruleset
 import Testing
 

@@ -3,6 +3,7 @@ import Ruleset
 import Testing
 
 @testable import Enforcement
+@testable import Reports
 
 @Suite struct RollbackTests {
     @Test(arguments: [(nil, 2), (2, 2), (1, 1), (3, 3)])

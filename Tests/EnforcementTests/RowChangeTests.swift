@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import Enforcement
+@testable import Reports
 @testable import Ruleset
 
 @Suite struct RowChangeTests {

@@ -1,5 +1,6 @@
 import Enforcement
 import KernelFake
+import Reports
 import Ruleset
 import Testing
 

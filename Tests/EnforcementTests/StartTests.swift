@@ -3,6 +3,7 @@ import Ruleset
 import Testing
 
 @testable import Enforcement
+@testable import Reports
 
 @Suite struct StartTests {
     @Test func theFirstStartEnforcesTheConfiguration() async throws {

@@ -7,6 +7,7 @@ import Ruleset
 import Testing
 
 @testable import Enforcement
+@testable import Reports
 
 extension TemporaryDirectory {
     /// Rewrites what is stored, with a digest that says that nobody did.

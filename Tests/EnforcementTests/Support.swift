@@ -10,6 +10,7 @@ import Synchronization
 import Testing
 
 @testable import Enforcement
+@testable import Reports
 
 /// A directory of one test, removed with it.
 final class TemporaryDirectory: Sendable {

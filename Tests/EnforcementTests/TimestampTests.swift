@@ -2,6 +2,7 @@ import Foundation
 import Testing
 
 @testable import Enforcement
+@testable import Reports
 
 /// Times as text, beside what Foundation makes of them.
 @Suite struct TimestampTests {

@@ -4,6 +4,7 @@ import Ruleset
 import Testing
 
 @testable import Enforcement
+@testable import Reports
 
 @Suite struct TopTalkersTests {
     private static func packet(

@@ -3,6 +3,7 @@ import PortModel
 
 @testable import Control
 @testable import Enforcement
+@testable import Reports
 
 extension Parser {
     /// What clients send to the agent, and what it answers them.

@@ -5,6 +5,7 @@ import Ruleset
 import Site
 
 @testable import Enforcement
+@testable import Reports
 
 extension Parser {
     /// What the agent writes and reads again. A stored file may be 256 MiB; a part of that

@@ -2,6 +2,7 @@ import Configuration
 import Enforcement
 import Policy
 import PortModel
+import Reports
 import Site
 import Testing
 import TestSupport

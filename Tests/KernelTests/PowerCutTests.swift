@@ -8,6 +8,7 @@ import Testing
 import TestSupport
 
 @testable import Enforcement
+@testable import Reports
 
 /// The power fails at any moment of what the real agent writes: what the next start finds is what
 /// was in force before the operation or after it, whole; and after it, once it was answered.

@@ -3,6 +3,7 @@ import Enforcement
 import Foundation
 import Policy
 import PortModel
+import Reports
 import Site
 import Testing
 import TestSupport

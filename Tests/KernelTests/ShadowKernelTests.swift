@@ -2,6 +2,7 @@ import Enforcement
 import Foundation
 import Policy
 import PortModel
+import Reports
 import Ruleset
 import Site
 import Testing

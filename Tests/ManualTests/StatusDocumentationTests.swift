@@ -4,6 +4,7 @@ import Ruleset
 import Testing
 
 @testable import Enforcement
+@testable import Reports
 @testable import Site
 
 /// pexip-fwctl(8) describes every member of `status --json`, with its type, and no other.

@@ -1,5 +1,5 @@
-package import Enforcement
 package import Foundation
+package import Reports
 
 /// The real agent, with directories of its own, in a namespace of the test's.
 package final class AgentFixture {

@@ -48,7 +48,7 @@ extension Shadow {
     }
 
     /// Whether it may keep from passing what is permitted.
-    var cuts: Bool { why.contains { $0 != .offload } }
+    package var cuts: Bool { why.contains { $0 != .offload } }
 
     /// What to do, with the commands for it.
     package var remedy: String {
@@ -112,14 +112,14 @@ extension Shadow {
 }
 
 extension [Shadow] {
-    var warnings: [String] {
+    package var warnings: [String] {
         map(\.warning).shownWarnings {
             "\($0.counted("more chain")) of other tables may do so: see --json"
         }
     }
 
     /// Those that packets which the generation judges come by.
-    func concerning(_ generation: Generation?) -> [Shadow] {
+    package func concerning(_ generation: Generation?) -> [Shadow] {
         guard let generation else { return [] }
         let families = generation.families
         let isGateway = generation.ruleset.isGateway
@@ -128,7 +128,7 @@ extension [Shadow] {
 }
 
 extension [Lookalike] {
-    var warnings: [String] {
+    package var warnings: [String] {
         map(\.warning).shownWarnings {
             "\($0.counted("more table")) of such names: see nft list tables inet"
         }
@@ -147,7 +147,7 @@ extension [String] {
 
 extension Lookalike {
     /// With the command that takes the table away, for an administrator.
-    var warning: String {
+    package var warning: String {
         "table inet \(ObjectName.words(name)) is called as ours are and is not ours, so that it stays: nft delete table inet handle \(handle) takes it away"
     }
 }
@@ -158,36 +158,9 @@ extension [SourceTranslation] {
         "UDP that answers such packets is lost where it comes to a port of media, or to one that no row opens, since that is judged before connection tracking knows whose it is"
 
     /// With the key that mends it, for an administrator; nil where there is none.
-    var warning: String? {
+    package var warning: String? {
         isEmpty
             ? nil
             : "\(finding); \(Self.loss): host: {track_media: true} tracks it; false says that nothing of others is translated here"
-    }
-}
-
-/// When to look for shadows: soon after others changed their tables, seldom where they never rest.
-package struct ShadowPace: Hashable, Sendable {
-    /// From the first change to looking.
-    package static let shortest = Duration.seconds(1)
-    package static let longest = Duration.seconds(30)
-
-    private var interval = shortest
-    private var last: ContinuousClock.Instant?
-
-    package init() {}
-
-    /// How long to wait after a change.
-    package func delay(now: ContinuousClock.Instant) -> Duration {
-        isBusy(now) ? interval : Self.shortest
-    }
-
-    /// Looked because of changes: where that was so a moment ago too, the next time is farther off.
-    package mutating func looked(now: ContinuousClock.Instant) {
-        interval = isBusy(now) ? min(interval * 2, Self.longest) : Self.shortest
-        last = now
-    }
-
-    private func isBusy(_ now: ContinuousClock.Instant) -> Bool {
-        last.map { now < $0 + interval * 2 } ?? false
     }
 }

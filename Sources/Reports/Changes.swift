@@ -30,7 +30,9 @@ extension ApplyReport {
     /// Says more about what changes: which nodes, and what the rows permit.
     ///
     /// - Parameter withTables: also how the tables differ.
-    mutating func describe(from old: NodeRules?, to new: NodeRules?, withTables: Bool) {
+    package mutating func describe(
+        from old: NodeRules?, to new: NodeRules?, withTables: Bool
+    ) {
         let old = old ?? NodeRules(nodes: [], ruleset: Ruleset(tables: []))
         let new = new ?? NodeRules(nodes: [], ruleset: Ruleset(tables: []))
         nodes = new.nodeChanges(from: old)

@@ -5,7 +5,7 @@ extension Int {
 
 extension String {
     /// The text, or its beginning and a mark where it is longer than so many bytes.
-    func shortened(to bytes: Int) -> String {
+    package func shortened(to bytes: Int) -> String {
         if utf8.count <= bytes { return self }
         return String(decoding: utf8.prefix(bytes), as: UTF8.self) + "…"
     }

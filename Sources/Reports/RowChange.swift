@@ -1,6 +1,6 @@
 internal import Policy
 package import PortModel
-internal import Ruleset
+package import Ruleset
 
 /// How one row of nodes differs between two generations, alike for all of them.
 package struct RowChange: Hashable, Sendable, Codable {
@@ -34,26 +34,26 @@ package struct RowChange: Hashable, Sendable, Codable {
 }
 
 /// Nodes with the rules that enforce them.
-struct NodeRules {
+package struct NodeRules {
     let nodes: [EnforcedNode]
     let ruleset: Ruleset
+
+    package init(nodes: [EnforcedNode], ruleset: Ruleset) {
+        self.nodes = nodes
+        self.ruleset = ruleset
+    }
 }
 
 extension Generation {
     /// What changes are told from.
-    var nodeRules: NodeRules { NodeRules(nodes: nodes, ruleset: ruleset) }
-}
-
-extension Compilation.Target {
-    /// What changes are told to.
-    var nodeRules: NodeRules { NodeRules(nodes: nodes, ruleset: ruleset) }
+    package var nodeRules: NodeRules { NodeRules(nodes: nodes, ruleset: ruleset) }
 }
 
 extension NodeRules {
     /// What changes for the nodes' packets from `old` to these rules, sorted by node and row; nodes
     /// that share their rules are told together. A node that joins has its rows opened, one that
     /// leaves has them closed.
-    func changes(from old: NodeRules?) -> [RowChange] {
+    package func changes(from old: NodeRules?) -> [RowChange] {
         var texts = TextNumbers()
         let before = NodeMeanings(old ?? NodeRules(nodes: [], ruleset: Ruleset(tables: [])), &texts)
         let after = NodeMeanings(self, &texts)

@@ -1,4 +1,3 @@
-package import Configuration
 package import PortModel
 package import Ruleset
 package import Site
@@ -28,6 +27,26 @@ package struct Generation: Hashable, Sendable, Codable {
     /// for that.
     package var isProvisional = false
 
+    package init(
+        number: Int, created: Timestamp, origin: Origin, configurationDigest: String,
+        configuration: [ConfigurationText], changedFiles: [String]? = nil, mode: Mode,
+        revokesEstablished: Bool, mediaTracking: Host.MediaTracking? = nil,
+        nodes: [EnforcedNode], ruleset: Ruleset, isProvisional: Bool = false
+    ) {
+        self.number = number
+        self.created = created
+        self.origin = origin
+        self.configurationDigest = configurationDigest
+        self.configuration = configuration
+        self.changedFiles = changedFiles
+        self.mode = mode
+        self.revokesEstablished = revokesEstablished
+        self.mediaTracking = mediaTracking
+        self.nodes = nodes
+        self.ruleset = ruleset
+        self.isProvisional = isProvisional
+    }
+
     /// What made the agent apply it.
     package enum Origin: String, Hashable, Sendable, Codable, CaseIterable {
         /// The directory changed, or SIGHUP or new addresses of the host asked for another look.
@@ -38,17 +57,11 @@ package struct Generation: Hashable, Sendable, Codable {
         case start
     }
 
-    /// Of its nodes' addresses.
-    var families: Set<AddressFamily> { Set(nodes.flatMap(\.addresses).map(\.family)) }
+    /// Whether flows are ended that it does not permit.
+    package var endsFlows: Bool { revokesEstablished && mode == .enforce }
 
-    /// The tables as they stand in the kernel.
-    package var stamped: Ruleset {
-        Ruleset(
-            tables: ruleset.tables.map {
-                $0.stamped(
-                    Stamp(generation: number, digest: SHA256Digest(of: $0.text).hexadecimal))
-            })
-    }
+    /// Of its nodes' addresses.
+    package var families: Set<AddressFamily> { Set(nodes.flatMap(\.addresses).map(\.family)) }
 }
 
 /// A configuration file as a generation was compiled from it.
@@ -64,7 +77,7 @@ package struct ConfigurationText: Hashable, Sendable, Codable {
 
 extension [ConfigurationText] {
     /// The paths of the files that came, went or differ, sorted.
-    func changes(from old: Self) -> [String] {
+    package func changes(from old: Self) -> [String] {
         // As bytes: to hash texts of many combining marks takes time that grows with its square.
         func byPath(_ files: Self) -> [[UInt8]: [UInt8]] {
             Dictionary(
@@ -84,52 +97,17 @@ package struct RefusedFiles: Error, Hashable, Sendable, CustomStringConvertible 
     package let description: String
 
     /// There is no generation.
-    static let none = RefusedFiles(description: "nothing is in force")
+    package static let none = RefusedFiles(description: "nothing is in force")
 
     private init(description: String) { self.description = description }
 
-    init(of generation: Int, _ diagnostics: [Diagnostic]) {
+    package init(of generation: Int, _ diagnostics: [Diagnostic]) {
         let first = diagnostics.first { $0.severity == .error }
         let reason = first.map { diagnostic in
             (diagnostic.location.map { "\($0): " } ?? "") + diagnostic.message
         }
         description =
             "generation \(generation) was made by another version, and this one refuses its files (\(reason ?? "they configure nothing")): correct the present ones, and say pexip-fwctl apply"
-    }
-}
-
-extension Generation {
-    /// What its files say to this version.
-    package var loaded: LoadedConfiguration {
-        LoadedConfiguration(
-            parsing: configuration.map { ConfigurationSource(path: $0.path, text: $0.text) })
-    }
-
-    /// The deployment that the generation was compiled from.
-    package var deployment: Result<Deployment, RefusedFiles> {
-        let loaded = loaded
-        return loaded.deployment.map { .success($0) }
-            ?? .failure(RefusedFiles(of: number, loaded.diagnostics))
-    }
-
-    /// Whether flows are ended that it does not permit.
-    var endsFlows: Bool { revokesEstablished && mode == .enforce }
-
-    /// What a configuration becomes when it is put in force.
-    ///
-    /// - Parameter previous: in force before.
-    init(
-        number: Int, _ target: Compilation.Target, _ compilation: Compilation, _ origin: Origin,
-        after previous: Generation?
-    ) {
-        let files = compilation.files
-        self.init(
-            number: number, created: .now, origin: origin,
-            configurationDigest: compilation.configurationDigest, configuration: files,
-            changedFiles: previous.map { files.changes(from: $0.configuration) },
-            mode: target.mode, revokesEstablished: target.revokesEstablished,
-            mediaTracking: target.mediaTracking,
-            nodes: target.nodes, ruleset: target.ruleset)
     }
 }
 
@@ -156,14 +134,5 @@ package struct EnforcedNode: Hashable, Sendable, Codable {
         self.table = table
         self.policyClass = policyClass
         self.rows = rows
-    }
-}
-
-extension Compilation {
-    /// The configuration's files as a generation keeps them.
-    var files: [ConfigurationText] {
-        sources.map {
-            ConfigurationText(path: $0.path, text: String(decoding: $0.bytes, as: UTF8.self))
-        }
     }
 }

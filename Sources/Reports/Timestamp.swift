@@ -28,8 +28,6 @@ package struct Timestamp: Hashable, Sendable, Comparable {
         if description != text { return nil }
     }
 
-    package static var now: Timestamp { Timestamp(seconds: Int64(time(nil))) }
-
     package static func < (a: Self, b: Self) -> Bool { a.seconds < b.seconds }
 }
 

@@ -48,7 +48,7 @@ package struct Event: Hashable, Sendable, Codable {
     package var lost: Int?
 
     package init(
-        _ kind: Kind, time: Timestamp = .now, message: String, state: StatusReport.State,
+        _ kind: Kind, time: Timestamp, message: String, state: StatusReport.State,
         generation: Int?, process: String? = nil, pid: Int32? = nil, shadow: Shadow? = nil
     ) {
         self.kind = kind

@@ -1,16 +1,16 @@
 internal import PortModel
-internal import Ruleset
+package import Ruleset
 
 /// What the counters of our tables say, with what each of them counts.
-struct RowTraffic: Sendable {
-    typealias Counted = (value: StatusReport.CounterReport, labels: [String: String])
+package struct RowTraffic: Sendable {
+    package typealias Counted = (value: StatusReport.CounterReport, labels: [String: String])
 
-    private(set) var rows: [Counted] = []
-    private(set) var refusals: [Counted] = []
-    private(set) var translated: [Counted] = []
+    package private(set) var rows: [Counted] = []
+    package private(set) var refusals: [Counted] = []
+    package private(set) var translated: [Counted] = []
 
     /// - Parameter generation: in force; tables that it does not know are left out.
-    init(_ tables: [ObservedTable], of generation: Generation?) {
+    package init(_ tables: [ObservedTable], of generation: Generation?) {
         for wanted in generation?.ruleset.tables ?? [] {
             guard let table = tables.first(where: { $0.name == wanted.name }) else { continue }
             // On a gateway all nodes share the table, and classes tell them apart.

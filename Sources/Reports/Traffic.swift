@@ -1,12 +1,12 @@
 internal import PortModel
-internal import Ruleset
+package import Ruleset
 
 /// What the counters of our tables say.
-struct Traffic {
+package struct Traffic {
     private let byPurpose: [CounterPurpose: StatusReport.CounterReport]
     private let nodeTotals: [IPAddress: StatusReport.CounterReport]
 
-    init(_ tables: [ObservedTable]) {
+    package init(_ tables: [ObservedTable]) {
         var counters: [CounterPurpose: StatusReport.CounterReport] = [:]
         var totals: [IPAddress: StatusReport.CounterReport] = [:]
         for table in tables {
@@ -22,13 +22,13 @@ struct Traffic {
     }
 
     /// As reports call them.
-    var counters: [String: StatusReport.CounterReport] {
+    package var counters: [String: StatusReport.CounterReport] {
         Dictionary(uniqueKeysWithValues: byPurpose.map { ($0.id, $1) })
     }
 
     /// What was refused to and from a node: on a gateway the node's own elements, in local placement
     /// everything that was refused.
-    func dropped(_ node: EnforcedNode) -> StatusReport.CounterReport {
+    package func dropped(_ node: EnforcedNode) -> StatusReport.CounterReport {
         var total = StatusReport.CounterReport()
         if node.policyClass != nil {
             for address in node.addresses { total += nodeTotals[address] ?? .init() }
@@ -38,7 +38,7 @@ struct Traffic {
         return total
     }
 
-    var warnings: [String] {
+    package var warnings: [String] {
         guard let translated = byPurpose[.translated], translated.packets > 0 else {
             return []
         }

@@ -1,7 +1,7 @@
 internal import Policy
 package import PortModel
-internal import Ruleset
-internal import Site
+package import Ruleset
+package import Site
 
 /// What is asked about the mesh.
 package struct MeshQuery: Hashable, Sendable {
@@ -27,6 +27,8 @@ package struct MeshQuery: Hashable, Sendable {
 /// Why the mesh can't be told of, and what to do.
 package struct MeshProblem: Error, Hashable, Sendable, CustomStringConvertible {
     package let description: String
+
+    package init(description: String) { self.description = description }
 }
 
 /// The interface by which this host reaches an address; nil where it has no route to it.
@@ -40,6 +42,17 @@ package struct MeshFacts: Sendable {
     let tables: [ObservedTable]
     let notedSince: Timestamp?
     let now: Timestamp
+
+    package init(
+        generation: Generation, deployment: Result<Deployment, RefusedFiles>,
+        tables: [ObservedTable], notedSince: Timestamp?, now: Timestamp
+    ) {
+        self.generation = generation
+        self.deployment = deployment
+        self.tables = tables
+        self.notedSince = notedSince
+        self.now = now
+    }
 }
 
 /// Reads the mesh's state from what packets noted in our tables.
@@ -453,5 +466,5 @@ private struct Notes {
 
 extension ObservedTable {
     /// Whether packets between nodes are noted in it.
-    var notesPairs: Bool { sets.contains { $0.set?.kind == .pairs } }
+    package var notesPairs: Bool { sets.contains { $0.set?.kind == .pairs } }
 }

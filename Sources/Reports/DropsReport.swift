@@ -72,10 +72,12 @@ extension DropsReport {
     /// - Parameters:
     ///   - record: what was heard; nil where nothing ever was.
     ///   - generation: in force now, by which refusals are explained.
+    ///   - source: what it was compiled from; asked for where there is something to explain.
     ///   - node: only what is refused to and from this one.
     ///   - limit: how many talkers are told.
     package init(
         _ record: RefusalRecord?, problem: String?, in generation: Generation?,
+        from source: (Generation) -> Result<Deployment, RefusedFiles>,
         node: String? = nil, atMost limit: Int = usualTalkers
     ) {
         sampling = generation?.ruleset.sampling.map {
@@ -91,7 +93,7 @@ extension DropsReport {
         var entries = record?.talkers.entries ?? []
         if let node { entries.removeAll { $0.node(among: nodes)?.name != node } }
         // Parsed once for all of them.
-        let deployment = entries.isEmpty ? nil : generation?.deployment
+        let deployment = entries.isEmpty ? nil : generation.map(source)
         _ = deployment?.known(orWhy: &incomplete)
         talkers = entries.prefix(limit).map { entry in
             var talker = Talker(entry, of: entry.node(among: nodes))

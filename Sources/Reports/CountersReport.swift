@@ -95,8 +95,8 @@ package struct NodesReport: Hashable, Sendable, Codable {
 
     package init(_ nodes: [StatusReport.NodeStatus]) { self.nodes = nodes }
 
-    /// Those that a configuration is for, of which nothing was refused yet.
-    package init(_ target: Compilation.Target) {
-        nodes = target.nodes.map { StatusReport.NodeStatus(node: $0, dropped: .init()) }
+    /// Those of which nothing was refused yet.
+    package init(of nodes: [EnforcedNode]) {
+        self.nodes = nodes.map { StatusReport.NodeStatus(node: $0, dropped: .init()) }
     }
 }

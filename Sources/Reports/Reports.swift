@@ -40,6 +40,35 @@ package struct StatusReport: Hashable, Sendable, Codable {
     package var drift: Drift
     package var agent: AgentIdentity
 
+    package init(
+        state: State, generation: Int? = nil, confirmedGeneration: Int? = nil,
+        pending: PendingReport? = nil, hold: HoldReport? = nil,
+        generationCreated: Timestamp? = nil, generationOrigin: Generation.Origin? = nil,
+        changedFiles: [String]? = nil, mode: Mode? = nil, nodes: [NodeStatus],
+        counters: [String: CounterReport], countersSince: Timestamp? = nil, warnings: [String],
+        shadows: [Shadow], diagnostics: [Diagnostic], problem: String? = nil, drift: Drift,
+        agent: AgentIdentity
+    ) {
+        self.state = state
+        self.generation = generation
+        self.confirmedGeneration = confirmedGeneration
+        self.pending = pending
+        self.hold = hold
+        self.generationCreated = generationCreated
+        self.generationOrigin = generationOrigin
+        self.changedFiles = changedFiles
+        self.mode = mode
+        self.nodes = nodes
+        self.counters = counters
+        self.countersSince = countersSince
+        self.warnings = warnings
+        self.shadows = shadows
+        self.diagnostics = diagnostics
+        self.problem = problem
+        self.drift = drift
+        self.agent = agent
+    }
+
     package enum State: String, Hashable, Sendable, Codable, CaseIterable {
         /// The kernel holds what the configuration says.
         case inSync = "in-sync"
@@ -75,16 +104,22 @@ package struct StatusReport: Hashable, Sendable, Codable {
         package var secondsLeft: Int
         /// The generation that comes back; nil for none.
         package var fallback: Int?
+
+        package init(deadline: Timestamp, secondsLeft: Int, fallback: Int?) {
+            self.deadline = deadline
+            self.secondsLeft = secondsLeft
+            self.fallback = fallback
+        }
     }
 
     package struct HoldReport: Hashable, Sendable, Codable {
-        package var reason: Hold.Reason
+        package var reason: HoldReason
         /// What was taken back, and why; nil for what was commanded.
         package var explanation: String?
 
-        init(_ hold: Hold) {
-            reason = hold.reason
-            explanation = hold.explanation
+        package init(reason: HoldReason, explanation: String?) {
+            self.reason = reason
+            self.explanation = explanation
         }
     }
 
@@ -92,6 +127,11 @@ package struct StatusReport: Hashable, Sendable, Codable {
         package var node: EnforcedNode
         /// What was refused to and from the node.
         package var dropped: CounterReport
+
+        package init(node: EnforcedNode, dropped: CounterReport) {
+            self.node = node
+            self.dropped = dropped
+        }
     }
 
     package struct CounterReport: Hashable, Sendable, Codable {
@@ -110,6 +150,11 @@ package struct StatusReport: Hashable, Sendable, Codable {
         package var count: Int
         package var last: Occurrence?
 
+        package init(count: Int, last: Occurrence? = nil) {
+            self.count = count
+            self.last = last
+        }
+
         package struct Occurrence: Hashable, Sendable, Codable {
             package var time: Timestamp
             /// The name of the process that made the change, with its arguments where it still ran
@@ -121,6 +166,13 @@ package struct StatusReport: Hashable, Sendable, Codable {
             package var differences: [String]
 
             package static let shownDifferences = 5
+
+            package init(time: Timestamp, process: String, pid: Int32?, differences: [String]) {
+                self.time = time
+                self.process = process
+                self.pid = pid
+                self.differences = differences
+            }
         }
     }
 
@@ -144,6 +196,18 @@ extension StatusReport {
             if case .refusal(let refusal) = CounterPurpose(id: id) { (refusal, value) } else { nil }
         }
     }
+}
+
+/// Why something else than what is configured is in force.
+package enum HoldReason: String, Hashable, Sendable, Codable, CaseIterable {
+    /// `rollback` put an older generation in force.
+    case rollback
+    /// `flush` took our tables away.
+    case flush
+    /// Nobody confirmed in time, or before the host was started anew.
+    case unconfirmed
+    /// A probe did not connect.
+    case probe
 }
 
 /// What came of an apply, a rollback or a flush.
@@ -232,7 +296,7 @@ package struct GenerationSummary: Hashable, Sendable, Codable {
     /// The names of the nodes that it enforces.
     package var nodes: [String]
 
-    init(_ generation: Generation) {
+    package init(_ generation: Generation) {
         number = generation.number
         created = generation.created
         origin = generation.origin
