@@ -1,4 +1,4 @@
-package import Enforcement
+package import Reports
 internal import PlainText
 internal import PortModel
 

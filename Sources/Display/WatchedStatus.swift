@@ -1,4 +1,4 @@
-package import Enforcement
+package import Reports
 
 /// The status as it is watched: what the agent said last, or why it says nothing.
 package enum WatchedStatus: Sendable {

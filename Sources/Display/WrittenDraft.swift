@@ -1,4 +1,4 @@
-internal import Enforcement
+internal import Reports
 
 /// A starting file that was written, and what comes next.
 package struct WrittenDraft: Hashable, Sendable {

@@ -1,5 +1,5 @@
 import Site
-import Enforcement
+import Reports
 import Testing
 
 @testable import Display

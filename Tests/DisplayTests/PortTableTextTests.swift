@@ -2,7 +2,7 @@ import PortModel
 import Testing
 
 @testable import Display
-@testable import Enforcement
+@testable import Reports
 
 @Suite struct PortTableTextTests {
     private static func line(
