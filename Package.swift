@@ -93,9 +93,8 @@ let package = Package(
         .target(
             name: "Doctor",
             dependencies: [
-                "Configuration", "Site", "Enforcement", "LinuxSystem", "Netlink", "PortModel",
-                "Reports", "Ruleset",
-                system,
+                "Configuration", "Enforcement", "LinuxSystem", "Netlink", "PlainText", "PortModel",
+                "Reports", "Ruleset", "Site", system,
             ],
             swiftSettings: strict),
 
@@ -225,7 +224,7 @@ let package = Package(
         .testTarget(
             name: "EnforcementTests",
             dependencies: [
-                "DeploymentGenerator",
+                "Auditing", "DeploymentGenerator", "Display",
                 "Configuration", "Site", "Enforcement", "KernelFake", "Metrics", "Policy",
                 "PortModel",
                 "Reports", "Ruleset", logging,
@@ -235,7 +234,8 @@ let package = Package(
         .testTarget(
             name: "DisplayTests",
             dependencies: [
-                "Configuration", "Site", "Display", "Enforcement", "Policy", "PortModel", "Reports",
+                "Configuration", "Site", "Display", "Enforcement", "JSONValue", "Policy",
+                "PortModel", "Reports",
                 "Ruleset",
             ],
             swiftSettings: strict),

@@ -26,7 +26,7 @@ extension Audit {
                     anchor: "nodes-\(group.policyClass)"))
             blocks.append(
                 .paragraph(
-                    Words("\(group.role.title)\(group.nodes.count == 1 ? "" : "s")") + gateway))
+                    Words("\(group.title)\(group.nodes.count == 1 ? "" : "s")") + gateway))
             blocks.append(
                 .columns(
                     group.nodes.map { node in
@@ -57,7 +57,7 @@ extension Audit {
                     others.map { node in
                         .strong(node.name)
                             + Words(
-                                " \(node.addresses.map(\.description).joined(separator: ", ")), \(node.role.title)"
+                                " \(node.addresses.map(\.description).joined(separator: ", ")), \(deployment.profile.title(of: node.role))"
                             )
                     }))
         }

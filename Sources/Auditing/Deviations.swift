@@ -98,7 +98,7 @@ extension Audit {
                 "pexip-fw's default: flows end when they are permitted no more",
                 "false: established flows go on until they end by themselves")
         }
-        if let translated = status?.counters[DropCounter.translated], translated.packets > 0 {
+        if let translated = status?.counters[CounterPurpose.translated.id], translated.packets > 0 {
             add(
                 .changes, "NAT between nodes", "There cannot be a NAT between any Pexip nodes",
                 "\(Quantities.counted(translated.packets, "packet")) between nodes were translated")

@@ -16,8 +16,8 @@ extension Audit {
                 anchor: "refused", title: "Refused packets",
                 blocks: [.paragraph("Not known: the agent did not answer.")])
         }
-        let refusals = status.counters.filter { $0.key.hasPrefix(DropCounter.prefix) }
-            .sorted { $0.key < $1.key }
+        let refusals = status.refusals.map { (id: $0.refusal.id, value: $0.value) }
+            .sorted { $0.id < $1.id }
         var blocks: [Document.Block] = []
         if refusals.isEmpty {
             blocks.append(.paragraph("Nothing is counted, because nothing is in force."))
@@ -32,9 +32,9 @@ extension Audit {
                 .table(
                     Document.Grid(
                         caption: "Refused packets", columns: ["Counter", "Packets", "Bytes"],
-                        rows: refusals.map { name, value in
+                        rows: refusals.map { id, value in
                             Document.Grid.Line(cells: [
-                                .code(name), Words(Quantities.count(value.packets)),
+                                .code(id), Words(Quantities.count(value.packets)),
                                 Words(Quantities.bytes(value.bytes)),
                             ])
                         })))

@@ -40,17 +40,19 @@ struct GroupFacts {
         func collect(_ chains: [Chain]) {
             for chain in chains {
                 for rule in chain.rules {
-                    guard let id = rule.comment else { continue }
+                    guard let id = rule.purpose?.id else { continue }
                     rules[id, default: []].append("\(chain.name): \(rule.text)")
                 }
             }
         }
         var ways: [Direction: [String]] = [:]
-        func collectWays(_ chains: [Chain], _ direction: (Hook, _ target: String) -> Direction?) {
+        func collectWays(
+            _ chains: [Chain], _ direction: (Hook, _ target: ChainPurpose) -> Direction?
+        ) {
             for chain in chains {
                 guard let hook = chain.hook else { continue }
                 for rule in chain.rules {
-                    guard case .jump(let target) = rule.verdict,
+                    guard let target = rule.verdict?.jumpTarget,
                         let direction = direction(hook, target)
                     else { continue }
                     ways[direction, default: []].append("\(chain.name): \(rule.text)")
@@ -59,23 +61,23 @@ struct GroupFacts {
         }
         switch deployment.placement {
         case .gateway:
-            let own = ["\(group.policyClass)_in", "\(group.policyClass)_out"]
-            let chains = compiled.flatMap(\.chains)
-            collect(chains.filter { own.contains($0.name) })
-            collectWays(chains) { _, target in
-                target == own[0] ? .inbound : target == own[1] ? .outbound : nil
+            func ownDirection(_ purpose: ChainPurpose) -> Direction? {
+                guard let judged = purpose.judged, judged.policyClass == group.policyClass else {
+                    return nil
+                }
+                return judged.direction
             }
+            let chains = compiled.flatMap(\.chains)
+            collect(chains.filter { ownDirection($0.purpose) != nil })
+            collectWays(chains) { _, target in ownDirection(target) }
         case .local:
             let name = group.representative.tableName
             let table =
                 compiled.first { $0.name == name }
                 ?? Policy(of: group.representative, in: deployment).compileLocal()
             collect(table.chains)
-            let ofRows = table.chains.filter { chain in
-                chain.rules.contains {
-                    $0.counter.map { !$0.hasPrefix(DropCounter.prefix) } ?? false
-                }
-            }.map(\.name)
+            let ofRows = Set(
+                table.chains.filter { $0.rules.contains(where: \.permits) }.map(\.purpose))
             collectWays(table.chains) { hook, target in
                 guard ofRows.contains(target) else { return nil }
                 return hook.point == .output ? .outbound : .inbound

@@ -139,10 +139,11 @@ extension Audit {
     }
 
     private func otherRoles(_ told: Set<NodeRole>) -> [Document.Block] {
-        NodeRole.allCases.filter { !told.contains($0) }.flatMap { role -> [Document.Block] in
-            let rows = deployment.profile.rows.filter { $0.role == role }
+        let roles = deployment.profile.roles.filter { !told.contains($0.name) }
+        return roles.flatMap { role -> [Document.Block] in
+            let rows = deployment.profile.rows.filter { $0.role == role.name }
             return [
-                .heading("\(role.title)s: none is told here", anchor: "rows-\(role.rawValue)"),
+                .heading("\(role.title)s: none is told here", anchor: "rows-\(role.name.rawValue)"),
                 .table(
                     Document.Grid(
                         caption: "Rows of \(role.title)s",

@@ -30,8 +30,7 @@ extension Audit {
                     Words(
                         "pexip-fwd \(status.agent.version), running since \(status.agent.started)")
                 ), at: 2)
-            let refused = status.counters.filter { $0.key.hasPrefix(DropCounter.prefix) }
-                .reduce(UInt64(0)) { $0 &+ $1.value.packets }
+            let refused = status.refusals.reduce(UInt64(0)) { $0 &+ $1.value.packets }
             facts += [
                 Document.Fact("Refused", Words(Quantities.counted(refused, "packet"))),
                 Document.Fact("Other firewalls", shadowWords(status)),
@@ -169,7 +168,8 @@ extension Audit {
         let open = groups.reduce(into: Set<String>()) { open, facts in
             for direction in Direction.allCases { open.formUnion(facts.drawn(direction).keys) }
         }
-        let rules = open.count { $0.hasPrefix("site.") }
+        let documentedIDs = Set(deployment.profile.rows.map(\.id))
+        let rules = open.subtracting(documentedIDs).count
         let roles = Set(groups.map(\.group.role))
         let ofRoles = deployment.profile.rows.count { roles.contains($0.role) }
         let rows = open.count - rules

@@ -21,6 +21,9 @@ package struct Answers: Hashable, Sendable {
         }
     }
 
+    /// The port usage that a starting file names.
+    static let profile = Profile.standard
+
     package var placement = Placement.local
     /// In the order in which they were named; at least one.
     package var nodes: [NodeAnswer] = []
@@ -86,8 +89,8 @@ extension NodeAnswer {
             name: Self.name(String(parts[0])), role: Self.role(String(parts[1])),
             addresses: Self.addresses(String(planes[0])),
             secondaryAddresses: planes.count == 2 ? Self.addresses(String(planes[1])) : [])
-        if role == .management, !secondaryAddresses.isEmpty {
-            throw AnswerProblem("a Management Node has no secondary address")
+        if let role = Answers.profile[role], !role.mayBeDualHomed, !secondaryAddresses.isEmpty {
+            throw AnswerProblem("a \(role.title) has no secondary address")
         }
     }
 
@@ -97,17 +100,20 @@ extension NodeAnswer {
                 "a node's name begins with a letter or digit and goes on with letters, digits, \"_\", \".\" and \"-\", \(Deployment.nameLength) at most"
             )
         }
-        guard text != "all", NodeRole(rawValue: text) == nil else {
+        guard text != "all", Answers.profile.role(named: text) == nil else {
             throw AnswerProblem("\(text) stands for several nodes in rules: choose another name")
         }
         return text
     }
 
+    /// The roles that there are, as `management or conferencing`.
+    static let roles = alternatives(Answers.profile.roleNames.map(\.rawValue))
+
     static func role(_ text: String) throws(AnswerProblem) -> NodeRole {
-        guard let role = NodeRole(rawValue: text) else {
-            throw AnswerProblem("a role is management or conferencing, not \"\(text)\"")
+        guard let role = Answers.profile.role(named: text) else {
+            throw AnswerProblem("a role is \(roles), not \"\(text)\"")
         }
-        return role
+        return role.name
     }
 
     /// One address, or one of each family joined by `+`.
@@ -220,6 +226,11 @@ extension Answers.SSHAccess {
         case .any: "any"
         case .from(let words): words.joined(separator: ", ")
         }
+    }
+
+    /// The note where it is the network of the administrator's session.
+    package var noteOfSession: String {
+        "SSH stays open from \(text), the network of this session; --ssh-from says otherwise"
     }
 
     package func includes(_ address: IPAddress) -> Bool {

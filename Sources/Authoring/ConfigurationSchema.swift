@@ -66,7 +66,8 @@ package enum ConfigurationSchema {
     private static var node: SchemaNode {
         SchemaNode.mapping(NodeKey.self) { key in
             switch key {
-            case .role: SchemaNode.words(NodeRole.self).described(key.meaning)
+            case .role:
+                SchemaNode.words(Profile.allRoleNames.map(\.rawValue)).described(key.meaning)
             case .address, .secondaryAddress:
                 SchemaNode.any(of: .reference("hostAddress"), hostAddresses)
                     .described(key.meaning)
@@ -76,7 +77,14 @@ package enum ConfigurationSchema {
             case .peers: peerClasses.described(key.meaning)
             }
         }.refusing(
-            NodeKey.secondaryAddress, where: .role, isOneOf: [NodeRole.management.rawValue])
+            NodeKey.secondaryAddress, where: .role, isOneOf: singleHomedRoles)
+    }
+
+    /// Those that no profile lets have a secondary address.
+    private static var singleHomedRoles: [String] {
+        Profile.allRoleNames.filter { role in
+            !Profile.all.contains { $0[role]?.mayBeDualHomed == true }
+        }.map(\.rawValue)
     }
 
     private static var features: SchemaNode {

@@ -37,16 +37,25 @@ extension RootKey {
 extension NodeKey {
     var meaning: String {
         switch self {
-        case .role: "Management Node or Conferencing Node. Every node needs one."
+        case .role: "\(Self.titles { _ in true }). Every node needs one."
         case .address:
             "The primary address, or a list of one of each family. IPsec between nodes and SSH belong to it. Every node needs one."
         case .secondaryAddress:
-            "The secondary address of a dual-homed Conferencing Node, or a list of one of each family. Signaling and media belong to it."
+            "The secondary address of a dual-homed \(Self.titles(\.mayBeDualHomed)), or a list of one of each family. Signaling and media belong to it."
         case .features: "Overrides features for this node."
         case .ports: "Overrides ports for this node."
         case .transports: "Overrides transports for this node."
         case .peers: "Overrides peers for this node."
         }
+    }
+
+    /// Such nodes as the documented versions call them: `Management Node or Conferencing Node`.
+    private static func titles(_ isWanted: (Profile.Role) -> Bool) -> String {
+        var titles: [String] = []
+        for role in Profile.all.flatMap(\.roles) where isWanted(role) {
+            if !titles.contains(role.title) { titles.append(role.title) }
+        }
+        return alternatives(titles)
     }
 }
 

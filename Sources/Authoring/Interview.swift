@@ -75,6 +75,9 @@ package struct Interview {
     }
 
     private func askForNodes(_ answers: inout Answers) throws {
+        let profile = Answers.profile
+        // Of most nodes: a deployment grows by those that carry calls.
+        let usual = profile.roleNames.first(where: profile.carriesCalls)
         say("All nodes of the deployment, one after another: each is a peer of the others.")
         while true {
             let isOwn = answers.placement == .local && answers.nodes.isEmpty
@@ -93,8 +96,7 @@ package struct Interview {
             }
             guard let name else { return }
             let role = try answer(
-                "Role of \(name), management or conferencing", or: NodeRole.conferencing.rawValue,
-                NodeAnswer.role)
+                "Role of \(name), \(NodeAnswer.roles)", or: usual?.rawValue, NodeAnswer.role)
             let addresses = try answer(
                 "Primary address of \(name), or one of each family joined by +",
                 or: isOwn ? host.address?.description : nil
@@ -104,7 +106,7 @@ package struct Interview {
                 return addresses
             }
             var node = NodeAnswer(name: name, role: role, addresses: addresses)
-            if role == .conferencing {
+            if profile[role]?.mayBeDualHomed == true {
                 node.secondaryAddresses = try answer(
                     "Secondary address of \(name), if it is dual-homed", or: "none"
                 ) { text throws(AnswerProblem) in

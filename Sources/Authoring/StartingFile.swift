@@ -29,7 +29,7 @@ package struct StartingFile: Hashable, Sendable {
             "A starting file by pexip-fwctl init. pexip-fw.d(5) tells all keys; the line above shows them to editors. A file in /etc/pexip-fw.d is enforced as soon as it is there: pexip-fwctl plan --config-dir DIRECTORY tells beforehand what it would change."
         )
         writer.line("version: 1")
-        writer.line("profile: \(Profile.infinity14.name)")
+        writer.line("profile: \(Answers.profile.name)")
     }
 
     private static func placement(_ answers: Answers, _ writer: inout CommentedWriter) {

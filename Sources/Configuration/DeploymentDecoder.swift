@@ -7,6 +7,8 @@ struct DeploymentDecoder {
     /// Whether all files could be read. If not, what is missing may be in the others, so nothing is
     /// reported as missing.
     let isComplete: Bool
+    /// Says which roles there are.
+    private(set) var profile = Profile.standard
     var groups: [String: Group] = [:]
     /// The groups' names with their `@`, in the files' order.
     var groupReferences: [String] = []
@@ -16,7 +18,7 @@ struct DeploymentDecoder {
     var nodeNames: [String] = []
     /// Nodes' names by role, for rules; one whose role is faulty may have either.
     lazy var nodeNamesByRole = Dictionary(
-        uniqueKeysWithValues: NodeRole.allCases.map { role in
+        uniqueKeysWithValues: profile.roleNames.map { role in
             (role, nodes.filter { $0.role == role || $0.role == nil }.map(\.name))
         })
     /// Peers to compare with the families that their nodes have, when those are known.
@@ -35,8 +37,10 @@ struct DeploymentDecoder {
     mutating func deployment(from root: YAMLMapping) -> Deployment? {
         let entries = fields(of: root, in: "", as: RootKey.self)
         checkVersion(entries[.version])
-        let profile = entries[.profile].flatMap { entry in
-            choice(entry.value, "profile", among: Profile.all.map { ($0.name, $0) })
+        if let entry = entries[.profile],
+            let named = choice(entry.value, "profile", among: Profile.all.map { ($0.name, $0) })
+        {
+            profile = named
         }
         let placement = entries[.placement].flatMap {
             choice($0.value, "placement", as: Placement.self)
@@ -75,7 +79,7 @@ struct DeploymentDecoder {
 
         guard !nodes.isEmpty else { return nil }
         return Deployment(
-            profile: profile ?? .infinity14, placement: placement ?? .local,
+            profile: profile, placement: placement ?? .local,
             enforce: enforce ?? .auto, mode: mode ?? .enforce, nodes: nodes.compactMap(\.node),
             host: host ?? Host(), rules: rules ?? [], guards: guards ?? Guard(),
             refusals: refusals ?? Refusals())

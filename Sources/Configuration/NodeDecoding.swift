@@ -37,14 +37,25 @@ struct SettingsEntries {
     var isEmpty: Bool { features == nil && ports == nil && transports == nil && peers == nil }
 }
 
+/// Settings as a node carries them, shared by all nodes that set nothing of their own.
+private struct EffectiveSettings {
+    let features: Set<Feature>
+    let ports: PortAssignments
+    let syslogTransport: IPProtocol
+    let peers: [PeerClass: Peers]
+
+    init(_ settings: NodeSettings) {
+        features = settings.enabledFeatures
+        ports = settings.ports
+        syslogTransport = settings.syslogTransport
+        peers = settings.narrowedPeers
+    }
+}
+
 extension DeploymentDecoder {
     mutating func readNodes(_ node: YAMLNode, _ common: NodeSettings) {
         guard let mapping = mapping(node, "nodes") else { return }
-        // Of a node that sets nothing of its own only the name and the addresses are.
-        let ordinary = Node(
-            name: "", role: .conferencing, addresses: [], features: common.enabledFeatures,
-            ports: common.ports, syslogTransport: common.syslogTransport,
-            peers: common.narrowedPeers)
+        let ordinary = EffectiveSettings(common)
         for entry in mapping.entries {
             reportNoContent(entry, "node")
             checkName(entry, "node")
@@ -56,7 +67,7 @@ extension DeploymentDecoder {
     }
 
     private mutating func decodedNode(
-        _ entry: YAMLEntry, _ common: NodeSettings, _ ordinary: Node
+        _ entry: YAMLEntry, _ common: NodeSettings, _ ordinary: EffectiveSettings
     ) -> DecodedNode {
         var result = DecodedNode(name: entry.key, nameLocation: entry.keyLocation)
         let path = "nodes.\(entry.key)"
@@ -64,10 +75,11 @@ extension DeploymentDecoder {
             let entries = fields(of: entry.value, path, as: NodeKey.self)
         else { return result }
         if let role = entries[.role] {
-            result.role = choice(role.value, "role", as: NodeRole.self)
+            result.role = choice(
+                role.value, "role", among: profile.roleNames.map { ($0.rawValue, $0) })
         } else {
-            reportMissing(
-                "role: write role: management or role: conferencing", from: entry)
+            let roles = profile.roleNames.map { "role: \($0.rawValue)" }
+            reportMissing("role: write \(alternatives(roles))", from: entry)
         }
         if let address = entries[.address] {
             result.primary = hostAddresses(address.value, "\(path).address")
@@ -76,30 +88,27 @@ extension DeploymentDecoder {
         }
         if let secondary = entries[.secondaryAddress] {
             result.secondary = hostAddresses(secondary.value, "\(path).secondary_address")
-            if result.role == .management {
+            if let role = result.role.flatMap({ profile[$0] }), !role.mayBeDualHomed {
                 findings.error(
                     secondary.keyLocation,
-                    "a Management Node has no secondary address: remove it, or correct the role")
+                    "a \(role.title) has no secondary address: remove it, or correct the role")
             }
         }
-        var node = ordinary
+        var effective = ordinary
         let own = SettingsEntries(
             features: entries[.features], ports: entries[.ports],
             transports: entries[.transports], peers: entries[.peers])
         if !own.isEmpty {
             var settings = common
             readSettings(own, of: entry.key, into: &settings)
-            node.features = settings.enabledFeatures
-            node.ports = settings.ports
-            node.syslogTransport = settings.syslogTransport
-            node.peers = settings.narrowedPeers
+            effective = EffectiveSettings(settings)
         }
         guard let role = result.role, !result.primary.isEmpty else { return result }
-        node.name = entry.key
-        node.role = role
-        node.addresses = result.primary.map(\.address).sorted()
-        node.secondaryAddresses = result.secondary.map(\.address).sorted()
-        result.node = node
+        result.node = Node(
+            name: entry.key, role: role, addresses: result.primary.map(\.address),
+            secondaryAddresses: result.secondary.map(\.address), features: effective.features,
+            ports: effective.ports, syslogTransport: effective.syslogTransport,
+            peers: effective.peers)
         return result
     }
 

@@ -147,7 +147,7 @@ extension DeploymentDecoder {
                 continue
             }
             guard words.insert(word).inserted else { continue }
-            let role = NodeRole(rawValue: word)
+            let role = profile.role(named: word)
             guard word == "all" || role != nil else {
                 if nodeIndex[word] == nil {
                     reportUnknownNode(word, at: element.location)
@@ -163,7 +163,7 @@ extension DeploymentDecoder {
                 )
                 isUsable = false
             }
-            result.formUnion(role.map { nodeNamesByRole[$0] ?? [] } ?? nodeNames)
+            result.formUnion(role.map { nodeNamesByRole[$0.name] ?? [] } ?? nodeNames)
         }
         guard isUsable else { return nil }
         if result.isEmpty {

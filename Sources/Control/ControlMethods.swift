@@ -52,7 +52,7 @@ package enum ControlMethods {
 
                 type Node (
                   name: string,
-                  role: (management, conferencing),
+                  role: string,
                   addresses: []string,
                   table: string,
                   policyClass: ?string,
@@ -148,7 +148,7 @@ package enum ControlMethods {
                 type NodeChange (
                   kind: (joins, leaves, moves),
                   node: string,
-                  role: (management, conferencing),
+                  role: string,
                   addresses: []string,
                   addressesBefore: ?[]string
                 )
@@ -240,7 +240,7 @@ package enum ControlMethods {
                 # binds to; peers are missing for anybody, and where inactive says why the line is not enforced.
                 type PortTable (
                   nodes: []string,
-                  role: (management, conferencing),
+                  role: string,
                   direction: (inbound, outbound),
                   lines: []PortLine
                 )

@@ -1,5 +1,6 @@
 internal import PortModel
 package import Reports
+internal import Ruleset
 internal import Site
 
 extension StatusReport {
@@ -105,12 +106,14 @@ private struct StatusScreen {
         var permitted = StatusReport.CounterReport()
         var refused = StatusReport.CounterReport()
         var reasons: [String: UInt64] = [:]
-        for (name, value) in report.counters {
-            if let reason = report.refusal(name) {
+        for (id, value) in report.counters {
+            switch CounterPurpose(id: id) {
+            case .permit: permitted.add(value)
+            case .refusal(let refusal):
                 refused.add(value)
-                reasons[reason, default: 0] &+= value.packets
-            } else if !name.hasPrefix("nat.") {
-                permitted.add(value)
+                // A gateway's classes count for themselves and are told together.
+                reasons[refusal.ofAnyClass.id, default: 0] &+= value.packets
+            case .translated: break
             }
         }
         add("traffic", "\(permitted.words) matched rows")
@@ -153,21 +156,6 @@ private struct StatusScreen {
         let pid = last.pid.map { ", pid \($0)" } ?? ""
         add("", Text("by ") + Text(last.process, .strong) + Text(pid))
         for difference in last.differences { add("", Text(difference)) }
-    }
-}
-
-extension StatusReport {
-    /// The reason that a counter of refusals stands for; nil for other counters. A gateway's
-    /// classes count for themselves and are told together.
-    fileprivate func refusal(_ counter: String) -> String? {
-        guard counter.hasPrefix("drop.") else { return nil }
-        for node in nodes {
-            guard let policyClass = node.node.policyClass else { continue }
-            if counter.hasSuffix(".\(policyClass)") {
-                return String(counter.dropLast(policyClass.count + 1))
-            }
-        }
-        return counter
     }
 }
 

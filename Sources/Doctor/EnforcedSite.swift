@@ -60,10 +60,3 @@ package struct EnforcedSite: Sendable {
         rows { if case .nodes = $0.peer { true } else { false } }
     }
 }
-
-extension PortCell {
-    /// Whether ports of this range are among those of the cell.
-    func uses(_ range: NamedRange) -> Bool {
-        if case .ports(_, range) = self { true } else { false }
-    }
-}

@@ -33,7 +33,9 @@ extension Examination {
         let low = max(permitted.lowerBound, 1024)
         let wanted = low <= permitted.upperBound ? low...permitted.upperBound : nil
         let calls = PortSet([node.ports[.signaling], node.ports[.media]])
-        let shared = node.role == .conferencing ? refused.intersection(calls) : PortSet()
+        let shared =
+            site.deployment.profile.carriesCalls(node.role)
+            ? refused.intersection(calls) : PortSet()
         let taken =
             shared.isEmpty
             ? "" : " They also take the ports \(shared.text), which calls need."

@@ -86,7 +86,7 @@ extension Examination {
 
     /// UDP ports that may carry media of enforced nodes.
     private static func mediaPorts(_ site: EnforcedSite) -> Int {
-        site.nodes.filter { $0.role == .conferencing }.reduce(0) {
+        site.nodes.filter { site.deployment.profile.carriesCalls($0.role) }.reduce(0) {
             $0 + $1.ports[.media].count * Set($1.addresses(of: .signalingAndMedia)).count
         }
     }

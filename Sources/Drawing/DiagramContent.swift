@@ -40,10 +40,13 @@ private struct DiagramContent {
             })
     }
 
+    /// As the documentation calls such a node.
+    private var title: String { deployment.profile.title(of: table.role) }
+
     var diagram: Diagram {
         var diagram = Diagram(
             role: table.role, direction: table.direction,
-            title: "\(table.role.title) \(table.direction.rawValue) ports: \(group.shortLabel)",
+            title: "\(title) \(table.direction.rawValue) ports: \(group.shortLabel)",
             subject: subject, devices: [], absent: [], footnotes: [], notes: [],
             firstNode: group.representative.name)
         var marks: Set<Footnote> = []
@@ -88,15 +91,15 @@ private struct DiagramContent {
         guard group.nodes.count > 1 else {
             return Diagram.Box(
                 name: group.representative.name,
-                details: [table.role.title] + Self.addresses(group.representative))
+                details: [title] + Self.addresses(group.representative))
         }
-        let title = "\(group.nodes.count) \(table.role.title)s"
+        let name = "\(group.nodes.count) \(title)s"
         var details = group.nodes.prefix(Self.shownNodes).map {
             "\($0.name): \(Self.addresses($0).joined(separator: ", "))"
         }
         let more = group.nodes.count - Self.shownNodes
         if more > 0 { details.append("and \(more) more") }
-        return Diagram.Box(name: title, details: details)
+        return Diagram.Box(name: name, details: details)
     }
 
     private static func addresses(_ node: Node) -> [String] {
@@ -132,7 +135,9 @@ private struct DiagramContent {
         let counts = roles.compactMap { role -> String? in
             let count = others.count { $0.role == role }
             let other = role == group.role ? "other " : ""
-            return count == 0 ? nil : "\(count) \(other)\(role.title)\(count == 1 ? "" : "s")"
+            return count == 0
+                ? nil
+                : "\(count) \(other)\(deployment.profile.title(of: role))\(count == 1 ? "" : "s")"
         }
         return counts + ["at their primary addresses"]
     }

@@ -1,10 +1,9 @@
-package import PortModel
 package import Ruleset
 internal import Site
 
 extension NodeGroup {
     /// `conf-lon-1`, `12 Conferencing Nodes` or `3 of 12 Conferencing Nodes (conf-lon-2, …)`.
-    package var label: String { label(noun: "\(role.title)s") }
+    package var label: String { label(noun: "\(title)s") }
 
     /// The same where the role has been said.
     package var shortLabel: String { label(noun: "nodes") }
@@ -13,15 +12,5 @@ extension NodeGroup {
         if nodes.count == 1 { return representative.name }
         if nodes.count == nodesOfRole { return "\(nodes.count) \(noun)" }
         return "\(nodes.count) of \(nodesOfRole) \(noun) (\(representative.name), …)"
-    }
-}
-
-extension NodeRole {
-    /// As the documentation calls such a node.
-    package var title: String {
-        switch self {
-        case .management: "Management Node"
-        case .conferencing: "Conferencing Node"
-        }
     }
 }

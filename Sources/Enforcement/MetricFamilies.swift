@@ -91,7 +91,7 @@ extension MetricFacts {
                 [Metric(Double(status.shadows.count))]),
             MetricFamily(
                 "pexip_fw_nodes", .gauge, help: "Enforced nodes.",
-                NodeRole.allCases.map { role in
+                Profile.allRoleNames.map { role in
                     Metric(
                         Double(status.nodes.count { $0.node.role == role }),
                         ["role": role.rawValue])

@@ -6,6 +6,8 @@ package import Site
 package struct GatewayPolicy: Hashable, Sendable {
     package let mode: Mode
     package let refusals: Refusals
+    /// All that the profile has, in its order: those of ``meshAddresses``.
+    package let roles: [NodeRole]
     /// Of the enforced nodes, in the deployment's order.
     package let policies: [Policy]
     /// Every address of every node of the deployment, enforced or not.
@@ -18,6 +20,7 @@ package struct GatewayPolicy: Hashable, Sendable {
     package init(of enforced: [Node], in deployment: Deployment) {
         mode = deployment.mode
         refusals = deployment.refusals
+        roles = deployment.profile.roleNames
         let mesh = Mesh(of: deployment.nodes)
         let rules = deployment.rulesByNode
         var resolved: [RowSettings: ResolvedRows] = [:]

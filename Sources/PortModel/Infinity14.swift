@@ -2,10 +2,19 @@
 // guidance"), laid out as the documentation lays it out. A test prints every row back and compares
 // it with the documentation's own line.
 
+extension NodeRole {
+    package static let management = NodeRole("management")
+    package static let conferencing = NodeRole("conferencing")
+}
+
 extension Profile {
     /// The documented port usage that `profile: infinity-14` names: 48 rows in four tables.
     package static let infinity14 = Profile(
         name: "infinity-14",
+        roles: [
+            Role(name: .management, title: "Management Node", mayBeDualHomed: false),
+            Role(name: .conferencing, title: "Conferencing Node", mayBeDualHomed: true),
+        ],
         rows: managementInbound + managementOutbound + conferencingInbound + conferencingOutbound)
 
     // One line a row, as in the documentation.

@@ -1,9 +1,3 @@
-/// What kind of node a row belongs to: the two parts of the specification.
-package enum NodeRole: String, Hashable, Sendable, CaseIterable, Codable {
-    case management
-    case conferencing
-}
-
 /// Whether a row stands in the "Inbound" or the "Outbound" table of its role.
 package enum Direction: String, Hashable, Sendable, CaseIterable, Codable {
     case inbound
@@ -235,22 +229,5 @@ extension PortCell {
             let text = "\(range.lowerBound)–\(range.upperBound)"
             return constants.isEmpty ? text : "\(constants), \(text)"
         }
-    }
-}
-
-/// All rows of one documented version.
-package struct Profile: Hashable, Sendable {
-    /// The name in the configuration's `profile`.
-    package let name: String
-    /// The rows in the documentation's order.
-    package let rows: [Row]
-
-    /// The documented versions, the default first.
-    package static let all = [infinity14]
-
-    package static func named(_ name: String) -> Profile? { all.first { $0.name == name } }
-
-    package func rows(of role: NodeRole, _ direction: Direction) -> [Row] {
-        rows.filter { $0.role == role && $0.direction == direction }
     }
 }

@@ -143,28 +143,15 @@ private struct RowTerms {
             table.sets.map { ($0.name, $0.addresses) }, uniquingKeysWith: { $1 })
         var collected: [String: Collector] = [:]
         for chain in table.chains {
-            guard let direction = direction(of: chain.name, policyClass) else { continue }
+            guard let judged = chain.purpose.judged, judged.policyClass == policyClass else {
+                continue
+            }
             for rule in chain.rules {
-                guard var id = rule.comment else { continue }
-                if let policyClass, id.hasPrefix(DropCounter.prefix),
-                    id.hasSuffix(".\(policyClass)")
-                {
-                    id = String(id.dropLast(policyClass.count + 1))
-                }
-                collected[id, default: Collector(direction: direction)].add(rule, sets)
+                guard let row = rule.purpose?.row else { continue }
+                collected[row.id, default: Collector(direction: judged.direction)].add(rule, sets)
             }
         }
         return collected.mapValues(\.terms)
-    }
-
-    private static func direction(of chain: String, _ policyClass: String?) -> Direction? {
-        if let policyClass {
-            return ["\(policyClass)_in": .inbound, "\(policyClass)_out": .outbound][chain]
-        }
-        if chain.hasPrefix("input") || chain == "raw_in" || chain == "unanswered" {
-            return .inbound
-        }
-        return chain.hasPrefix("output") || chain == "raw_out" ? .outbound : nil
     }
 
     /// Puts the rules of one row together.
@@ -180,7 +167,7 @@ private struct RowTerms {
         init(direction: Direction) { self.direction = direction }
 
         mutating func add(_ rule: Rule, _ sets: [String: AddressSet]) {
-            if rule.comment?.hasPrefix(DropCounter.prefix) == true {
+            if rule.purpose?.refuses == true {
                 refusal = rule.verdict == .drop ? "dropped" : "counted only"
                 return
             }

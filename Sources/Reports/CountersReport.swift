@@ -43,14 +43,14 @@ extension CountersReport {
         since = status.countersSince
         nodes = status.nodes.filter { node == nil || $0.node.name == node }
         let wanted = node == nil ? nil : Set(nodes.compactMap(\.node.policyClass))
-        let classes = Set(status.nodes.compactMap(\.node.policyClass))
-        let uses = generation.map { CounterUse.all(in: $0.ruleset, classes: classes) } ?? [:]
-        counters = uses.compactMap { name, use in
+        let uses = generation.map { CounterUse.all(in: $0.ruleset) } ?? [:]
+        counters = uses.compactMap { purpose, use in
             // What no class's chain counts concerns all of them.
             if let wanted, !use.classes.isEmpty, use.classes.isDisjoint(with: wanted) { return nil }
-            let value = status.counters[name] ?? StatusReport.CounterReport()
+            let value = status.counters[purpose.id] ?? StatusReport.CounterReport()
             return Counter(
-                name: name, kind: use.kind, classes: use.classes.sorted(), packets: value.packets,
+                name: purpose.id, kind: use.kind, classes: use.classes.sorted(),
+                packets: value.packets,
                 bytes: value.bytes)
         }
         let order = Dictionary(uniqueKeysWithValues: zip(Kind.allCases, 0...))
@@ -63,28 +63,29 @@ private struct CounterUse {
     var kind: CountersReport.Kind
     var classes: Set<String> = []
 
-    static func all(in ruleset: Ruleset, classes: Set<String>) -> [String: CounterUse] {
-        var uses: [String: CounterUse] = [:]
+    static func all(in ruleset: Ruleset) -> [CounterPurpose: CounterUse] {
+        var uses: [CounterPurpose: CounterUse] = [:]
         for table in ruleset.tables {
             for chain in table.chains {
-                let policyClass = ["_in", "_out"].lazy
-                    .filter { chain.name.hasSuffix($0) }
-                    .map { String(chain.name.dropLast($0.count)) }
-                    .first { classes.contains($0) }
-                for rule in chain.rules {
-                    guard let counter = rule.counter else { continue }
-                    var use = uses[counter] ?? CounterUse(kind: kind(of: rule, counter))
+                let policyClass = chain.purpose.judged?.policyClass
+                for purpose in chain.rules.compactMap(\.counterPurpose) {
+                    var use = uses[purpose] ?? CounterUse(kind: purpose.kind)
                     if let policyClass { use.classes.insert(policyClass) }
-                    uses[counter] = use
+                    uses[purpose] = use
                 }
             }
         }
         return uses
     }
+}
 
-    private static func kind(of rule: Rule, _ counter: String) -> CountersReport.Kind {
-        if counter.hasPrefix(DropCounter.prefix) { return .refusal }
-        return rule.verdict == nil ? .note : .row
+extension CounterPurpose {
+    fileprivate var kind: CountersReport.Kind {
+        switch self {
+        case .permit: .row
+        case .refusal: .refusal
+        case .translated: .note
+        }
     }
 }
 

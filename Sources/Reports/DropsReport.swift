@@ -126,7 +126,7 @@ extension DropsReport.Talker {
         excess = entry.excess
         first = entry.first
         last = entry.last
-        reason = DropCounter.words(packet.counter)
+        reason = packet.refusal.words
         permits = []
         nearest = []
         inactive = []
@@ -157,7 +157,7 @@ extension RefusedPacket {
         transport.map {
             Packet(
                 direction, from: source, to: destination, $0,
-                connection: counter == DropCounter.invalid ? .invalid : .new)
+                connection: refusal == .invalid ? .invalid : .new)
         }
     }
 

@@ -60,12 +60,13 @@ struct MeshCensus: Sendable {
         for row in deployment.profile.rows {
             if case .nodes(let roles) = row.peer { peers[row.role, default: []].formUnion(roles) }
         }
+        let roles = deployment.profile.roleNames
         meshed = Dictionary(
-            uniqueKeysWithValues: NodeRole.allCases.map { role in
+            uniqueKeysWithValues: roles.map { role in
                 (
                     role,
                     Set(
-                        NodeRole.allCases.filter {
+                        roles.filter {
                             peers[role]?.contains($0) == true && peers[$0]?.contains(role) == true
                         })
                 )

@@ -198,7 +198,7 @@ package struct ExplainReport: Hashable, Sendable, Codable {
             ? deployment?.inactiveRows(
                 for: packet, of: nodes, isGateway: ruleset.isGateway) ?? [] : []
         let named = Set(explanation.permits + explanation.nearest.map(\.row) + inactive)
-        let profile = deployment?.profile ?? .infinity14
+        let profile = deployment?.profile ?? .standard
         rows = [:]
         for row in profile.rows where named.contains(row.id) { rows[row.id] = RowText(row) }
         let counted = Set(explanation.rules.compactMap(\.counter))

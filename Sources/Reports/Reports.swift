@@ -189,6 +189,15 @@ package struct StatusReport: Hashable, Sendable, Codable {
     }
 }
 
+extension StatusReport {
+    /// The ``counters`` of what was refused.
+    package var refusals: [(refusal: Refusal, value: CounterReport)] {
+        counters.compactMap { id, value in
+            if case .refusal(let refusal) = CounterPurpose(id: id) { (refusal, value) } else { nil }
+        }
+    }
+}
+
 /// Why something else than what is configured is in force.
 package enum HoldReason: String, Hashable, Sendable, Codable, CaseIterable {
     /// `rollback` put an older generation in force.

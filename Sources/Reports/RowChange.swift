@@ -1,3 +1,4 @@
+internal import Policy
 package import PortModel
 package import Ruleset
 
@@ -58,7 +59,7 @@ extension NodeRules {
         let after = NodeMeanings(self, &texts)
         var changes: [RowChange] = []
         var places: [ChangedRow: Int] = [:]
-        var known: [Likeness: [(row: String, kind: RowChange.Kind)]] = [:]
+        var known: [Likeness: [(row: RulePurpose, kind: RowChange.Kind)]] = [:]
         for node in Set(before.nodes.keys).union(after.nodes.keys).sorted() {
             let groups = [before.group(of: node), after.group(of: node)]
             let likeness = Likeness(before.nodes[node], after.nodes[node])
@@ -72,7 +73,7 @@ extension NodeRules {
                     changes[place].nodes.append(node)
                 } else {
                     places[changed] = changes.count
-                    changes.append(RowChange(kind: kind, nodes: [node], row: row))
+                    changes.append(RowChange(kind: kind, nodes: [node], row: row.id))
                 }
             }
         }
@@ -80,14 +81,14 @@ extension NodeRules {
     }
 
     private static func changedRows(
-        _ before: [String: Set<RulePart>], _ after: [String: Set<RulePart>]
-    ) -> [(row: String, kind: RowChange.Kind)] {
-        Set(before.keys).union(after.keys).sorted().compactMap { row in
+        _ before: [RulePurpose: Set<RulePart>], _ after: [RulePurpose: Set<RulePart>]
+    ) -> [(row: RulePurpose, kind: RowChange.Kind)] {
+        Set(before.keys).union(after.keys).sorted { $0.id < $1.id }.compactMap { row in
             if before[row] == after[row] { return nil }
             let kind: RowChange.Kind =
                 before[row] == nil ? .opened : after[row] == nil ? .closed : .changed
             // Refusals come and go with their node; a change is one of the mode.
-            if row.hasPrefix(DropCounter.prefix), kind != .changed { return nil }
+            if row.refuses, kind != .changed { return nil }
             return (row, kind)
         }
     }
@@ -115,7 +116,7 @@ private struct Likeness: Hashable {
 private struct ChangedRow: Hashable {
     /// Before and afterwards.
     let groups: [NodeMeanings.Group?]
-    let row: String
+    let row: RulePurpose
     let kind: RowChange.Kind
 }
 
@@ -176,7 +177,7 @@ private struct NodeMeanings {
 
     let nodes: [String: EnforcedNode]
     /// Those of a class once, however many nodes share it.
-    private var groups: [Group: [String: [RuleMeaning]]] = [:]
+    private var groups: [Group: [RulePurpose: [RuleMeaning]]] = [:]
 
     init(_ rules: NodeRules, _ texts: inout TextNumbers) {
         nodes = Dictionary(rules.nodes.map { ($0.name, $0) }, uniquingKeysWith: { $1 })
@@ -196,7 +197,7 @@ private struct NodeMeanings {
     }
 
     /// By row, the rules that concern a node; empty where the node is not enforced.
-    func rows(of name: String) -> [String: Set<RulePart>] {
+    func rows(of name: String) -> [RulePurpose: Set<RulePart>] {
         guard let node = nodes[name], let group = group(of: name), let rows = groups[group]
         else { return [:] }
         let addresses = node.addresses.sorted()
@@ -207,8 +208,10 @@ private struct NodeMeanings {
     }
 
     /// Refusals are about whatever is left, whichever address it is for.
-    private func refusals(_ rows: [String: [RuleMeaning]]) -> [String: Set<RulePart>] {
-        rows.filter { $0.key.hasPrefix(DropCounter.prefix) }.mapValues {
+    private func refusals(
+        _ rows: [RulePurpose: [RuleMeaning]]
+    ) -> [RulePurpose: Set<RulePart>] {
+        rows.filter { $0.key.refuses }.mapValues {
             Set($0.map { RulePart(address: nil, text: $0.text) })
         }
     }
@@ -217,20 +220,20 @@ private struct NodeMeanings {
 /// A table, prepared to tell what its rules mean.
 private struct TableMeanings {
     private let chains: [String: Chain]
-    private let counters: Set<String>
+    private let counters: Set<CounterPurpose>
     private let sets: [String: NamedSet]
     private let elements: [String: String]
 
     init(_ table: Table) {
         chains = Dictionary(table.chains.map { ($0.name, $0) }, uniquingKeysWith: { $1 })
-        counters = Set(table.counters)
+        counters = Set(table.counters.map(CounterPurpose.init(name:)))
         sets = Dictionary(table.sets.map { ($0.name, $0) }, uniquingKeysWith: { $1 })
         elements = sets.mapValues { $0.addresses.elements.joined(separator: ",") }
     }
 
     /// By row, the rules of a node's own table. Others, as those for loopback and ICMP errors, are
     /// of no row.
-    func rows(_ texts: inout TextNumbers) -> [String: [RuleMeaning]] {
+    func rows(_ texts: inout TextNumbers) -> [RulePurpose: [RuleMeaning]] {
         var asked: [String: AddressSet] = [:]
         for rule in chains.values.flatMap(\.rules) {
             guard case .jump(let name) = rule.verdict else { continue }
@@ -238,9 +241,9 @@ private struct TableMeanings {
             if addresses.isEmpty { continue }
             asked[name] = (asked[name] ?? AddressSet()).union(AddressSet(addresses))
         }
-        var rows: [String: [RuleMeaning]] = [:]
+        var rows: [RulePurpose: [RuleMeaning]] = [:]
         for chain in chains.values.sorted(by: { $0.name < $1.name })
-        where chain.name != Stamp.chainName {
+        where chain.purpose != .stamp {
             for rule in chain.rules {
                 guard let row = row(of: rule) else { continue }
                 rows[row, default: []].append(
@@ -254,26 +257,24 @@ private struct TableMeanings {
 
     /// By row, the rules of a class's two chains. The class's name is no part of their meaning: a
     /// node that gets another feature gets another class, and most of its rows stay.
-    func rows(ofClass name: String, _ texts: inout TextNumbers) -> [String: [RuleMeaning]] {
-        var rows: [String: [RuleMeaning]] = [:]
-        for direction in ["in", "out"] {
-            for rule in chains["\(name)_\(direction)"]?.rules ?? [] {
-                guard let id = row(of: rule) else { continue }
-                // The counters of refusals are named by class.
-                let isOfClass = id.hasPrefix(DropCounter.prefix) && id.hasSuffix(".\(name)")
-                let row = isOfClass ? String(id.dropLast(name.count + 1)) : id
+    func rows(ofClass name: String, _ texts: inout TextNumbers) -> [RulePurpose: [RuleMeaning]] {
+        var rows: [RulePurpose: [RuleMeaning]] = [:]
+        for direction in Direction.allCases {
+            let chain = chains[ChainPurpose.policyClass(name, direction).name]
+            for rule in chain?.rules ?? [] {
+                guard let row = row(of: rule) else { continue }
                 rows[row, default: []].append(
-                    meaning(of: rule, inClass: name, direction, .every, &texts))
+                    meaning(of: rule, inClass: name, direction.rawValue, .every, &texts))
             }
         }
         return rows
     }
 
-    private func row(of rule: Rule) -> String? {
-        guard let comment = rule.comment,
-            counters.contains(comment) || comment.hasPrefix("host.")
-        else { return nil }
-        return comment
+    /// The rule's row, where the table counts it or it is an option of the host.
+    private func row(of rule: Rule) -> RulePurpose? {
+        guard let purpose = rule.purpose, let row = purpose.row else { return nil }
+        if case .counter(let counter) = purpose, !counters.contains(counter) { return nil }
+        return row
     }
 
     /// - Parameters:
@@ -301,13 +302,11 @@ private struct TableMeanings {
                 }
                 continue
             }
-            if let policyClass, set.kind == .addresses, name.hasPrefix("\(policyClass).") {
-                own = .these(set.addresses)
-            } else if policyClass != nil, name.hasPrefix("mesh") {
-                // Each node that joins is a peer of all others: no news of theirs.
-                peers.append(name)
-            } else {
-                peers.append(elements[name] ?? "")
+            switch set.purpose {
+            case .nodes: own = .these(set.addresses)
+            // Each node that joins is a peer of all others: no news of theirs.
+            case .peers(.mesh, _) where policyClass != nil: peers.append(name)
+            default: peers.append(elements[name] ?? "")
             }
         }
         let text = Rule(others, notrack: rule.isNotrack, rule.verdict).text
@@ -325,4 +324,19 @@ extension Match {
         default: nil
         }
     }
+}
+
+extension RulePurpose {
+    /// What a change is told of; nil where it is no row, no option and no refusal. Classes come and go
+    /// with what is told, and are no part of it.
+    var row: RulePurpose? {
+        switch self {
+        case .counter(.refusal(let refusal)): .counter(.refusal(refusal.ofAnyClass))
+        case .counter, .hostOption: self
+        default: nil
+        }
+    }
+
+    /// It is a row of refusals.
+    var refuses: Bool { if case .counter(.refusal) = self { true } else { false } }
 }

@@ -22,15 +22,15 @@ package struct RowTraffic: Sendable {
                 let value = StatusReport.CounterReport(packets: value.packets, bytes: value.bytes)
                 var labels = [String: String]()
                 labels["node"] = node?.name
-                if name == DropCounter.translated {
-                    translated.append((value, labels))
-                } else if let refusal = Refusal(name) {
+                switch CounterPurpose(name: name) {
+                case .translated: translated.append((value, labels))
+                case .refusal(let refusal):
                     labels["direction"] = refusal.direction.rawValue
                     labels["reason"] = refusal.reason
                     labels["class"] = refusal.policyClass
                     refusals.append((value, labels))
-                } else {
-                    labels["row"] = name
+                case .permit(let row):
+                    labels["row"] = row
                     labels["direction"] = directions[name]?.rawValue
                     rows.append((value, labels))
                 }
@@ -39,40 +39,14 @@ package struct RowTraffic: Sendable {
     }
 }
 
-/// What a counter of refused packets is about.
-private struct Refusal {
-    var direction: Direction
-    var reason: String
-    /// On a gateway.
-    var policyClass: String?
-
-    init?(_ counter: String) {
-        switch counter {
-        case DropCounter.invalid: self.init(direction: .inbound, reason: "invalid")
-        case DropCounter.unanswered: self.init(direction: .inbound, reason: "unanswered")
-        case DropCounter.inbound: self.init(direction: .inbound, reason: "unmatched")
-        case DropCounter.outbound: self.init(direction: .outbound, reason: "unmatched")
-        default:
-            let inbound = DropCounter.inbound("")
-            let outbound = DropCounter.outbound("")
-            if counter.hasPrefix(inbound) {
-                self.init(
-                    direction: .inbound, reason: "unmatched",
-                    policyClass: String(counter.dropFirst(inbound.count)))
-            } else if counter.hasPrefix(outbound) {
-                self.init(
-                    direction: .outbound, reason: "unmatched",
-                    policyClass: String(counter.dropFirst(outbound.count)))
-            } else {
-                return nil
-            }
+extension Refusal {
+    /// As monitoring calls it.
+    fileprivate var reason: String {
+        switch self {
+        case .unmatched: "unmatched"
+        case .invalid: "invalid"
+        case .unanswered: "unanswered"
         }
-    }
-
-    private init(direction: Direction, reason: String, policyClass: String? = nil) {
-        self.direction = direction
-        self.reason = reason
-        self.policyClass = policyClass
     }
 }
 
@@ -81,15 +55,7 @@ extension Table {
     fileprivate var directionOfCounters: [String: Direction] {
         var directions: [String: Direction] = [:]
         for chain in chains {
-            let direction: Direction? =
-                if chain.name.hasPrefix("input") || chain.name.hasSuffix("_in") {
-                    .inbound
-                } else if chain.name.hasPrefix("output") || chain.name.hasSuffix("_out") {
-                    .outbound
-                } else {
-                    nil
-                }
-            guard let direction else { continue }
+            guard let direction = chain.purpose.judged?.direction else { continue }
             for case let counter? in chain.rules.map(\.counter) { directions[counter] = direction }
         }
         return directions

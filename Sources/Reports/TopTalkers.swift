@@ -13,7 +13,7 @@ package struct TopTalkers: Sendable {
 
     /// What samples of one talker have in common.
     package struct Talker: Hashable, Sendable {
-        package let counter: String
+        package let refusal: Refusal
         package let source: IPAddress
         package let destination: IPAddress
         package let protocolNumber: UInt8
@@ -21,7 +21,7 @@ package struct TopTalkers: Sendable {
         package let detail: UInt16?
 
         init(_ packet: RefusedPacket) {
-            counter = packet.counter
+            refusal = packet.refusal
             source = packet.source
             destination = packet.destination
             protocolNumber = packet.protocolNumber

@@ -3,20 +3,27 @@ package import Ruleset
 
 /// What the counters of our tables say.
 package struct Traffic {
-    package let counters: [String: StatusReport.CounterReport]
+    private let byPurpose: [CounterPurpose: StatusReport.CounterReport]
     private let nodeTotals: [IPAddress: StatusReport.CounterReport]
 
     package init(_ tables: [ObservedTable]) {
-        var counters: [String: StatusReport.CounterReport] = [:]
+        var counters: [CounterPurpose: StatusReport.CounterReport] = [:]
         var totals: [IPAddress: StatusReport.CounterReport] = [:]
         for table in tables {
-            for (name, value) in table.counters { counters[name, default: .init()] += value }
+            for (name, value) in table.counters {
+                counters[CounterPurpose(name: name), default: .init()] += value
+            }
             for set in table.sets {
                 for (address, value) in set.counters { totals[address, default: .init()] += value }
             }
         }
-        self.counters = counters
+        byPurpose = counters
         nodeTotals = totals
+    }
+
+    /// As reports call them.
+    package var counters: [String: StatusReport.CounterReport] {
+        Dictionary(uniqueKeysWithValues: byPurpose.map { ($0.id, $1) })
     }
 
     /// What was refused to and from a node: on a gateway the node's own elements, in local placement
@@ -26,15 +33,13 @@ package struct Traffic {
         if node.policyClass != nil {
             for address in node.addresses { total += nodeTotals[address] ?? .init() }
         } else {
-            for (name, value) in counters where name.hasPrefix(DropCounter.prefix) {
-                total += value
-            }
+            for case (.refusal, let value) in byPurpose { total += value }
         }
         return total
     }
 
     package var warnings: [String] {
-        guard let translated = counters[DropCounter.translated], translated.packets > 0 else {
+        guard let translated = byPurpose[.translated], translated.packets > 0 else {
             return []
         }
         return [

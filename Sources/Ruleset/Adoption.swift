@@ -31,21 +31,19 @@ extension ObservedTable {
 }
 
 extension Table {
-    package static let adoptionSet = "adopt.tcp"
-    private static let adoption = "adopt"
+    package static var adoptionSet: String { SetPurpose.adoption.name(.ipv4) }
 
     fileprivate var adopting: Table {
         let additions = isGateway ? forwardAdoption : localAdoption
         if additions.chains.isEmpty { return self }
-        let set = NamedSet(
-            name: Self.adoptionSet, family: .ipv4, kind: .adoption, addresses: AddressSet())
+        let set = NamedSet(.adoption, .ipv4, .adoption)
         var chains = chains
         for index in chains.indices {
             guard let target = additions.ways[chains[index].name] else { continue }
             // Flags of TCP come before the set: libnftables 1.1.3 does not take them behind it.
             let guarding = Rule(
                 [.connection([.new]), .continuesConnection, .isAdopted], .jump(target),
-                comment: Self.adoption)
+                for: .adoption)
             // What is tracked needs no look.
             let established = chains[index].rules.firstIndex { rule in
                 rule.verdict == .accept
@@ -62,7 +60,9 @@ extension Table {
     /// Chains that adopt, and which of them each base chain leads to.
     private typealias Additions = (chains: [Chain], ways: [String: String])
 
-    private static func name(of chain: String) -> String { "\(adoption)_\(chain)" }
+    private static func purpose(of chain: String) -> ChainPurpose {
+        .adopting(ChainPurpose(name: chain))
+    }
 
     private func base(_ point: Hook.Point) -> Chain? {
         chains.first { $0.hook?.point == point && $0.hook?.priority == .filter }
@@ -77,12 +77,12 @@ extension Table {
         to chain: Chain, permits: Verdict, _ verdict: Verdict
     ) -> Chain {
         Chain(
-            name: Self.name(of: chain.name),
+            Self.purpose(of: chain.name),
             rules: chain.rules.compactMap { rule in
-                guard let row = rule.counter, !row.hasPrefix(DropCounter.prefix),
-                    rule.verdict == permits, rule.isTCP, let matches = rule.matches.answering
+                guard rule.permits, rule.verdict == permits, rule.isTCP,
+                    let matches = rule.matches.answering
                 else { return nil }
-                return Rule(matches, counter: row, verdict, comment: rule.comment)
+                return Rule(matches, counter: rule.counter, verdict, comment: rule.comment)
             })
     }
 
@@ -101,13 +101,13 @@ extension Table {
                 else { continue }
                 let adopting = answers(to: branch, permits: .accept, .accept)
                 jumps.append(
-                    Rule(matches, .jump(adopting.name), comment: Self.adoption))
+                    Rule(matches, .jump(adopting.name), for: .adoption))
                 if !branches.contains(where: { $0.name == adopting.name }) {
                     branches.append(adopting)
                 }
             }
             if jumps.isEmpty { continue }
-            let way = Chain(name: Self.name(of: answering.name), rules: jumps)
+            let way = Chain(Self.purpose(of: answering.name), rules: jumps)
             additions.chains += [way] + branches
             additions.ways[answering.name] = way.name
         }
@@ -123,7 +123,6 @@ extension Table {
         var called: [Rule] = []
         var calling: [Rule] = []
         var branches: [Chain] = []
-        let far = Self.name(of: "far")
         for rule in forward.rules {
             guard case .jump(let name) = rule.verdict, let branch = chain(name),
                 let matches = rule.matches.answering, let match = rule.matches.first
@@ -136,16 +135,18 @@ extension Table {
             }
             // Where a chain permits nothing, no other end is asked.
             let way = Rule(
-                matches, .goto(Self.name(of: name)), comment: Self.adoption)
+                matches, .goto(to: Self.purpose(of: name)), for: .adoption)
             if isCalled { called.append(way) } else { calling.append(way) }
-            if branches.contains(where: { $0.name == Self.name(of: name) }) { continue }
+            if branches.contains(where: { $0.purpose == Self.purpose(of: name) }) { continue }
             branches.append(
-                answers(to: branch, permits: .return, isCalled ? .jump(far) : .accept))
+                answers(
+                    to: branch, permits: .return,
+                    isCalled ? .jump(to: .adoptingFarEnd) : .accept))
         }
         if branches.isEmpty { return ([], [:]) }
-        let way = Chain(name: Self.name(of: forward.name), rules: called + calling)
+        let way = Chain(Self.purpose(of: forward.name), rules: called + calling)
         let other = Chain(
-            name: far, rules: calling + [Rule([], .accept, comment: Self.adoption)])
+            .adoptingFarEnd, rules: calling + [Rule([], .accept, for: .adoption)])
         return ([way, other] + branches, [forward.name: way.name])
     }
 }

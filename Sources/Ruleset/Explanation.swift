@@ -56,16 +56,20 @@ extension Ruleset {
                 rules.append(
                     Explanation.AppliedRule(
                         table: table.name, chain: step.chain, number: step.index + 1,
-                        rule: step.rule.text, counter: step.rule.counter))
+                        rule: step.rule.text, counter: step.rule.counterPurpose?.id))
             }
-            let drops = evaluation.counters.filter { $0.hasPrefix(DropCounter.prefix) }
-            permits += evaluation.counters.filter {
-                !$0.hasPrefix(DropCounter.prefix) && $0 != DropCounter.translated
+            var refusal: Refusal?
+            for counter in evaluation.counters.map(CounterPurpose.init(name:)) {
+                switch counter {
+                case .permit(let id): permits.append(id)
+                case .refusal(let first): refusal = refusal ?? first
+                case .translated: break
+                }
             }
-            if let drop = drops.first {
+            if let refusal {
                 // Observation counts what it lets pass.
                 verdict = .drop
-                reason = DropCounter.words(drop)
+                reason = refusal.words
                 misses += table.nearMisses(of: packet, refusedIn: evaluation.matched)
             } else if let step = evaluation.decisive {
                 reason = step.rule.counter == nil ? Self.words(step.rule) : "a row permits it"
@@ -78,27 +82,25 @@ extension Ruleset {
 
     /// What a rule stands for that no row is about.
     private static func words(_ rule: Rule) -> String {
-        switch rule.comment {
-        case "established": "it belongs to a flow that was permitted"
-        case "loopback": "the host's traffic with itself passes"
-        case "icmp-error": "ICMP errors pass, for path-MTU discovery"
-        case "neighbour-discovery", "multicast-listener": "IPv6 needs it to find its neighbours"
-        case "ipsec": "IPsec with a mesh member protects it"
-        case let option?: "\(option) lets it pass"
+        switch rule.purpose {
+        case .established: "it belongs to a flow that was permitted"
+        case .loopback: "the host's traffic with itself passes"
+        case .icmpError: "ICMP errors pass, for path-MTU discovery"
+        case .neighbourDiscovery, .multicastListener: "IPv6 needs it to find its neighbours"
+        case .ipsec: "IPsec with a mesh member protects it"
+        case let purpose?: "\(purpose.id) lets it pass"
         case nil: rule.text
         }
     }
 }
 
-extension DropCounter {
-    /// What a counter of refusals stands for.
-    package static func words(_ counter: String) -> String {
-        switch counter {
-        case invalid: "connection tracking can't place it in any flow"
-        case unanswered: "no row opens this UDP port or asks from it"
-        case _ where counter.hasPrefix(inbound): "no inbound row permits it"
-        case _ where counter.hasPrefix(outbound): "no outbound row permits it"
-        default: counter
+extension Refusal {
+    /// Why, for people.
+    package var words: String {
+        switch self {
+        case .invalid: "connection tracking can't place it in any flow"
+        case .unanswered: "no row opens this UDP port or asks from it"
+        case .unmatched(let direction, _): "no \(direction.rawValue) row permits it"
         }
     }
 }
@@ -124,10 +126,10 @@ extension Table {
     fileprivate func nearMisses(
         of packet: Packet, refusedIn steps: [Evaluation.Step]
     ) -> [Explanation.NearMiss] {
-        guard let refusal = steps.last(where: { $0.rule.counter != nil }) else { return [] }
-        // `input` and its branches, or the class's own chain.
-        let branch = refusal.chain == "unanswered" ? "input" : refusal.chain
-        let chains = chains.filter { $0.name == branch || $0.name.hasPrefix("\(branch)_") }
+        guard let refusal = steps.last(where: { $0.rule.counter != nil }),
+            let judged = ChainPurpose(name: refusal.chain).judged
+        else { return [] }
+        let chains = chains.filter { $0.purpose.judged == judged }
         var jumps: [String: [Rule]] = [:]
         for rule in chains.lazy.flatMap(\.rules) {
             if case .jump(let target) = rule.verdict { jumps[target, default: []].append(rule) }
@@ -136,7 +138,7 @@ extension Table {
         for chain in chains {
             let ways = jumps[chain.name, default: []]
             for rule in chain.rules {
-                guard let row = rule.counter, !row.hasPrefix(DropCounter.prefix) else { continue }
+                guard case .permit(let row) = rule.counterPurpose else { continue }
                 let lacking =
                     lacks(packet, of: ways, to: rule)
                     + rule.matches.flatMap { lacks(packet, of: $0) }

@@ -95,9 +95,7 @@ package struct PolicyClass: Hashable, Sendable {
         for byte in (families + shape.permits.map(\.canonicalText)).joined(separator: "\n").utf8 {
             hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3
         }
-        let digits = String(hash, radix: 16)
-        name =
-            "\(shape.role.rawValue)_\(String(repeating: "0", count: 16 - digits.count))\(digits)"
+        name = Self.name(of: shape.role, hash)
     }
 
     /// What all nodes of the class are permitted, but for their addresses.
@@ -123,18 +121,6 @@ extension Permit {
         return
             "\(id) \(direction.rawValue) \(`protocol`.name) \(plane.rawValue) \(peers) \(sourcePorts.intervals) \(destinationPorts.intervals)"
     }
-}
-
-extension DropCounter {
-    /// Inbound packets to nodes of a class that nothing permits.
-    package static func inbound(_ policyClass: String) -> String { "drop.in.\(policyClass)" }
-    /// Outbound packets of nodes of a class that nothing permits.
-    package static func outbound(_ policyClass: String) -> String { "drop.out.\(policyClass)" }
-    /// Packets of flows between two nodes that are translated: not dropped, but what the routing
-    /// guidance forbids.
-    package static let translated = "nat.between-nodes"
-    /// The sets whose elements count what was refused to and from each node.
-    package static let nodeTotals = "node-drops"
 }
 
 private struct GatewayCompiler {
@@ -168,33 +154,36 @@ private struct GatewayCompiler {
     mutating func table() -> Table {
         var forward = [
             // One test for all: only translated flows pay for the look at their addresses.
-            Rule([.isTranslated], .jump("translated"), comment: DropCounter.translated)
+            Rule([.isTranslated], .jump(to: .translated), for: .counter(.translated))
         ]
         forward += meshJumps
         forward += [
-            Rule([.connection([.established, .related])], .accept, comment: "established")
+            Rule([.connection([.established, .related])], .accept, for: .established)
         ]
         var chains = [translated()] + meshChains()
         for policyClass in classes {
             let nodes = policyClass.addresses(of: .any)
             for family in policyClass.families {
-                guard let set = builder.set(policyClass.name, family, .addresses, nodes) else {
-                    continue
-                }
+                guard
+                    let set =
+                        builder.set(
+                            .nodes(policyClass: policyClass.name, .any), family, .addresses, nodes)
+                else { continue }
                 forward.append(
                     Rule(
-                        [.destinationIn(set: set, family)], .jump("\(policyClass.name)_in"),
-                        comment: policyClass.name))
+                        [.destinationIn(set: set, family)],
+                        .jump(to: .policyClass(policyClass.name, .inbound)),
+                        for: .policyClass(policyClass.name)))
                 forward.append(
                     Rule(
-                        [.sourceIn(set: set, family)], .jump("\(policyClass.name)_out"),
-                        comment: policyClass.name))
+                        [.sourceIn(set: set, family)],
+                        .jump(to: .policyClass(policyClass.name, .outbound)),
+                        for: .policyClass(policyClass.name)))
             }
             chains += [chain(policyClass, .inbound), chain(policyClass, .outbound)]
         }
         chains.append(
-            Chain(
-                name: "forward", hook: Hook(.forward, .filter, policy: .accept), rules: forward))
+            Chain(.forward, hook: Hook(.forward, .filter, policy: .accept), rules: forward))
         return builder.table(named: GatewayPolicy.tableName, chains: chains)
     }
 
@@ -204,21 +193,21 @@ private struct GatewayCompiler {
         let secondary = policy.nodeAddresses.subtracting(policy.meshAddresses)
         let rules = AddressFamily.allCases.flatMap { family -> [Rule] in
             let sets = [
-                builder.set(PeerOrigin.mesh(NodeRole.allCases), policy.meshAddresses, family),
-                builder.set("secondary", family, .addresses, secondary),
+                builder.set(PeerOrigin.mesh(policy.roles), policy.meshAddresses, family),
+                builder.set(.secondary, family, .addresses, secondary),
             ].compactMap { $0 }
             return sets.flatMap { source in
                 sets.map { destination in
                     let isBetweenNodes: [Match] = [
                         .sourceIn(set: source, family), .destinationIn(set: destination, family),
                     ]
-                    var rule = builder.counting(isBetweenNodes, as: DropCounter.translated, nil)
+                    var rule = builder.counting(isBetweenNodes, as: .translated, nil)
                     rule.note = builder.noting([], in: .translated, family).note
                     return rule
                 }
             }
         }
-        return Chain(name: "translated", rules: rules)
+        return Chain(.translated, rules: rules)
     }
 
     // MARK: The state of the mesh
@@ -238,11 +227,10 @@ private struct GatewayCompiler {
         }
         return [
             Rule(
-                [.protocolNumber(IPProtocol.esp.rawValue)], .jump("mesh_esp"),
-                comment: TableBuilder.mesh)
+                [.protocolNumber(IPProtocol.esp.rawValue)], .jump(to: .meshESP), for: .mesh)
         ]
             + (ike.map { TableBuilder.matches(of: $0, addresses: []) } ?? []).map {
-                Rule($0, .jump("mesh_ike"), comment: TableBuilder.mesh)
+                Rule($0, .jump(to: .meshIKE), for: .mesh)
             }
     }
 
@@ -250,11 +238,11 @@ private struct GatewayCompiler {
         let families = meshFamilies
         if families.isEmpty { return [] }
         var chains = builder.strayChains(families)
-        for (name, set) in [("mesh_esp", NoteSet.esp), ("mesh_ike", .ike)] {
+        for (purpose, set) in [(ChainPurpose.meshESP, NoteSet.esp), (.meshIKE, .ike)] {
             let rules = families.map { family in
                 builder.noting(meshMatches(family), in: set, family)
             }
-            chains.append(Chain(name: name, rules: rules))
+            chains.append(Chain(purpose, rules: rules))
         }
         return chains
     }
@@ -262,14 +250,12 @@ private struct GatewayCompiler {
     private mutating func meshMatches(_ family: AddressFamily) -> [Match] {
         Direction.allCases.flatMap { direction in
             builder.peerMatch(
-                .mesh(NodeRole.allCases), .only(policy.meshAddresses), direction, family) ?? []
+                .mesh(policy.roles), .only(policy.meshAddresses), direction, family) ?? []
         }
     }
 
     /// The media rule meets most packets and stands first; ICMP, which no row is about, last.
     private mutating func chain(_ policyClass: PolicyClass, _ direction: Direction) -> Chain {
-        let isInbound = direction == .inbound
-        let name = policyClass.name
         let permits = policyClass.permits.filter { $0.direction == direction }
         let media = permits.filter { $0.isStateless && $0.protocol == .udp }
         let others = permits.filter { !media.contains($0) }
@@ -283,20 +269,20 @@ private struct GatewayCompiler {
         }
         if !meshFamilies.isEmpty { rules += TableBuilder.strayJumps }
         rules += builder.refusing(
-            [], as: isInbound ? DropCounter.inbound(name) : DropCounter.outbound(name), refusal,
+            [], as: .unmatched(direction, policyClass: policyClass.name), refusal,
             sampledBy: policy.refusals)
-        return Chain(name: "\(name)_\(isInbound ? "in" : "out")", rules: rules)
+        return Chain(.policyClass(policyClass.name, direction), rules: rules)
     }
 
     /// Counts at the node's element.
     private mutating func nodeTotal(_ family: AddressFamily, _ direction: Direction) -> [Rule] {
         guard
-            let set = builder.set(DropCounter.nodeTotals, family, .countedAddresses, enforced)
+            let set = builder.set(.nodeTotals, family, .countedAddresses, enforced)
         else { return [] }
         let node =
             direction == .inbound
             ? Match.destinationIn(set: set, family) : .sourceIn(set: set, family)
-        return [Rule([node], nil, comment: DropCounter.nodeTotals)]
+        return [Rule([node], nil, for: .nodeTotals)]
     }
 
     private mutating func rules(of permit: Permit, in policyClass: PolicyClass) -> [Rule] {
@@ -305,8 +291,7 @@ private struct GatewayCompiler {
             guard let node = nodeMatch(permit, policyClass, family),
                 let peers = builder.peerMatch(
                     permit.peerOrigin, permit.peers, permit.direction, family,
-                    scope: differingPeers.contains(permit.peerOrigin)
-                        ? "\(policyClass.name)." : "")
+                    of: differingPeers.contains(permit.peerOrigin) ? policyClass.name : nil)
             else { continue }
             conditions.append((family, node + peers))
         }
@@ -322,7 +307,7 @@ private struct GatewayCompiler {
         }
         return conditions.flatMap { condition in
             TableBuilder.matches(of: permit, addresses: condition.matches).map { matches in
-                builder.counting(matches, as: permit.id, .return)
+                builder.counting(matches, as: .permit(permit.id), .return)
             }
         }
     }
@@ -336,7 +321,7 @@ private struct GatewayCompiler {
         guard !plane.isEmpty else { return nil }
         if plane == policyClass.addresses(of: .any).only(family) { return [] }
         return builder.set(
-            "\(policyClass.name).\(permit.plane.rawValue)", family, .addresses, plane
+            .nodes(policyClass: policyClass.name, permit.plane), family, .addresses, plane
         ).map { set in
             [
                 permit.direction == .inbound

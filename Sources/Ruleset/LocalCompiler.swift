@@ -17,20 +17,6 @@ extension Policy {
     }
 }
 
-/// The names of counters that no row has.
-package enum DropCounter {
-    /// What begins the names of all of them.
-    package static let prefix = "drop."
-    /// Inbound packets that nothing permits.
-    package static let inbound = "drop.in"
-    /// Outbound packets that nothing permits.
-    package static let outbound = "drop.out"
-    /// Inbound packets that connection tracking can't place.
-    package static let invalid = "drop.in.invalid"
-    /// Inbound UDP that no row can answer, refused before connection tracking.
-    package static let unanswered = "drop.in.unanswered"
-}
-
 private struct LocalCompiler {
     let policy: Policy
     let permits: [Direction: [Permit]]
@@ -69,17 +55,16 @@ private struct LocalCompiler {
         if refusesUnanswered {
             rules.append(
                 Rule(
-                    [.protocolNumber(IPProtocol.udp.rawValue)], .jump("unanswered"),
-                    comment: "unanswered"))
+                    [.protocolNumber(IPProtocol.udp.rawValue)], .jump(to: .unanswered),
+                    for: .unanswered))
         }
         return Chain(
-            name: name(.raw, .inbound), hook: Hook(.prerouting, .raw, policy: .accept), rules: rules
-        )
+            .base(.raw, .inbound), hook: Hook(.prerouting, .raw, policy: .accept), rules: rules)
     }
 
     private mutating func rawOut() -> Chain {
         Chain(
-            name: name(.raw, .outbound), hook: Hook(.output, .raw, policy: .accept),
+            .base(.raw, .outbound), hook: Hook(.output, .raw, policy: .accept),
             rules: exemptions(.outbound))
     }
 
@@ -96,13 +81,13 @@ private struct LocalCompiler {
             + [
                 Rule(
                     [.protocolNumber(IPProtocol.tcp.rawValue)], .accept,
-                    comment: IPProtocol.tcp.name),
-                Rule([loopback(direction)], .accept, comment: "loopback"),
+                    for: .transport(.tcp)),
+                Rule([loopback(direction)], .accept, for: .loopback),
             ]
             + exempting([
                 Rule(
                     [.protocolNumber(IPProtocol.esp.rawValue)], .accept,
-                    comment: IPProtocol.esp.name)
+                    for: .transport(.esp))
             ])
     }
 
@@ -134,10 +119,10 @@ private struct LocalCompiler {
         }
         rules += policy.node.allAddresses.flatMap {
             builder.refusing(
-                [.destination($0)], as: DropCounter.unanswered, refusal,
+                [.destination($0)], as: .unanswered, refusal,
                 sampledBy: policy.refusals)
         }
-        return [Chain(name: "unanswered", rules: rules)]
+        return [Chain(.unanswered, rules: rules)]
     }
 
     // MARK: The decision
@@ -147,22 +132,22 @@ private struct LocalCompiler {
         var rules = media[direction, default: []]
         rules += ikeJumps(direction)
         rules += [
-            Rule([.connection([.established, .related])], .accept, comment: "established"),
-            Rule([loopback(direction)], .accept, comment: "loopback"),
+            Rule([.connection([.established, .related])], .accept, for: .established),
+            Rule([loopback(direction)], .accept, for: .loopback),
         ]
         rules += protectedJump(direction, before: .filter)
         let invalid =
             isInbound
             ? builder.refusing(
-                [.connection([.invalid])], as: DropCounter.invalid, refusal,
+                [.connection([.invalid])], as: .invalid, refusal,
                 sampledBy: policy.refusals) : []
         // TCP leaves the chain early, with what holds for it too.
         let tcp = permitChain(.tcp, direction, after: invalid)
         let udp = permitChain(.udp, direction)
         rules += tcp.map { jumps(.tcp, direction, to: $0) } ?? []
         rules += [
-            Rule([.protocolNumber(1)], .jump("icmp_v4"), comment: "icmp"),
-            Rule([.protocolNumber(58)], .jump("icmp_v6"), comment: "icmpv6"),
+            Rule([.protocolNumber(1)], .jump(to: .icmp(.ipv4)), for: .icmp(.ipv4)),
+            Rule([.protocolNumber(58)], .jump(to: .icmp(.ipv6)), for: .icmp(.ipv6)),
         ]
         rules += invalid
         if policy.host.dhcpClient { rules += dhcpRules(direction) }
@@ -173,20 +158,10 @@ private struct LocalCompiler {
         rules += self.rules(direction) { $0.protocol == .esp }
         if !meshFamilies.isEmpty { rules += TableBuilder.strayJumps }
         rules += builder.refusing(
-            [], as: isInbound ? DropCounter.inbound : DropCounter.outbound, refusal,
-            sampledBy: policy.refusals)
+            [], as: .unmatched(direction, policyClass: nil), refusal, sampledBy: policy.refusals)
         let hook = Hook(isInbound ? .input : .output, .filter, policy: refusal)
-        return [Chain(name: name(.filter, direction), hook: hook, rules: rules)]
+        return [Chain(.base(.filter, direction), hook: hook, rules: rules)]
             + [tcp, udp].compactMap { $0 }
-    }
-
-    private func name(_ priority: Hook.Priority, _ direction: Direction) -> String {
-        switch (priority, direction) {
-        case (.raw, .inbound): "raw_in"
-        case (.raw, .outbound): "raw_out"
-        case (.filter, .inbound): "input"
-        case (.filter, .outbound): "output"
-        }
     }
 
     /// The rules of a protocol's rows in a chain of their own; nil where there are none.
@@ -197,8 +172,7 @@ private struct LocalCompiler {
             $0.protocol == ipProtocol && !$0.isStateless
         }
         guard !rules.isEmpty else { return nil }
-        return Chain(
-            name: "\(name(.filter, direction))_\(ipProtocol.name)", rules: first + rules)
+        return Chain(.permits(direction, ipProtocol), rules: first + rules)
     }
 
     private func jumps(
@@ -207,7 +181,7 @@ private struct LocalCompiler {
         policy.node.allAddresses.map {
             Rule(
                 [.protocolNumber(ipProtocol.rawValue), nodeMatch($0, direction)],
-                .jump(chain.name), comment: ipProtocol.name)
+                .jump(chain.name), for: .transport(ipProtocol))
         }
     }
 
@@ -224,15 +198,15 @@ private struct LocalCompiler {
         return [
             Rule(
                 [direction == .inbound ? .wasDecrypted : .willBeEncrypted],
-                .jump(name(before, direction) + "_ipsec"), comment: "ipsec")
+                .jump(to: .protected(before, direction)), for: .ipsec)
         ]
     }
 
     private func protectedChains() -> [Chain] {
         protected.filter { !$0.value.isEmpty }.flatMap { direction, rules in
             [
-                Chain(name: name(.raw, direction) + "_ipsec", rules: exempting(rules)),
-                Chain(name: name(.filter, direction) + "_ipsec", rules: rules),
+                Chain(.protected(.raw, direction), rules: exempting(rules)),
+                Chain(.protected(.filter, direction), rules: rules),
             ]
         }
     }
@@ -245,7 +219,7 @@ private struct LocalCompiler {
         else { return [] }
         return AddressFamily.allCases.compactMap { family in
             builder.peerMatch(origin, .only(policy.mesh), direction, family).map {
-                Rule($0, .accept, comment: "ipsec")
+                Rule($0, .accept, for: .ipsec)
             }
         }
     }
@@ -260,7 +234,7 @@ private struct LocalCompiler {
                     .family(family), .sourcePorts(.udp, from...from),
                     .destinationPorts(.udp, to...to),
                 ],
-                .accept, comment: "host.dhcp_client")
+                .accept, for: .dhcpClient)
         }
     }
 
@@ -270,12 +244,12 @@ private struct LocalCompiler {
             rules.append(
                 Rule(
                     [.icmpType(family, ICMPTypes.neighbourDiscovery), .hopLimit(255)], .accept,
-                    comment: "neighbour-discovery"))
+                    for: .neighbourDiscovery))
             rules += ICMPTypes.multicastListener.map {
-                Rule([.icmpType(family, $0)], .accept, comment: "multicast-listener")
+                Rule([.icmpType(family, $0)], .accept, for: .multicastListener)
             }
         }
-        return Chain(name: family == .ipv4 ? "icmp_v4" : "icmp_v6", rules: rules)
+        return Chain(.icmp(family), rules: rules)
     }
 
     // MARK: The state of the mesh
@@ -302,7 +276,7 @@ private struct LocalCompiler {
         if meshFamilies.isEmpty { return [] }
         return meshPermits(direction, .udp).flatMap { TableBuilder.matches(of: $0, addresses: []) }
             .map {
-                Rule($0, .jump("mesh_\(direction.rawValue)"), comment: TableBuilder.mesh)
+                Rule($0, .jump(to: .mesh(direction)), for: .mesh)
             }
     }
 
@@ -315,7 +289,7 @@ private struct LocalCompiler {
                 notes(of: permit, in: .ike, hasPorts: false)
                     + notes(of: permit, in: .translated, hasPorts: false, [.isTranslated])
             }
-            chains.append(Chain(name: "mesh_\(direction.rawValue)", rules: rules))
+            chains.append(Chain(.mesh(direction), rules: rules))
         }
         return chains
     }
@@ -351,7 +325,7 @@ private struct LocalCompiler {
         for permit in permits[direction, default: []] where isWanted(permit) {
             for ends in ends(of: permit, isBehindJumps: isBehindJumps) {
                 for matches in TableBuilder.matches(of: permit, addresses: ends) {
-                    rules.append(builder.counting(matches, as: permit.id, .accept))
+                    rules.append(builder.counting(matches, as: .permit(permit.id), .accept))
                 }
             }
         }

@@ -10,6 +10,8 @@ package struct NodeGroup: Hashable, Sendable {
     package let policyClass: String
     /// How many nodes of the same role the deployment has in all.
     package let nodesOfRole: Int
+    /// As the documentation calls such a node.
+    package let title: String
 
     package var role: NodeRole { nodes[0].role }
     /// The node whose rows stand for those of all.
@@ -17,7 +19,8 @@ package struct NodeGroup: Hashable, Sendable {
 }
 
 extension Deployment {
-    /// The nodes in groups of equal policy: Management Nodes first, then by the first node's name.
+    /// The nodes in groups of equal policy: by role in the documentation's order, then by the first
+    /// node's name.
     package func groups(of nodes: [Node]) -> [NodeGroup] {
         var ofRole: [NodeRole: Int] = [:]
         for node in self.nodes { ofRole[node.role, default: 0] += 1 }
@@ -25,14 +28,13 @@ extension Deployment {
         let groups = GatewayPolicy(of: nodes, in: self).classes.map { policyClass in
             NodeGroup(
                 nodes: policyClass.policies.map(\.node), policyClass: policyClass.name,
-                nodesOfRole: ofRole[policyClass.policies[0].node.role] ?? 0)
+                nodesOfRole: ofRole[policyClass.policies[0].node.role] ?? 0,
+                title: profile.title(of: policyClass.policies[0].node.role))
         }
-        return groups.sorted { $0.order < $1.order }
-    }
-}
-
-extension NodeGroup {
-    fileprivate var order: (Int, String) {
-        (NodeRole.allCases.firstIndex(of: role) ?? 0, representative.name)
+        let roles = profile.roleNames
+        func order(_ group: NodeGroup) -> (Int, String) {
+            (roles.firstIndex(of: group.role) ?? roles.count, group.representative.name)
+        }
+        return groups.sorted { order($0) < order($1) }
     }
 }

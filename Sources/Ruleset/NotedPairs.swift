@@ -69,8 +69,4 @@ package enum NoteSet: String, Hashable, Sendable, CaseIterable {
         case .strayIKE, .strayESP, .strayTraversal: .strayPairs
         }
     }
-
-    package func name(_ family: AddressFamily) -> String {
-        rawValue + (family == .ipv4 ? ".v4" : ".v6")
-    }
 }

@@ -26,9 +26,6 @@ package struct ObservedTable: Hashable, Sendable {
 }
 
 extension ObservedTable {
-    /// How the names of all our tables begin.
-    package static let namePrefix = "pexip_fw_"
-
     /// The table with all counters at zero and nothing noted, to compare what others than packets
     /// changed.
     package var withoutCounts: ObservedTable {

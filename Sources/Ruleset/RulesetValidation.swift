@@ -37,9 +37,6 @@ extension Ruleset {
 /// Bounds on what a ruleset may hold: above what a configuration within ``ConfigurationLimits``
 /// compiles to, where not the kernel's own.
 private enum RulesetLimits {
-    /// Bytes of names of tables, chains, sets and counters. The kernel takes 255
-    /// (`NFT_NAME_MAXLEN`), libnftables fewer.
-    static let name = 128
     /// Bytes of a comment (`NFTNL_UDATA_COMMENT_MAXLEN`).
     static let comment = 128
     /// Bytes of a sample's prefix (`NF_LOG_PREFIXLEN`).
@@ -55,17 +52,12 @@ private enum RulesetLimits {
 
 /// Refuses names that stand twice, or not in their order.
 private func requireAscending(_ names: [String], _ what: String) throws(RulesetFault) {
-    for name in names where !isName(name) { throw RulesetFault("\"\(name)\" is no \(what)'s name") }
+    for name in names where !ObjectName.isPlain(name) {
+        throw RulesetFault("\"\(name)\" is no \(what)'s name")
+    }
     for (one, next) in zip(names, names.dropFirst()) where one >= next {
         throw RulesetFault("\(what) \(next) stands twice or out of order")
     }
-}
-
-/// `[A-Za-z][A-Za-z0-9_.-]*`, which nft's language takes as a name wherever one may stand.
-private func isName(_ text: String) -> Bool {
-    guard let first = text.utf8.first, first.isLetter else { return false }
-    return text.utf8.count <= RulesetLimits.name
-        && text.utf8.allSatisfy { $0.isLetter || $0.isDigit || "_.-".utf8.contains($0) }
 }
 
 /// What may stand between quotes, where nft's language knows no escapes.
@@ -74,20 +66,10 @@ private func isQuotable(_ text: String, longest: Int) -> Bool {
         && text.utf8.allSatisfy { (0x20...0x7e).contains($0) && !"\"\\".utf8.contains($0) }
 }
 
-extension UInt8 {
-    fileprivate var isLetter: Bool {
-        (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(self & ~0x20)
-    }
-    fileprivate var isDigit: Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(self) }
-}
-
 extension Table {
     /// - Parameter members: how many single addresses sets may still hold.
     fileprivate func validate(_ members: inout UInt128) throws(RulesetFault) {
-        let prefix = ObservedTable.namePrefix
-        guard name.hasPrefix(prefix), name.utf8.count > prefix.utf8.count,
-            name.utf8.allSatisfy({ $0.isLetter || $0.isDigit || $0 == UInt8(ascii: "_") })
-        else { throw RulesetFault("its name is none of our tables'") }
+        guard OwnTable.isName(name) else { throw RulesetFault("its name is none of our tables'") }
         try requireAscending(counters, "counter")
         try requireAscending(sets.map(\.name), "set")
         try requireAscending(chains.map(\.name), "chain")

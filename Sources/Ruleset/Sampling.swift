@@ -1,5 +1,3 @@
-package import PortModel
-
 /// What a rule copies to whoever reads a group of nflog: the beginnings of some packets.
 package struct Sampling: Hashable, Sendable, Codable {
     /// How much of a packet is copied, in bytes: its headers, and little of what they carry.
@@ -17,9 +15,6 @@ package struct Sampling: Hashable, Sendable, Codable {
         self.group = group
         self.rate = rate
     }
-
-    /// The comment of rules that sample.
-    package static let comment = "refusals.sample"
 }
 
 extension Ruleset {
@@ -33,15 +28,5 @@ extension Ruleset {
             }
         }
         return nil
-    }
-}
-
-extension DropCounter {
-    /// Of the packets that a counter of refusals counts, as the node sees them; nil for other
-    /// counters.
-    package static func direction(of counter: String) -> Direction? {
-        func isOf(_ name: String) -> Bool { counter == name || counter.hasPrefix("\(name).") }
-        if isOf(inbound) { return .inbound }
-        return isOf(outbound) ? .outbound : nil
     }
 }

@@ -147,34 +147,3 @@ extension Shadow: Comparable {
         (table, family.rawValue, chain ?? "", hook?.rawValue ?? "")
     }
 }
-
-extension Shadow.Owner {
-    /// A guess by the names that each program gives; nil where none fits.
-    ///
-    /// - Parameter chains: those that count most first.
-    init?(table: String, family: ForeignChain.Family, chains: [String]) {
-        let byTable: [(String, Self)] = [
-            ("firewalld", .firewalld), ("docker-", .docker), ("libvirt_", .libvirt),
-            ("kube-", .kubernetes), ("f2b-", .fail2ban),
-        ]
-        if let found = byTable.first(where: { table.hasPrefix($0.0) }) {
-            self = found.1
-            return
-        }
-        let byChain: [(String, Self)] = [
-            ("DOCKER", .docker), ("LIBVIRT_", .libvirt), ("ufw-", .ufw), ("ufw6-", .ufw),
-            ("KUBE-", .kubernetes), ("cali-", .kubernetes), ("f2b-", .fail2ban),
-        ]
-        for chain in chains {
-            if let found = byChain.first(where: { chain.hasPrefix($0.0) }) {
-                self = found.1
-                return
-            }
-        }
-        let builtIn: Set<String> = ["PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING"]
-        guard [.ip, .ip6].contains(family), chains.contains(where: builtIn.contains) else {
-            return nil
-        }
-        self = .iptables
-    }
-}

@@ -12,7 +12,7 @@ package struct Stamp: Hashable, Sendable, Codable {
         self.digest = digest
     }
 
-    package static let chainName = "generation"
+    package static var chainName: String { ChainPurpose.stamp.name }
 
     package var comment: String { "generation \(generation) sha256 \(digest)" }
 
@@ -30,7 +30,7 @@ package struct Stamp: Hashable, Sendable, Codable {
     private static let digestLength = 64
 
     fileprivate var chain: Chain {
-        Chain(name: Self.chainName, rules: [Rule([], .return, comment: comment)])
+        Chain(.stamp, rules: [Rule([], .return, comment: comment)])
     }
 }
 

@@ -12,44 +12,43 @@ struct TableBuilder {
     }
 
     /// A rule that counts packets by a counter of its own, which its comment names.
-    mutating func counting(_ matches: [Match], as id: String, _ verdict: Verdict?) -> Rule {
-        counters.insert(id)
-        return Rule(matches, counter: id, verdict, comment: id)
+    mutating func counting(
+        _ matches: [Match], as purpose: CounterPurpose, _ verdict: Verdict?
+    ) -> Rule {
+        counters.insert(purpose.name)
+        return Rule(matches, counter: purpose, verdict, for: .counter(purpose))
     }
 
     /// The rules that end a way: one that samples where that is asked for, and one that counts and
     /// refuses.
     mutating func refusing(
-        _ matches: [Match], as id: String, _ verdict: Verdict, sampledBy refusals: Refusals
+        _ matches: [Match], as refusal: Refusal, _ verdict: Verdict, sampledBy refusals: Refusals
     ) -> [Rule] {
-        let refusal = counting(matches, as: id, verdict)
-        guard refusals.isSampled else { return [refusal] }
-        let sampling = Sampling(counter: id, group: refusals.group, rate: refusals.rate)
-        return [Rule(matches, nil, comment: Sampling.comment, sampling: sampling), refusal]
+        let refusing = counting(matches, as: refusal.counter, verdict)
+        guard refusals.isSampled else { return [refusing] }
+        let sampling = Sampling(
+            counter: refusal.counter.name, group: refusals.group, rate: refusals.rate)
+        return [Rule(matches, nil, for: .sampling, sampling: sampling), refusing]
     }
 
     /// Makes a set, for rules that match with it. An empty one is no set: its rules match nothing.
     mutating func set(
-        _ name: String, _ family: AddressFamily, _ kind: NamedSet.Kind, _ all: AddressSet
+        _ purpose: SetPurpose, _ family: AddressFamily, _ kind: NamedSet.Kind, _ all: AddressSet
     ) -> String? {
         let addresses = all.only(family)
         guard !addresses.isEmpty else { return nil }
-        let name = name + family.suffix
-        sets[name] = NamedSet(name: name, family: family, kind: kind, addresses: addresses)
-        return name
+        let set = NamedSet(purpose, family, kind, addresses)
+        sets[set.name] = set
+        return set.name
     }
 
     /// A rule that notes the packet's addresses, and has no verdict: a full set must not cost a
     /// packet.
     mutating func noting(_ matches: [Match], in set: NoteSet, _ family: AddressFamily) -> Rule {
-        let name = set.name(family)
-        sets[name] = NamedSet(
-            name: name, family: family, kind: set.kind, addresses: AddressSet())
-        return Rule(matches, nil, note: Note(set: name, family: family), comment: Self.mesh)
+        let set = NamedSet(.noted(set), family, set.kind)
+        sets[set.name] = set
+        return Rule(matches, nil, note: Note(set: set.name, family: family), for: .mesh)
     }
-
-    /// What rules that concern the mesh's state are there for, and not its permits.
-    static let mesh = "mesh"
 
     /// The chains that note refused packets of IPsec, which ``strayJumps`` lead to.
     ///
@@ -57,43 +56,45 @@ struct TableBuilder {
     mutating func strayChains(_ families: [AddressFamily]) -> [Chain] {
         let isUDP500 = Match.destinationPorts(.udp, 500...500)
         let traversal = Rule(
-            [.destinationPorts(.udp, Self.traversalPort)], .jump("stray_nat_t"),
-            comment: Self.mesh)
+            [.destinationPorts(.udp, Self.traversalPort)], .jump(to: .strayTraversal), for: .mesh)
         return [
-            Chain(name: "stray_esp", rules: families.map { noting([], in: .strayESP, $0) }),
+            Chain(.strayESP, rules: families.map { noting([], in: .strayESP, $0) }),
+            Chain(.strayTraversal, rules: families.map { noting([], in: .strayTraversal, $0) }),
             Chain(
-                name: "stray_nat_t",
-                rules: families.map { noting([], in: .strayTraversal, $0) }),
-            Chain(
-                name: "stray_udp",
+                .strayUDP,
                 rules: families.map { noting([isUDP500], in: .strayIKE, $0) } + [traversal]),
         ]
     }
 
     /// For the end of a chain, before its packets are refused.
-    static let strayJumps = [
-        Rule([.protocolNumber(IPProtocol.esp.rawValue)], .jump("stray_esp"), comment: mesh),
-        Rule([.protocolNumber(IPProtocol.udp.rawValue)], .jump("stray_udp"), comment: mesh),
-    ]
+    static var strayJumps: [Rule] {
+        [
+            Rule([.protocolNumber(IPProtocol.esp.rawValue)], .jump(to: .strayESP), for: .mesh),
+            Rule([.protocolNumber(IPProtocol.udp.rawValue)], .jump(to: .strayUDP), for: .mesh),
+        ]
+    }
 
     /// IPsec's UDP where there is a NAT (RFC 3948), which no row opens.
     static let traversalPort: ClosedRange<UInt16> = 4500...4500
 
     /// Makes the set of an origin's peers, as ``set(_:_:_:_:)`` does.
+    ///
+    /// - Parameter policyClass: where it is this one's alone.
     mutating func set(
-        _ origin: PeerOrigin, _ peers: AddressSet, _ family: AddressFamily, scope: String = ""
+        _ origin: PeerOrigin, _ peers: AddressSet, _ family: AddressFamily,
+        of policyClass: String? = nil
     ) -> String? {
-        set(scope + origin.setName, family, origin.setKind, peers)
+        set(.peers(origin, policyClass: policyClass), family, origin.setKind, peers)
     }
 
     /// The condition on the peer: none for any, a named set otherwise, nil where no peer of this
     /// family is permitted.
     mutating func peerMatch(
         _ origin: PeerOrigin, _ peers: Peers, _ direction: Direction, _ family: AddressFamily,
-        scope: String = ""
+        of policyClass: String? = nil
     ) -> [Match]? {
         guard case .only(let addresses) = peers else { return [] }
-        guard let name = set(origin, addresses, family, scope: scope) else { return nil }
+        guard let name = set(origin, addresses, family, of: policyClass) else { return nil }
         return [
             direction == .inbound
                 ? .sourceIn(set: name, family) : .destinationIn(set: name, family)
@@ -135,32 +136,17 @@ struct TableBuilder {
             family == .ipv4
             ? ICMPTypes.errors4.map { $0...$0 } : [ICMPTypes.errors6]
         var rules = errors.map {
-            Rule([.icmpType(family, $0)], verdict, comment: "icmp-error")
+            Rule([.icmpType(family, $0)], verdict, for: .icmpError)
         }
         if ping {
             let echo = family == .ipv4 ? ICMPTypes.echoRequest4 : ICMPTypes.echoRequest6
-            rules.append(Rule([.icmpType(family, echo...echo)], verdict, comment: "host.ping"))
+            rules.append(Rule([.icmpType(family, echo...echo)], verdict, for: .ping))
         }
         return rules
     }
 }
 
-extension AddressFamily {
-    /// Tells the sets of two families apart.
-    fileprivate var suffix: String { self == .ipv4 ? ".v4" : ".v6" }
-}
-
 extension PeerOrigin {
-    fileprivate var setName: String {
-        switch self {
-        case .mesh(let roles) where roles.count < NodeRole.allCases.count:
-            "mesh." + roles.map(\.rawValue).joined(separator: ".")
-        case .mesh: "mesh"
-        case .devices(let peerClass): "peers.\(peerClass.rawValue)"
-        case .site(let name): "site.\(name)"
-        }
-    }
-
     /// Nodes are single addresses, of which one joins or leaves at a time.
     fileprivate var setKind: NamedSet.Kind {
         switch self {

@@ -47,7 +47,7 @@ extension Table {
         let standIns = Dictionary(
             uniqueKeysWithValues: sets.filter {
                 $0.kind == .intervals && misfitting.contains($0.name)
-            }.map { ($0.name, "stand-in.\($0.name)") })
+            }.map { ($0.name, SetPurpose.standIn($0.purpose).name($0.family)) })
         if standIns.isEmpty { return nil }
         return Table(
             name: name, counters: counters,

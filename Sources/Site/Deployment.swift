@@ -18,7 +18,7 @@ package struct Deployment: Hashable, Sendable {
     package var refusals: Refusals
 
     package init(
-        profile: Profile = .infinity14, placement: Placement = .local, enforce: Enforce = .auto,
+        profile: Profile = .standard, placement: Placement = .local, enforce: Enforce = .auto,
         mode: Mode = .enforce, nodes: [Node], host: Host = Host(), rules: [SiteRule] = [],
         guards: Guard = Guard(), refusals: Refusals = Refusals()
     ) {

@@ -35,9 +35,7 @@ struct Apply: ParsableCommand {
             let parameters = ApplyParameters(
                 confirmSeconds: confirm?.seconds, force: force,
                 session: OperatorSession.current?.sshConnection, tables: nft)
-            let note = confirm.map {
-                "say pexip-fwctl confirm within \($0.seconds) s, or it is taken back"
-            }
+            let note = confirm.map { ApplyReport.reminder(toConfirmWithin: $0.seconds) }
             try connection.call(ControlMethods.apply, parameters).conclude(note)
         }
     }
@@ -65,10 +63,10 @@ struct Confirm: ParsableCommand {
     func run() throws {
         try Terminal.reporting {
             let report = try connection.call(ControlMethods.confirm)
-            switch report.outcome {
-            case .applied: Terminal.say("confirmed: generation \(report.generation ?? 0) stays")
-            case .unchanged: throw Failure(.failure, "nothing waits for confirmation")
-            case .wouldApply, .rejected, .refused, .failed: try report.conclude()
+            switch report.confirmation {
+            case .kept(let words): Terminal.say(words)
+            case .nothingWaits(let words): throw Failure(.failure, words)
+            case .other: try report.conclude()
             }
         }
     }
@@ -124,12 +122,10 @@ extension ApplyReport {
         showChanges()
         switch outcome {
         case .unchanged, .applied, .wouldApply:
-            let ended = endedFlows ?? 0
-            let flows = ended == 0 ? "" : "; ended \(ended.counted("established flow"))"
-            Terminal.say("\(outcome.rawValue): \(inForce)\(flows)")
+            Terminal.say(conclusion)
             if let note { Terminal.say(note) }
             if let problem { throw Failure(.failure, problem) }
-        case .rejected, .refused, .failed: try fail()
+        case .rejected, .refused, .failed: throw Failure(.failure, refusal)
         }
     }
 
@@ -137,24 +133,5 @@ extension ApplyReport {
     func showChanges() {
         let page = changesPage + tablesPage
         if page != Page() { Terminal.show(page) }
-    }
-
-    private var inForce: String {
-        generation.map { "generation \($0) is in force" } ?? "nothing is enforced"
-    }
-
-    /// Says why nothing was changed, or would be.
-    func fail() throws {
-        switch outcome {
-        case .rejected:
-            let errors = diagnostics.count { $0.severity == .error }
-            throw Failure(
-                .failure,
-                "the configuration has \(errors.counted("error")); nothing was changed: \(inForce)")
-        case .refused:
-            throw Failure(.failure, "\(problem ?? "refused"); nothing was changed: \(inForce)")
-        case .unchanged, .applied, .wouldApply, .failed:
-            throw Failure(.failure, problem ?? "failed; \(inForce)")
-        }
     }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Configuration
+import Display
 import Enforcement
 import Reports
 import Site
@@ -22,18 +23,10 @@ struct Check: ParsableCommand {
                 directory ?? configuration.configDir ?? ConfigurationOption.defaultDirectory
             let loaded = ConfigurationDirectory(path).load()
             Terminal.complain(loaded.diagnostics)
-            let errors = loaded.diagnostics.count { $0.severity == .error }
-            let warnings = loaded.diagnostics.count - errors
-            guard !loaded.hasErrors else {
-                throw Failure(
-                    .failure, "\(path): \(errors.counted("error")), \(warnings.counted("warning"))")
-            }
-            guard let deployment = loaded.deployment else {
-                throw Failure(.failure, "\(path): no .yaml file configures any node")
-            }
-            Terminal.say(
-                "\(path): correct: \(deployment.nodes.count.counted("node")), \(warnings.counted("warning"))"
-            )
+            let verdict = ConfigurationVerdict(
+                of: path, diagnostics: loaded.diagnostics, nodes: loaded.deployment?.nodes.count)
+            guard verdict.isCorrect else { throw Failure(.failure, verdict.words) }
+            Terminal.say(verdict.words)
         }
     }
 }

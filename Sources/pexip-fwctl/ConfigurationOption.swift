@@ -1,5 +1,6 @@
 import ArgumentParser
 import Configuration
+import Display
 import Enforcement
 import Site
 
@@ -27,7 +28,7 @@ struct ConfigurationOption: ParsableArguments {
             node: node)
         Terminal.complain(compilation.diagnostics)
         guard let target = compilation.target else {
-            throw Failure(.failure, "\(configDir) compiles to nothing; --node names a node to take")
+            throw Failure(.failure, MissingInput.target(directory: configDir).words)
         }
         return target
     }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Control
+import Display
 
 /// Where the agent is, and how to speak with it.
 struct ConnectionOptions: ParsableArguments {
@@ -67,8 +68,7 @@ struct ConnectionOptions: ParsableArguments {
         } catch let error as VarlinkError {
             throw Failure(error)
         } catch let error as DecodingError {
-            throw Failure(
-                .failure, "the agent answers in another version's words (\(error)): restart it")
+            throw Failure(.failure, .unreadable("\(error)"))
         }
     }
 }
@@ -90,33 +90,27 @@ struct Failure: Error, CustomStringConvertible {
         self.description = description
     }
 
+    init(_ status: Status, _ problem: AgentProblem) { self.init(status, problem.words) }
+
     init(_ error: VarlinkClientError) {
         switch error {
-        case .notRunning(let path):
-            self.init(
-                .notRunning,
-                "the agent is not running (nothing listens at \(path)): start it with systemctl start pexip-fw; the rules in the kernel are as it left them"
-            )
+        case .notRunning(let path): self.init(.notRunning, .notRunning(socket: path))
         case .permissionDenied(let path):
             self.init(
                 .notPermitted,
-                "not permitted to connect to \(path): run this as root, or as a member of the group \(PexipFirewallInterface.readersGroup) to look only"
-            )
-        case .timeout, .protocolError, .system:
-            self.init(.failure, "the agent does not answer: \(error)")
+                .notAdmitted(socket: path, readers: PexipFirewallInterface.readersGroup))
+        case .timeout, .protocolError, .system: self.init(.failure, .silent("\(error)"))
         }
     }
 
     init(_ error: VarlinkError) {
         if error.name == VarlinkError.permissionDenied.name {
             self.init(
-                .notPermitted,
-                "only root may do this; members of the group \(PexipFirewallInterface.readersGroup) may look"
-            )
+                .notPermitted, .notPermitted(readers: PexipFirewallInterface.readersGroup))
         } else if let message = error.message {
             self.init(.failure, message)
         } else {
-            self.init(.failure, "the agent refuses: \(error)")
+            self.init(.failure, .refusing("\(error)"))
         }
     }
 }

@@ -37,9 +37,7 @@ struct Diagnose: ParsableCommand {
                 facts.refusal = try refusal
                 if case .unknown = facts.shadows { facts.shadows = try shadows }
             } else {
-                facts.refusal = .unknown(
-                    "whether the kernel takes the rules: the agent, which could try, is not asked about another directory than its own"
-                )
+                facts.refusal = .ofAnotherDirectory
             }
             let report = DoctorReport(Examination.findings(facts, site), isVerbose: verbose)
             if json { try Terminal.printJSON(report) } else { Terminal.say(report.lines) }
@@ -51,18 +49,10 @@ struct Diagnose: ParsableCommand {
     private var refusal: Fact<String?> {
         get throws {
             do {
-                let report = try connection.call(
-                    ControlMethods.plan, PlanParameters(force: true))
-                switch report.outcome {
-                case .unchanged, .wouldApply, .applied, .refused: return .known(nil)
-                case .failed: return .known(report.problem ?? "the agent does not say why")
-                case .rejected:
-                    return .unknown(
-                        "whether the kernel takes the rules: the agent finds the configuration wrong"
-                    )
-                }
+                return Fact(
+                    plan: try connection.call(ControlMethods.plan, PlanParameters(force: true)))
             } catch let failure as Failure {
-                return .unknown("whether the kernel takes the rules: \(failure.description)")
+                return Fact(unplanned: failure.description)
             }
         }
     }
@@ -73,45 +63,8 @@ struct Diagnose: ParsableCommand {
             do {
                 return .known(try connection.call(ControlMethods.status).shadows)
             } catch let failure as Failure {
-                return .unknown("other firewalls: \(failure.description)")
+                return Fact(untold: failure.description)
             }
         }
-    }
-}
-
-extension DoctorReport {
-    /// So many rows are named; what concerns more, concerns nearly everything.
-    private static let namedRows = 6
-
-    /// The findings for people, the worst first, and a line that sums them up.
-    var lines: [String] {
-        let order: [Finding.Severity] = [.problem, .hint, .unknown, .ok]
-        let sorted = order.flatMap { severity in findings.filter { $0.severity == severity } }
-        let sum =
-            problems + hints == 0
-            ? "nothing found" : "\(problems.counted("problem")), \(hints.counted("hint"))"
-        let unseen = unknown == 0 ? "" : "; \(unknown.counted("thing")) could not be looked at"
-        return sorted.flatMap(Self.lines(of:)) + [sum + unseen]
-    }
-
-    private static func lines(of finding: Finding) -> [String] {
-        var lines: [String] = []
-        func add(_ label: String, _ text: String) {
-            lines.append(label.padded(to: 12) + text)
-        }
-        add(finding.severity.rawValue, "\(finding.what)")
-        if let why = finding.why { add("  why", why) }
-        if let mend = finding.mend {
-            add("  mend", mend.command)
-            if let permanently = mend.permanently { add("  for good", permanently) }
-        }
-        if !finding.rows.isEmpty {
-            let more = finding.rows.count - namedRows
-            add(
-                "  rows",
-                finding.rows.prefix(namedRows).joined(separator: ", ")
-                    + (more > 0 ? " and \(more) more" : ""))
-        }
-        return lines
     }
 }

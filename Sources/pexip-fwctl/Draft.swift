@@ -45,7 +45,7 @@ struct Draft {
     }
 
     private static func isThere(_ path: String) -> Failure {
-        Failure(.failure, "\(path) is there already: --force replaces it; nothing was written")
+        Failure(.failure, FileProblem.exists(path).words)
     }
 
     /// What the loader makes of the text, beside the other files of its directory.
@@ -61,7 +61,7 @@ struct Draft {
             }
         guard !loaded.hasErrors else {
             Terminal.complain(loaded.diagnostics)
-            throw Failure(.failure, "the file would be wrong as said above; nothing was written")
+            throw Failure(.failure, FileProblem.wrongDraft.words)
         }
         return loaded
     }
@@ -70,7 +70,7 @@ struct Draft {
     func write(_ text: String, replacing: Bool) throws {
         guard let path else {
             guard Terminal.written(text.visibleLines) else {
-                throw Failure(.failure, "standard output can't be written")
+                throw Failure(.failure, FileProblem.standardOutput.words)
             }
             return
         }
@@ -87,45 +87,16 @@ struct Draft {
                 replacing: replacing)
         } catch {
             if error.errno == .fileExists { throw Self.isThere(path) }
-            throw Failure(.failure, "\(path) can't be written: \(error)")
+            throw Failure(.failure, FileProblem.draft(path, reason: "\(error)").words)
         }
     }
 
     /// What was done and what comes next.
     func next(nodes: Int) -> Page {
         guard let path else { return Page() }
-        var page = Page()
-        let live = ConfigurationOption.defaultDirectory
-        let time = StartingFile.confirmation
-        var commands: [(String, String)]
-        if configuration == live {
-            page.add(
-                "wrote \(path), with \(nodes.counted("node")): the agent takes it up at once, and takes it back in \(time) unless that is confirmed"
-            )
-            commands = [
-                ("pexip-fwctl check", "is it right"), ("pexip-fwctl status", "is it in force"),
-            ]
-        } else {
-            page.add(
-                "wrote \(path), with \(nodes.counted("node")); nothing is enforced by it yet")
-            commands = []
-            if let configuration {
-                commands = [
-                    ("pexip-fwctl check \(configuration)", "is it right"),
-                    ("pexip-fwctl plan --config-dir \(configuration)", "what it would change"),
-                ]
-            }
-            // What is not root's own, the agent refuses.
-            let move = geteuid() == 0 ? "mv" : "sudo install -m 644"
-            commands.append(("\(move) \(path) \(live)/", "enforced at once, for \(time)"))
-        }
-        commands.append(
-            (geteuid() == 0 ? "pexip-fwctl confirm" : "sudo pexip-fwctl confirm", "to keep it"))
-        let width = (commands.map(\.0.count).max() ?? 0) + 2
-        page.add("next:")
-        for (command, purpose) in commands {
-            page.add(Text(purpose), label: Text(command, .strong), labelWidth: width, indent: 2)
-        }
-        return page
+        return WrittenDraft(
+            path: path, configuration: configuration, live: ConfigurationOption.defaultDirectory,
+            nodes: nodes, time: StartingFile.confirmation, isRoots: geteuid() == 0
+        ).page
     }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Configuration
+import Display
 import Drawing
 import Site
 
@@ -79,24 +80,27 @@ extension LoadedConfiguration {
     /// The deployment, or what to do about there being none. Prints the diagnostics.
     ///
     /// - Parameters:
+    ///   - place: the directory, or what else holds the configuration.
     ///   - node: must be one of the deployment's.
     ///   - hint: what else helps where something is wrong.
     func deploymentOrFailure(
-        in directory: String, node: String?, hint: String = ""
+        in place: String, node: String?, hint: String = ""
     ) throws -> Deployment {
         Terminal.complain(diagnostics)
         guard let deployment else {
             throw Failure(
                 .failure,
-                hasErrors
-                    ? "\(directory) configures no deployment: correct what is wrong there\(hint)"
-                    : "\(directory) configures no deployment: name its nodes in a .yaml file there, or another directory with --config-dir"
-            )
+                MissingInput.deployment(place: place, hasErrors: hasErrors, hint: hint).words)
         }
-        if let node, deployment.node(named: node) == nil {
-            let known = deployment.nodes.map(\.name).joined(separator: ", ")
-            throw Failure(.failure, "there is no node \(node): known are \(known)")
-        }
+        if let node { try deployment.require(node) }
         return deployment
+    }
+}
+
+extension Deployment {
+    /// - Throws: ``Failure`` where no node has the name.
+    func require(_ name: String) throws {
+        if node(named: name) != nil { return }
+        throw Failure(.failure, MissingInput.node(name, known: nodes.map(\.name)).words)
     }
 }

@@ -110,7 +110,7 @@ struct Initialize: ParsableCommand {
             Terminal.complain(
                 compilation.diagnostics.map { Diagnostic(.warning, at: $0.location, $0.message) })
             for cut in compilation.target?.cuts(session) ?? [] {
-                Terminal.complain("warning: in force, \(cut)")
+                Terminal.complain(WrittenDraft.warning(ofCut: cut))
             }
             try draft.write(StartingFile(answers).text, replacing: force)
             if !draft.isStandardOutput { Terminal.show(draft.next(nodes: answers.nodes.count)) }
@@ -127,9 +127,7 @@ struct Initialize: ParsableCommand {
             answers.ssh = access
         } else if let session, answers.include(host), !feature.contains(.ssh) {
             answers.ssh = Answers.SSHAccess(aroundClient: session.client)
-            Terminal.complain(
-                "SSH stays open from \(answers.ssh.text), the network of this session; --ssh-from says otherwise"
-            )
+            Terminal.complain(answers.ssh.noteOfSession)
         }
         answers.use(feature)
         return answers

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Control
+import Display
 import Enforcement
 import Glibc
 import JSONValue
@@ -30,7 +31,7 @@ struct Monitor: ParsableCommand {
                 return hasReader
             }
             if hasReader {
-                throw Failure(.notRunning, "the agent has ended; the rules stay in force")
+                throw Failure(.notRunning, .ended)
             }
         }
     }
@@ -41,16 +42,5 @@ extension Event {
         get throws {
             String(decoding: try JSONValue(encoding: self).shown(indents: false), as: UTF8.self)
         }
-    }
-
-    /// Time, kind, state and message.
-    fileprivate var line: String {
-        var text = message
-        if let process {
-            text += " (by \(process)\(pid.map { ", pid \($0)" } ?? ""))"
-        }
-        if let lost { text += " [\(lost.counted("event")) before this one lost]" }
-        return
-            "\(time) \(kind.rawValue.padded(to: 12)) \(state.rawValue.padded(to: 12)) \(text)"
     }
 }

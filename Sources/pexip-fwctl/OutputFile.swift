@@ -1,3 +1,4 @@
+import Display
 import Glibc
 import LinuxSystem
 import SystemPackage
@@ -16,10 +17,7 @@ enum OutputFile {
         do throws(SystemError) {
             try OutputPath.write(Array(text.utf8), to: path, mode: mode)
         } catch {
-            throw Failure(
-                .failure,
-                "can't write \(path): \(error.errno): name a file in a directory that exists and that you may write to"
-            )
+            throw Failure(.failure, FileProblem.output(path, reason: "\(error.errno)").words)
         }
     }
 }

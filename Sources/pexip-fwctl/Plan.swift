@@ -64,19 +64,17 @@ struct Plan: ParsableCommand {
             let store = try GenerationStore(ofAgentAt: stateDir)
             if let number = try store.standing()?.generation {
                 let generation = try store.generation(number)
-                Terminal.complain(
-                    "pexip-fwctl: compared with the stored generation \(number); the kernel was not asked, and flows were not counted"
-                )
+                complain(.stored(generation: number))
                 return generation
             }
-            Terminal.complain("pexip-fwctl: no generation is in force: everything is new")
+            complain(.nothing)
         } catch {
-            Terminal.complain(
-                "pexip-fwctl: \(error): everything is shown as new; the agent knows what is in force"
-            )
+            complain(.unknown("\(error)"))
         }
         return nil
     }
+
+    private func complain(_ basis: PlanBasis) { Terminal.complain("pexip-fwctl: \(basis.words)") }
 }
 
 extension ConnectionOptions {
@@ -110,18 +108,7 @@ extension ApplyReport {
         }
         Terminal.complain(diagnostics)
         showChanges()
-        let now = generation.map { "generation \($0)" } ?? "nothing"
-        switch outcome {
-        case .unchanged, .applied:
-            say("nothing would change: \(now) is what the configuration says")
-        case .wouldApply:
-            let flows = endedFlows.map { "; \($0.counted("established flow")) would end" } ?? ""
-            say("would apply: \(planWords)\(flows); now \(now) is in force")
-        case .rejected:
-            let errors = diagnostics.count { $0.severity == .error }
-            throw Failure(
-                .failure, "the configuration has \(errors.counted("error")): apply would refuse it")
-        case .refused, .failed: try fail()
-        }
+        guard let planConclusion else { throw Failure(.failure, planRefusal) }
+        say(planConclusion)
     }
 }

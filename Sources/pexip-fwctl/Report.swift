@@ -1,6 +1,7 @@
 import ArgumentParser
 import Auditing
 import Configuration
+import Display
 import Enforcement
 import Glibc
 import Reports
@@ -104,23 +105,22 @@ struct Report: ParsableCommand {
             if let number = try store.standing()?.generation {
                 let generation = try store.generation(number)
                 if case .failure(let refused) = generation.deployment {
-                    throw Failure(.failure, "\(refused); \(Self.withoutStore)")
+                    throw Failure(.failure, MissingInput.storedGeneration("\(refused)").words)
                 }
                 return (generation.loaded, .generation(number, stateDirectory: stateDir))
             }
         } catch let error as StoreError {
-            throw Failure(.failure, "\(error); \(Self.withoutStore)")
+            throw Failure(.failure, MissingInput.storedGeneration("\(error)").words)
         }
-        throw Failure(.failure, "no generation is in force by \(stateDir): \(Self.withoutStore)")
+        throw Failure(
+            .failure, MissingInput.standingGeneration(stateDirectory: stateDir).words)
     }
-
-    private static let withoutStore =
-        "without --in-force the report tells what the configuration's files say"
 
     private func place(of origin: AuditSubject.Origin) -> String {
         switch origin {
         case .directory(let path): path
-        case .generation(let number, let path): "generation \(number) in \(path)"
+        case .generation(let number, let path):
+            MissingInput.place(ofGeneration: number, in: path)
         }
     }
 

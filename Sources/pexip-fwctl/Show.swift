@@ -1,6 +1,7 @@
 import ArgumentParser
 import Configuration
 import Control
+import Display
 import Enforcement
 import PlainText
 import Policy
@@ -86,8 +87,7 @@ struct ShowPorts: ParsableCommand {
             if json {
                 try Terminal.printJSON(report)
             } else {
-                let tables = report.tables.map(\.text).joined(separator: "\n\n")
-                Terminal.say(document: tables + "\n")
+                Terminal.say(document: report.text)
             }
         }
     }
@@ -100,58 +100,12 @@ struct ShowPorts: ParsableCommand {
         let loaded = ConfigurationDirectory(directory).load()
         Terminal.complain(loaded.diagnostics)
         guard let deployment = loaded.deployment else {
-            throw Failure(.failure, "\(directory) configures no deployment")
+            throw Failure(.failure, MissingInput.portTables(directory: directory).words)
         }
+        if let node { try deployment.require(node) }
         let nodes = deployment.nodes.map(\.name)
-        if let node, !nodes.contains(node) {
-            throw Failure(
-                .failure, "there is no node \(node): known are \(nodes.joined(separator: ", "))")
-        }
         return PortsReport(
             of: deployment.groups(named: node.map { [$0] } ?? nodes), in: deployment)
-    }
-}
-
-extension PortsReport.Table {
-    /// How many nodes a table's heading names.
-    private static let namedNodes = 4
-
-    /// The table for people: a line a row, then what the documentation does not say of it.
-    var text: String {
-        let header = ["Protocol", "Source-Port", "Dest-Port", "Description", "Peers"]
-        let cells = lines.map { line in
-            [
-                line.protocol, line.sourcePort, line.destinationPort,
-                ([line.description] + line.footnotes).joined(separator: " "),
-                line.inactive.map { "not enforced: \($0)" } ?? line.peers?.text ?? "any",
-            ].map(\.visible)
-        }
-        let widths = header.indices.map { column in
-            ([header] + cells).map { $0[column].count }.max() ?? 0
-        }
-        let rows = ([header] + cells).map { row in
-            var line = ""
-            for (cell, width) in zip(row, widths) { line += cell.padded(to: width + 2) }
-            return "  " + line.trimmed
-        }
-        return (["\(heading) (\(role.rawValue)), \(direction.rawValue)"] + rows)
-            .joined(separator: "\n")
-    }
-
-    private var heading: String {
-        let more = nodes.count - Self.namedNodes
-        return nodes.prefix(Self.namedNodes).joined(separator: ", ").visible
-            + (more > 0 ? " and \(more) more" : "")
-    }
-}
-
-extension PeerList {
-    /// How many a line names.
-    private static let named = 3
-
-    fileprivate var text: String {
-        first.prefix(Self.named).joined(separator: ", ")
-            + (count > Self.named ? " … \(count) in all" : "")
     }
 }
 
@@ -166,11 +120,7 @@ struct ShowGenerations: ParsableCommand {
     func run() throws {
         try Terminal.reporting {
             for generation in try connection.collect(ControlMethods.generations, NoParameters()) {
-                let nodes = generation.nodes.joined(separator: ", ").visible
-                Terminal.say(
-                    document:
-                        "\(generation.number)\t\(generation.created)\t\(generation.origin.rawValue)\t\(nodes)\n"
-                )
+                Terminal.say(document: generation.line + "\n")
             }
         }
     }

@@ -52,41 +52,29 @@ struct StatusWatch {
     }
 
     /// What the agent says, or that it does not run: it may be started again while this goes on.
-    private func ask() throws -> Result<StatusReport, Failure> {
+    private func ask() throws -> WatchedStatus {
         do {
-            return .success(try connection.status())
+            return .report(try connection.status())
         } catch let failure as Failure where failure.status != .notPermitted {
-            return .failure(failure)
+            return .silence(failure.description)
         }
     }
 
-    private func show(_ answer: Result<StatusReport, Failure>, elapsed: Duration) -> Bool {
-        var page = Page()
-        switch answer {
-        case .success(var report):
-            report.pending?.secondsLeft -= Int(elapsed.components.seconds)
-            page = report.page(now: .now)
-        case .failure(let failure):
-            page.add(
-                Text("pexip-fw: ") + Text("NO ANSWER", .bad) + Text(": \(failure.description)"))
-        }
+    private func show(_ status: WatchedStatus, elapsed: Duration) -> Bool {
+        let (now, elapsed) = (Timestamp.now, Int(elapsed.components.seconds))
         guard isScreen else {
-            return Terminal.written(
-                "\(Timestamp.now)\n\(Terminal.lines(of: page).joined(separator: "\n"))\n\n")
+            let lines = Terminal.lines(of: status.page(now: now, elapsed: elapsed))
+            return Terminal.written("\(now)\n\(lines.joined(separator: "\n"))\n\n")
         }
-        page.add("")
-        page.add("\(Timestamp.now), again at each event and every 2 s; Ctrl-C ends")
-        return Terminal.written(Self.frame(Terminal.lines(of: page), rows: Terminal.size?.rows))
+        let page = status.screen(
+            now: now, elapsed: elapsed, interval: Int(Self.interval.components.seconds))
+        let lines = WatchedStatus.cut(Terminal.lines(of: page), rows: Terminal.size?.rows)
+        return Terminal.written(Self.frame(lines))
     }
 
     /// What replaces the lines on the screen without a flicker.
-    private static func frame(_ lines: [String], rows: Int?) -> String {
-        var lines = lines
-        if let rows, lines.count > rows, rows > 1 {
-            let more = lines.count - (rows - 1)
-            lines = lines.prefix(rows - 1) + ["\(more.counted("more line")): pexip-fwctl status"]
-        }
-        return "\u{1b}[H" + lines.joined(separator: "\u{1b}[K\r\n") + "\u{1b}[K\u{1b}[J"
+    private static func frame(_ lines: [String]) -> String {
+        "\u{1b}[H" + lines.joined(separator: "\u{1b}[K\r\n") + "\u{1b}[K\u{1b}[J"
     }
 
     // MARK: The screen

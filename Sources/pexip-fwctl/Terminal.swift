@@ -41,7 +41,7 @@ enum Terminal {
         complain(question, terminator: "")
         guard let line = readLine() else {
             complain("")
-            throw Failure(.failure, "input ends before the last answer; nothing was written")
+            throw Failure(.failure, FileProblem.unansweredQuestion.words)
         }
         return line
     }
@@ -126,19 +126,5 @@ enum Terminal {
             complain("pexip-fwctl: \(failure.description)")
             throw ExitCode(failure.status.rawValue)
         }
-    }
-}
-
-extension String {
-    /// With spaces behind it; unchanged where it is longer.
-    func padded(to width: Int) -> String {
-        self + String(repeating: " ", count: Swift.max(0, width - count))
-    }
-
-    /// Without spaces behind it.
-    var trimmed: String {
-        var text = self
-        while text.hasSuffix(" ") { text.removeLast() }
-        return text
     }
 }

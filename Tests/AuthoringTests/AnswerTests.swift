@@ -181,4 +181,12 @@ import Testing
     @Test func endOfInputEndsIt() {
         #expect(throws: EndOfInput.self) { try interview(Interview.Host(), ["local", "a"]) }
     }
+
+    @Test func whatIsSaidOfTheSessionsNetwork() throws {
+        let client = try #require(IPAddress("10.1.2.3"))
+        #expect(
+            Answers.SSHAccess(aroundClient: client).noteOfSession
+                == "SSH stays open from 10.1.2.0/24, the network of this session; --ssh-from says otherwise"
+        )
+    }
 }

@@ -28,7 +28,7 @@ import Testing
             return MeshCensus.Member(
                 node: Node(
                     name: "n\(index)",
-                    role: NodeRole.allCases.randomElement(using: &random) ?? .conferencing,
+                    role: Profile.standard.roleNames.randomElement(using: &random) ?? .conferencing,
                     addresses: addresses),
                 isEnforced: Int.random(in: 0..<3, using: &random) > 0, reach: reaches)
         }

@@ -49,6 +49,7 @@ extension String {
         ("rows", highest), ("rows", "-1"), ("table", "\"pexip_fw_other\""),
         ("name", "\"a b\""), ("configurationDigest", "\"\\u001b[2J\""),
         ("created", "\"2147483647-01-01T00:00:00Z\""), ("mode", "\"off\""),
+        ("role", "\"a b\""), ("role", "\"Conferencing\""), ("role", "\"\""),
         ("policyClass", "\"a\\nb\""), ("addresses", "[]"), ("addresses", "[\"::/0\"]"),
     ])
     func aGenerationOfNoAgentIsRefused(_ member: String, _ value: String) async throws {

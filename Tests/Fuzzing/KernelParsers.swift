@@ -30,7 +30,8 @@ extension Parser {
             guard let headers = input.withUnsafeBytes({ PacketHeaders($0) }) else { return }
             try require(headers.source.family == headers.destination.family, "of two families")
             _ = RefusedPacket(
-                counter: DropCounter.invalid, from: headers.source, to: headers.destination,
+                counter: Refusal.invalid.counter.name, from: headers.source,
+                to: headers.destination,
                 protocolNumber: headers.protocolNumber, headers.transport)
         },
         Parser("flow", upTo: 1 << 16) { input in

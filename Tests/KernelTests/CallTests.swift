@@ -61,7 +61,7 @@ struct CallTests {
 
         /// Packets that were refused for any reason.
         func drops() throws -> Int {
-            try counters().filter { $0.key.hasPrefix(DropCounter.prefix) }.values.reduce(0, +)
+            try counters().filter { $0.key.hasPrefix("drop.") }.values.reduce(0, +)
         }
 
         /// The flows of a protocol that the kernel tracks where the rules are.
@@ -162,7 +162,7 @@ struct CallTests {
             #expect(refused.heardByCallee == 0)
             let counted = try scene.counters()
             #expect(
-                counted.keys.allSatisfy { $0.hasPrefix(DropCounter.prefix) },
+                counted.keys.allSatisfy { $0.hasPrefix("drop.") },
                 "no row should have met the stranger: \(counted)")
             let drops = try scene.drops()
             #expect(drops > 0, "the stranger's SYN should be refused and counted")
@@ -186,7 +186,7 @@ struct CallTests {
             #expect(!outcome.isCompleted, "signalling from 32999 should time out")
             let counted = try scene.counters()
             #expect(
-                counted.keys.allSatisfy { $0.hasPrefix(DropCounter.prefix) },
+                counted.keys.allSatisfy { $0.hasPrefix("drop.") },
                 "no row should have met the node's SYN: \(counted)")
             #expect(try scene.drops() > 0, "the node's SYN should be refused and counted")
         }

@@ -126,7 +126,7 @@ struct RowMatrixTests {
                 // Every row and every reason for dropping counted exactly its own packets.
                 let counted = try agent.status().counters.mapValues(\.packets)
                 #expect(counted.filter { $0.value > 0 } == expected)
-                let refused = expected.filter { $0.key.hasPrefix(DropCounter.prefix) }
+                let refused = expected.filter { $0.key.hasPrefix("drop.") }
                 print(
                     "\(site.testDescription): \(cells.count) cells, \(reference.rows.count) rows, \(refused.values.reduce(0, +)) counted as refused"
                 )

@@ -98,9 +98,7 @@ struct MutationTests {
             verdict = evaluation.verdict
             counters = evaluation.counters
             notes = evaluation.notes
-            totals = evaluation.matched.map(\.rule).filter {
-                $0.comment == DropCounter.nodeTotals
-            }
+            totals = evaluation.matched.map(\.rule).filter { $0.purpose == .nodeTotals }
             samples = evaluation.matched.compactMap(\.rule.sampling?.counter)
             isUntracked = evaluation.isUntracked
         }

@@ -121,11 +121,11 @@ struct OracleTests {
         if packet.isTranslated, policy.nodeAddresses.contains(packet.source),
             policy.nodeAddresses.contains(packet.destination)
         {
-            expected.insert(DropCounter.translated)
+            expected.insert(CounterPurpose.translated.name)
         }
-        for (decision, address, drop) in [
-            (decision.inbound, packet.destination, DropCounter.inbound(_:)),
-            (decision.outbound, packet.source, DropCounter.outbound(_:)),
+        for (decision, address, direction) in [
+            (decision.inbound, packet.destination, Direction.inbound),
+            (decision.outbound, packet.source, .outbound),
         ] {
             switch decision?.reason {
             case .permit(let id): expected.insert(id)
@@ -133,7 +133,8 @@ struct OracleTests {
                 let own = classes.first {
                     $0.policies.contains { $0.node.allAddresses.contains(address) }
                 }
-                expected.insert(drop(own?.name ?? ""))
+                expected.insert(
+                    Refusal.unmatched(direction, policyClass: own?.name).counter.name)
             default: break
             }
         }
@@ -141,7 +142,7 @@ struct OracleTests {
         let counted = Set(evaluation.counters)
         return isDropped
             ? counted.isSubset(of: expected)
-                && counted.contains { $0.hasPrefix(DropCounter.prefix) }
+                && counted.contains { $0.hasPrefix("drop.") }
             : counted == expected
     }
 
@@ -156,12 +157,9 @@ struct OracleTests {
         case .drop:
             let expected: String
             switch decision.reason {
-            case .invalid: expected = DropCounter.invalid
-            case .unansweredPort: expected = DropCounter.unanswered
-            default:
-                expected =
-                    evaluation.decisive?.chain == "output"
-                    ? DropCounter.outbound : DropCounter.inbound
+            case .invalid: expected = "drop.in.invalid"
+            case .unansweredPort: expected = "drop.in.unanswered"
+            default: expected = evaluation.decisive?.chain == "output" ? "drop.out" : "drop.in"
             }
             return evaluation.verdict == (mode == .enforce ? .drop : .accept)
                 && counters == [expected]

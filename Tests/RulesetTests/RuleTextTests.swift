@@ -25,7 +25,7 @@ import Testing
         Rule([.protocolNumber(6)], .goto("adopt_output")),
         Rule([.inputIsLoopback, .hopLimit(1)], counter: "c", notrack: true, .return),
         Rule(
-            [.connection([.invalid])], nil, comment: Sampling.comment,
+            [.connection([.invalid])], nil, comment: "refusals.sample",
             sampling: Sampling(counter: "drop.in.invalid", group: 5001, rate: 20)),
         Rule([.protocolNumber(50)], nil, note: Note(set: "seen.esp.v4", family: .ipv4)),
         Rule(

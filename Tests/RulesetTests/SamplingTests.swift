@@ -31,7 +31,7 @@ import Testing
             let sampled = Self.table(deployment, sampled: true)
             for chain in sampled.chains {
                 for (index, rule) in chain.rules.enumerated() {
-                    let isRefusal = rule.counter?.hasPrefix(DropCounter.prefix) ?? false
+                    let isRefusal = rule.counter?.hasPrefix("drop.") ?? false
                     #expect(rule.sampling == nil || (rule.counter == nil && rule.verdict == nil))
                     guard isRefusal, let counter = rule.counter else { continue }
                     #expect(
@@ -95,6 +95,6 @@ import Testing
         ("nat.between-nodes", nil),
     ])
     func aCounterTellsTheDirection(_ counter: String, _ direction: Direction?) {
-        #expect(DropCounter.direction(of: counter) == direction)
+        #expect(Refusal(id: counter)?.direction == direction)
     }
 }
