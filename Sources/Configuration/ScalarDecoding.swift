@@ -174,12 +174,6 @@ extension DeploymentDecoder {
     }
 }
 
-/// `a`, `a or b`, `a, b or c`.
-package func alternatives(_ names: [String]) -> String {
-    guard let last = names.last, names.count > 1 else { return names.first ?? "" }
-    return names.dropLast().joined(separator: ", ") + " or " + last
-}
-
 /// `a`, `a and b`, `a, b and c`.
 func enumeration(_ names: [String]) -> String {
     guard let last = names.last, names.count > 1 else { return names.first ?? "" }
