@@ -1,5 +1,5 @@
-internal import Site
 package import Reports
+internal import Site
 
 extension ApplyReport {
     /// The sentence after the changes, without its end: what is in force, and which flows ended.

@@ -1,5 +1,5 @@
-package import Site
 internal import Reports
+package import Site
 
 /// Whether a configuration directory is right, after its diagnostics were told.
 package struct ConfigurationVerdict: Hashable, Sendable {

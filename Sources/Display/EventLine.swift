@@ -1,5 +1,5 @@
-package import Reports
 internal import PlainText
+package import Reports
 
 extension Event {
     /// One line: time, kind, state and message.

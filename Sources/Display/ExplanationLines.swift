@@ -1,6 +1,6 @@
-package import Reports
 internal import PlainText
 internal import Policy
+package import Reports
 internal import Ruleset
 
 extension ExplainReport {

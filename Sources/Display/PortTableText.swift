@@ -1,6 +1,6 @@
-package import Reports
 internal import PlainText
 internal import PortModel
+package import Reports
 
 extension PortsReport {
     /// All tables for people, with an empty line between them.

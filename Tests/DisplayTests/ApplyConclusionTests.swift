@@ -1,3 +1,4 @@
+import Reports
 import Site
 import Reports
 import Testing

@@ -1,5 +1,6 @@
 import Reports
 import JSONValue
+import Reports
 import Testing
 
 @testable import Display

@@ -1,4 +1,5 @@
 import PortModel
+import Reports
 import Testing
 
 @testable import Display

@@ -1,4 +1,5 @@
 import Enforcement
+import Reports
 import Ruleset
 import Testing
 

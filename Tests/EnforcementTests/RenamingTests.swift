@@ -1,4 +1,5 @@
 import Auditing
+import Reports
 import Site
 import Display
 import Foundation
