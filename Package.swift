@@ -156,7 +156,7 @@ let package = Package(
             name: "benchmark",
             dependencies: [
                 "CPacket", "Control", "Configuration", "Site", "Enforcement", "JSONValue",
-                "Nftables", "PortModel", "Ruleset", "TestSupport", argumentParser,
+                "Nftables", "PortModel", "Reports", "Ruleset", "TestSupport", argumentParser,
             ],
             path: "Tests/Benchmark", swiftSettings: strict),
         .target(

@@ -1,4 +1,4 @@
-internal import Enforcement
+internal import Reports
 internal import PlainText
 
 extension DoctorReport {

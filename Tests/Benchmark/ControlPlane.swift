@@ -5,6 +5,7 @@ import Nftables
 import PortModel
 import Ruleset
 import TestSupport
+import Reports
 
 /// How long it takes from what somebody did to what the kernel holds, and what the agent costs
 /// meanwhile.

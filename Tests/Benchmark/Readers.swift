@@ -4,6 +4,7 @@ import Enforcement
 import Foundation
 import JSONValue
 import TestSupport
+import Reports
 
 /// What readers of the control socket cost: each method by itself, and what root and repairs wait while
 /// several users ask for all they may.

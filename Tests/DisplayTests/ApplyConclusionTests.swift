@@ -1,6 +1,5 @@
 import Reports
 import Site
-import Reports
 import Testing
 
 @testable import Display

@@ -1,6 +1,5 @@
 import Reports
 import JSONValue
-import Reports
 import Testing
 
 @testable import Display

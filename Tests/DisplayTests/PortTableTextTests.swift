@@ -1,5 +1,4 @@
 import PortModel
-import Reports
 import Testing
 
 @testable import Display

@@ -284,7 +284,7 @@ import Testing
                 deployment: target.deployment,
                 coverage: .enforcedHere(
                     target.nodes.compactMap { target.deployment.node(named: $0.name) }),
-                tables: target.ruleset.tables,
+                tables: target.ruleset.tables, tableDigests: target.ruleset.digests,
                 agent: .answered(status, tables: .success(rules), plan: plan))
             // As Markdown writes names.
             add(

@@ -3,6 +3,7 @@ import Foundation
 import Site
 import Testing
 import TestSupport
+import Reports
 
 /// Addresses and routes of the host that come and go: what concerns a node is told, and what concerns
 /// none costs nothing.

@@ -5,6 +5,7 @@ import Ruleset
 import Site
 import Testing
 import TestSupport
+import Reports
 
 /// The first rules of a host come while connections stand: those that rows permit go on, whoever
 /// speaks first, and no others.

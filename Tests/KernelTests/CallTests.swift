@@ -4,6 +4,7 @@ import Ruleset
 import Site
 import Testing
 import TestSupport
+import Reports
 
 /// Conferencing calls as they really run: SIP signalling over TCP and TLS by SIPp, and RTP in both
 /// directions, between an endpoint and a Conferencing Node whose port usage is enforced.

@@ -2,6 +2,7 @@ import Enforcement
 import Foundation
 import TestSupport
 import Testing
+import Reports
 
 /// One agent for a network namespace, a state directory and a control socket: another ends before it
 /// has touched anything, and says whose they are.

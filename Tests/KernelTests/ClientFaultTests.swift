@@ -2,6 +2,7 @@ import Enforcement
 import Foundation
 import TestSupport
 import Testing
+import Reports
 
 /// Whatever clients do to the real agent, root's `status` is answered meanwhile, and nothing of it
 /// stays behind.

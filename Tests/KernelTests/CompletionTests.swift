@@ -2,6 +2,7 @@ import Enforcement
 import Foundation
 import TestSupport
 import Testing
+import Reports
 
 /// The completions that the package installs, as shells use them.
 @Suite("Completion")

@@ -3,6 +3,7 @@ import Foundation
 import PortModel
 import TestSupport
 import Testing
+import Reports
 
 /// The agent takes back what nobody confirms, whatever happens to it meanwhile.
 @Suite("Commit-confirm")

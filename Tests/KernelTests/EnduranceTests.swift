@@ -6,6 +6,7 @@ import JSONValue
 import Site
 import Testing
 import TestSupport
+import Reports
 
 /// The agent under what goes on for long: kills, foreign changes, applies.
 ///

@@ -3,6 +3,7 @@ import Foundation
 import Ruleset
 import TestSupport
 import Testing
+import Reports
 
 /// Whatever others call their tables and processes, and whatever is typed or answered: no program of
 /// ours hands it to a terminal as it is.

@@ -3,6 +3,7 @@ import Foundation
 import PortModel
 import TestSupport
 import Testing
+import Reports
 
 /// The agent, its keeper and its worker sleep while nothing happens: what wakes once a second keeps
 /// a processor from its deeper states, on every host for ever.

@@ -7,6 +7,7 @@ import PortModel
 import Site
 import Testing
 import TestSupport
+import Reports
 
 /// `pexip-fwctl init`, by options and at a terminal, and `pexip-fwctl schema`.
 @Suite("Init")

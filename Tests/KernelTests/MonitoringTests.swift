@@ -3,6 +3,7 @@ import Foundation
 import PortModel
 import TestSupport
 import Testing
+import Reports
 
 /// What monitoring gets of a real agent, by the programs that read it: Debian's promtool,
 /// node_exporter and Prometheus, and the OpenMetrics parser of Prometheus' Python client.

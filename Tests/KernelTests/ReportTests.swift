@@ -3,6 +3,7 @@ import Foundation
 import PortModel
 import TestSupport
 import Testing
+import Reports
 
 /// What an auditor reads is what a real agent and its kernel hold.
 @Suite("Report of a real agent")

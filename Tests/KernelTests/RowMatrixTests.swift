@@ -7,6 +7,7 @@ import Ruleset
 import Site
 import Testing
 import TestSupport
+import Reports
 
 /// Every row of both roles against the real kernel, in both placements: the allowed packets arrive,
 /// their near misses do not, and each row's counter counts its own.

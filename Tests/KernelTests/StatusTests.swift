@@ -2,6 +2,7 @@ import Enforcement
 import Foundation
 import TestSupport
 import Testing
+import Reports
 
 /// What an operator sees of a real agent, on a terminal and in a pipe.
 @Suite("Status")

@@ -4,6 +4,7 @@ import Foundation
 import Site
 import Testing
 import TestSupport
+import Reports
 
 /// Whatever becomes of the state directory, the kernel holds the last good generation, somebody is
 /// told, and what can be healed is.

@@ -2,6 +2,7 @@ import Enforcement
 import Foundation
 import TestSupport
 import Testing
+import Reports
 
 /// Names that others give to what they put into nf_tables: none of them is carried out, and none keeps
 /// the agent from its work.

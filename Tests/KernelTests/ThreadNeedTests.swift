@@ -3,6 +3,7 @@ import Foundation
 import Synchronization
 import TestSupport
 import Testing
+import Reports
 
 /// Where the system lets the agent start too few threads, it says so and ends; libdispatch would wait
 /// for them for ever.

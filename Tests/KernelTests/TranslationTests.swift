@@ -4,6 +4,7 @@ import Foundation
 import PortModel
 import TestSupport
 import Testing
+import Reports
 
 /// A node's host that also translates for others, as for containers: their answers come to the
 /// node's own address and ports.

@@ -3,6 +3,7 @@ import Foundation
 import Site
 import Testing
 import TestSupport
+import Reports
 
 /// What changes without any event in the directory is noticed all the same: "in sync" is said of files
 /// that were looked at.

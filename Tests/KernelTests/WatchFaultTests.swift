@@ -3,6 +3,7 @@ import Foundation
 import Site
 import Testing
 import TestSupport
+import Reports
 
 /// Whatever becomes of the configuration directory, the last good generation stays in force, status
 /// says why, and what comes back is taken up without any command.

@@ -2,6 +2,7 @@ import Enforcement
 import Foundation
 import TestSupport
 import Testing
+import Reports
 
 /// Where the kernel's limits let nobody watch, everything is enforced all the same, changes are taken
 /// up late, and status says what to set.

@@ -3,6 +3,7 @@ import Foundation
 import Glibc
 import TestSupport
 import Testing
+import Reports
 
 /// A file is taken up when it is whole, however slowly it is written and by whom.
 @Suite("Writers")
