@@ -257,7 +257,7 @@ let package = Package(
         .testTarget(
             name: "DoctorTests",
             dependencies: [
-                "Configuration", "Site", "Doctor", "Enforcement", "PortModel", "Ruleset",
+                "Configuration", "Site", "Doctor", "Enforcement", "PortModel", "Reports", "Ruleset",
             ],
             swiftSettings: strict),
         .testTarget(

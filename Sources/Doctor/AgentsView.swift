@@ -1,4 +1,4 @@
-package import Enforcement
+package import Reports
 internal import Ruleset
 
 // What the agent knows of the host, where this process may not look itself.

@@ -1,9 +1,8 @@
 import PortModel
-import Reports
 import Testing
 
 @testable import Display
-@testable import Enforcement
+@testable import Reports
 
 @Suite struct PortTableTextTests {
     private static func line(

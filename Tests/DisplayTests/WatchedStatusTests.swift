@@ -1,8 +1,7 @@
-import Reports
 import Testing
 
 @testable import Display
-@testable import Enforcement
+@testable import Reports
 
 @Suite struct WatchedStatusTests {
     private static let now = Timestamp(seconds: 1_800_000_000)
