@@ -164,7 +164,8 @@ let package = Package(
             dependencies: ["Enforcement", "LinuxSystem", "PortModel", "Ruleset"],
             path: "Tests/KernelFake", swiftSettings: strict),
         .target(
-            name: "DeploymentGenerator", dependencies: ["Site", "Policy", "PortModel"],
+            name: "DeploymentGenerator",
+            dependencies: ["Policy", "PortModel", "Ruleset", "Site"],
             path: "Tests/DeploymentGenerator", swiftSettings: strict),
         .testTarget(
             name: "PolicyTests",

@@ -29,6 +29,7 @@ package struct Agent: Sendable {
     private let access: KernelAccess
     private let log: Logger
 
+    /// - Parameter access: the kernel, opened before capabilities were given up.
     package init(options: AgentOptions, access: KernelAccess, log: Logger) {
         self.options = options
         self.access = access
@@ -99,7 +100,7 @@ package struct Agent: Sendable {
             group.addTask {
                 for await _ in addresses.changes {
                     queue.yield(.addresses)
-                    // What comes meanwhile is one more.
+                    // An event meanwhile is one more.
                     if await Ticks(every: HostChanges.addressPace, by: clock).next() == nil {
                         return
                     }
@@ -183,7 +184,7 @@ struct Ticks: AsyncSequence, AsyncIteratorProtocol {
     func makeAsyncIterator() -> Ticks { self }
 }
 
-/// What the agent does beside taking up changes, which may take long: looks at the kernel, and repairs
+/// The agent's work beside taking up changes, which may take long: looks at the kernel, and repairs
 /// it.
 enum AgentCheck: Sendable {
     /// ``HeardChanges`` holds something.
@@ -194,9 +195,9 @@ enum AgentCheck: Sendable {
     case watchdog
 }
 
-/// What the agent's loop takes up.
+/// An event that the agent's loop takes up.
 enum AgentEvent: Sendable {
-    /// What changed in the configuration directory, or nothing where it is only time to look again.
+    /// A change of the configuration directory, or none where it is only time to look again.
     ///
     /// - Parameter noticed: when it had settled, since the host was started.
     case directory([DirectoryChange], noticed: Duration)
@@ -219,7 +220,7 @@ enum AgentEvent: Sendable {
     /// A source of events ended, without which the agent would be blind.
     case failure(String)
 
-    /// What a client of the control socket wants done.
+    /// A wish of a client of the control socket.
     enum Command: Sendable {
         case apply(Reconciler.ApplyRequest)
         case rollback(generation: Int?)
@@ -304,8 +305,8 @@ final class PendingCommand: Sendable {
     }
 }
 
-/// What was heard of the ruleset and not taken up yet: however fast others commit, it holds a bounded
-/// number of changes and one event stands in the queue.
+/// Changes of the ruleset that were heard and not taken up yet: however fast others commit, it
+/// holds a bounded number of changes and one event stands in the queue.
 private final class HeardChanges: Sendable {
     struct Heard {
         var changes: [RulesetChange] = []
@@ -342,7 +343,7 @@ private final class HeardChanges: Sendable {
         }
     }
 
-    /// What was heard since the last time.
+    /// The changes that were heard since the last time.
     func take() -> Heard {
         heard.withLock { heard in
             defer { heard = Heard() }
@@ -447,7 +448,7 @@ private struct AgentLoop: Sendable {
         log.notice("ready: \(line)")
     }
 
-    /// What the service manager is told is for people: the agent goes on where it can't be told.
+    /// Tells the service manager, for people: the agent goes on where that fails.
     private func tell(_ body: () throws(SystemError) -> Void) {
         do throws(SystemError) {
             try body()
@@ -543,7 +544,7 @@ private struct AgentLoop: Sendable {
             case .check:
                 let wasUnstored = await reconciler.isUnstored
                 await reconciler.secure()
-                // Whoever changed something just now is known.
+                // The author of a change just now is known.
                 if try await !takeUpChanges() { await self.check(after: nil) }
                 if await reconciler.isUnstored {
                     checkAgain(in: Self.storeInterval)
@@ -573,12 +574,12 @@ private struct AgentLoop: Sendable {
             let compilation = configuration.compile(reading.loaded)
             guard pending.begin() else { return }
             let report = await reconciler.apply(compilation, request, noticed: pending.noticed)
-            // What was refused is left to the directory, as without the command.
+            // A refusal is left to the directory, as without the command.
             if report.outcome != .refused {
                 configuration.intake.takeAsItIs(reading)
                 host.took(compilation)
             }
-            // What is still waited for is told anew.
+            // A file that is still waited for is told anew.
             queue.yield(.directory([], noticed: BootTime.now))
             pending.conclude(report)
         case .rollback(let generation):
@@ -598,7 +599,7 @@ private struct AgentLoop: Sendable {
         }
         var writer: RulesetChange.Writer?
         for change in heard.changes where await !kernel.takeUp(change) { writer = change.writer }
-        // What came first of a change may be missing.
+        // The first part of a change may be missing.
         if heard.isIncomplete { await kernel.forgetTables() }
         if let writer {
             let process = ProcessIdentity(pid: writer.pid)
@@ -644,7 +645,7 @@ private struct AgentLoop: Sendable {
         }
     }
 
-    /// What an operation took of memory goes back a second later.
+    /// Gives back an operation's memory a second later.
     private func restLater() { rest.schedule(after: .seconds(1)) { Memory.trim() } }
 
     /// After an operation that may have left the kernel behind, a configuration out of force, or

@@ -5,13 +5,13 @@ internal import Logging
 internal import Reports
 internal import SystemPackage
 
-/// What one process has for itself alone: the tables of a network namespace, a state directory and a
-/// control socket. Two agents that share one of these would undo each other's work.
+/// The things that one process has for itself alone: the tables of a network namespace, a state
+/// directory and a control socket. Two agents that share one of these would undo each other's work.
 ///
 /// It is claimed before anything is touched, and goes with the process, however that ends. Processes
 /// that this one starts have no part in it.
 final class AgentClaim: Sendable {
-    /// What is claimed.
+    /// A thing that is claimed.
     enum Extent: Sendable {
         /// Everything, for as long as the process runs.
         case agent
@@ -26,15 +26,15 @@ final class AgentClaim: Sendable {
     /// The user that the package's agent runs as.
     private static let user = "pexip-fw"
 
-    /// Who runs may be about to end, by SIGKILL say.
+    /// A process that runs may be about to end, by SIGKILL say.
     private static let patience = Duration.seconds(1)
-    /// Who is ending, or restores what a boot restores, will let go.
+    /// A process that is ending, or restores for a boot, will let go.
     private static let patienceWithEnding = Duration.seconds(5)
 
     /// nil where somebody has it who can't keep an agent from its work.
     private let tables: ExclusiveName?
     private let life: ExclusiveName?
-    /// That of the state directory, which may not be taken yet.
+    /// The lock of the state directory, which may not be taken yet.
     let state: FileLock
 
     /// - Throws: whose it is already.
@@ -79,7 +79,7 @@ final class AgentClaim: Sendable {
         life?.forgetAskers()
     }
 
-    /// Whoever waits for this process's end may do so longer.
+    /// Others who wait for this process's end may do so longer.
     func announceEnd(_ log: Logger) {
         state.announceEnd()
         do throws(SystemError) {
@@ -95,7 +95,7 @@ final class AgentClaim: Sendable {
     private struct Holder {
         let pid: Int32?
         let isEnding: Bool
-        /// What of this process's somebody has.
+        /// The thing of this process's that somebody else has.
         let what: String
 
         var description: String {
@@ -181,7 +181,7 @@ final class AgentClaim: Sendable {
                         what: "the control socket \(path) is that")
                 }
             } catch {
-                // What stands in the way is told where the socket is made.
+                // An obstacle is told where the socket is made.
                 return nil
             }
         }

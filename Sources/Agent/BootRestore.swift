@@ -2,13 +2,14 @@ internal import Enforcement
 package import Logging
 internal import Nftables
 
-/// What a boot runs before there is a network: the last confirmed generation is put in force, without
-/// any configuration and without the agent.
+/// The restoration at a boot, before there is a network: the last confirmed generation is put in
+/// force, without any configuration and without the agent.
 package struct BootRestore: Sendable {
     private let options: AgentOptions
     private let access: KernelAccess
     private let log: Logger
 
+    /// - Parameter access: the kernel, opened before capabilities were given up.
     package init(options: AgentOptions, access: KernelAccess, log: Logger) {
         self.options = options
         self.access = access

@@ -6,9 +6,10 @@ internal import Synchronization
 /// Decides when what is in the configuration directory is whole enough to be taken up.
 ///
 /// An event of creation tells that a file begins: it is taken up after its writer closed it. A name
-/// that vanishes is waited for, since editors make it anew. Where no event told that a file is whole
-/// (at the start, after events were lost, on file systems that others write) it must have been
-/// unchanged for a while. What no event tells of at all is read again now and then, and compared.
+/// that vanishes is waited for, since editors make it anew. Where no event told that a file is
+/// whole (at the start, after events were lost, on file systems that others write) it must have
+/// been unchanged for a while. A change that no event tells of at all is read again now and then,
+/// and compared.
 final class ConfigurationIntake: Sendable {
     /// How long a file must have been unchanged where events don't tell.
     static let unchanged = Duration.seconds(2)
@@ -27,13 +28,13 @@ final class ConfigurationIntake: Sendable {
 
     enum Outcome: Sendable {
         case whole(Reading)
-        /// What was taken up last is there.
+        /// The directory holds what was taken up last.
         case same
         /// Something is to be waited for, and will be told: what, in words.
         case waiting([String])
     }
 
-    /// What is to be taken up, if it is still there then.
+    /// This is to be taken up, if it is still there then.
     struct Reading: Sendable {
         fileprivate let reading: ConfigurationReading
         fileprivate let seen: DirectoryState
@@ -42,11 +43,11 @@ final class ConfigurationIntake: Sendable {
 
     private struct State: Sendable {
         var taken: ConfigurationReading?
-        /// What was made of it.
+        /// The result of it.
         var loaded: LoadedConfiguration?
         /// How many events there had been then.
         var events: Int?
-        /// What no event told of, and since when it is there.
+        /// A change that no event told of, and since when it is there.
         var candidate: (reading: ConfigurationReading, since: ContinuousClock.Instant)?
     }
 
@@ -67,7 +68,7 @@ final class ConfigurationIntake: Sendable {
         self.wake = wake
     }
 
-    /// What was taken up last; nil before.
+    /// The configuration that was taken up last; nil before.
     var loaded: LoadedConfiguration? { state.withLock { $0.loaded } }
 
     /// Reads the directory, and says whether that may be taken up.
@@ -91,7 +92,7 @@ final class ConfigurationIntake: Sendable {
             }
             return .same
         }
-        // What is incomplete is refused anyway.
+        // An incomplete one is refused anyway.
         if reading.isComplete {
             let doubtful = reading.changes(from: state.taken).filter { change in
                 !seen.told.contains(change.name) && change.file?.isOld != true
@@ -116,7 +117,8 @@ final class ConfigurationIntake: Sendable {
         return true
     }
 
-    /// What is there now, whole or not: what somebody asks for. It warns of files that were not closed.
+    /// The configuration as it is now, whole or not: as somebody asks for it. It warns of files
+    /// that were not closed.
     func asItIs() -> Reading {
         let seen = watch.look()
         let reading = directory.read()

@@ -69,10 +69,10 @@ struct ControlService: Sendable {
         return server
     }
 
-    /// What an answer took of memory goes back a second later.
+    /// Gives back an answer's memory a second later.
     private let rest = PendingTimer()
 
-    /// What answers a call.
+    /// The inspector that answers a call.
     private func inspector<Parameters>(for call: ControlCall<Parameters>) -> Inspector {
         call.isRoots ? reconciler.inspector : reconciler.inspector.inBackground
     }

@@ -13,7 +13,7 @@ struct HostConfiguration: Sendable {
     let intake: ConfigurationIntake
     let log: Logger
 
-    /// What is in the directory, whole or not, without taking it up.
+    /// The directory's content, whole or not, without taking it up.
     func read() -> LoadedConfiguration { intake.asItIs().loaded }
 
     /// Compiles what was read for this host's addresses and routes.
@@ -27,7 +27,8 @@ struct HostConfiguration: Sendable {
         }
     }
 
-    /// This host's routing as the kernel has it now. What can't be asked is not warned of.
+    /// This host's routing as the kernel has it now. No warning tells of a question that can't be
+    /// asked.
     var routes: HostRoutes {
         let lookup: RouteLookup?
         do {

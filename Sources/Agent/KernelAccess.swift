@@ -5,8 +5,8 @@ internal import Netlink
 internal import Nftables
 internal import SystemPackage
 
-/// What of the kernel only the privileged may open, opened, and for this process alone; the privileges
-/// themselves are gone.
+/// The parts of the kernel that only the privileged may open, opened, and for this process alone;
+/// the privileges themselves are gone.
 package struct KernelAccess: Sendable {
     let claim: AgentClaim
     /// Heard from this moment on, so that no change falls between here and the first read.

@@ -22,7 +22,7 @@ actor RefusalWatch {
     private let pace = RetryPace()
     /// Of the generation that was followed last.
     private var generation: Int?
-    /// What is to be listened to; nil for nothing.
+    /// The samples that are to be listened to; nil for none.
     private var group: UInt16?
     private var listener: RefusalListener?
     /// Why nothing is heard of the group.
@@ -48,7 +48,8 @@ actor RefusalWatch {
         await open()
     }
 
-    /// What was heard so far, and why nothing more is; nil for what there is none of.
+    /// The samples so far, and the reason for which there are no more; nil for either that there is
+    /// not.
     var heard: (record: RefusalRecord?, problem: String?) { (record.withLock { $0 }, problem) }
 
     private func open() async {

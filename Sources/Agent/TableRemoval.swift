@@ -2,11 +2,12 @@ internal import Enforcement
 package import Logging
 internal import Nftables
 
-/// What a removal of the package runs, with the agent stopped: takes our tables away.
+/// The removal of the package, with the agent stopped: takes our tables away.
 package struct TableRemoval: Sendable {
     private let access: KernelAccess
     private let log: Logger
 
+    /// - Parameter access: the kernel, opened before capabilities were given up.
     package init(access: KernelAccess, log: Logger) {
         self.access = access
         self.log = log

@@ -52,12 +52,9 @@ struct Audit {
             anchor: "footnotes", title: "Footnotes of the documentation",
             blocks: [
                 .facts(
-                    Footnote.allCases.map { Document.Fact($0.rawValue, Words($0.text)) }
-                        + [
-                            Document.Fact(
-                                "Note",
-                                "The ephemeral port range (55000–65535) is subject to change.")
-                        ])
+                    deployment.profile.footnotes.map {
+                        Document.Fact($0.mark.rawValue, Words($0.text))
+                    } + deployment.profile.remarks.map { Document.Fact("Note", Words($0)) })
             ])
     }
 }

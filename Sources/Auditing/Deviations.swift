@@ -109,7 +109,8 @@ extension Audit {
     /// Those of a group, with the rows that they concern.
     private func deviations(of facts: GroupFacts) -> [(Deviation, rows: [String])] {
         let node = facts.group.representative
-        let rows = deployment.profile.rows.filter { $0.role == node.role }
+        let profile = deployment.profile
+        let rows = profile.rows.filter { $0.role == node.role }
         let open = Set(
             Direction.allCases.flatMap { facts.drawn($0).keys })
         func ids(_ isConcerned: (Row) -> Bool) -> [String] {
@@ -131,7 +132,8 @@ extension Audit {
                 ? .administrativeAccess : .featureOnly
             add(
                 .opens, "features.\(feature.rawValue)",
-                "\(footnote.rawValue) \(footnote.text)", "on", ids { $0.feature == feature })
+                profile.footnote(footnote)?.line ?? footnote.rawValue, "on",
+                ids { $0.feature == feature })
         }
         for rule in deployment.rules(of: node.name) {
             let drawn = facts.drawn(rule.direction)[rule.id]
@@ -145,14 +147,14 @@ extension Audit {
                 "\(rule.direction.rawValue) \(drawn?.arrow.traffic ?? rule.protocol.name) \(preposition) \(peers)",
                 [rule.id])
         }
-        for range in NamedRange.allCases where node.ports[range] != range.documentedDefault {
+        for range in NamedRange.allCases where node.ports[range] != profile.ports[range] {
             add(
-                .changes, "ports.\(range.rawValue)", Self.text(range.documentedDefault),
+                .changes, "ports.\(range.rawValue)", Self.text(profile.ports[range]),
                 Self.text(node.ports[range]), ids { $0.uses(range) })
         }
-        for port in ConfigurablePort.allCases where node.ports[port] != port.documentedDefault {
+        for port in ConfigurablePort.allCases where node.ports[port] != profile.ports[port] {
             add(
-                .changes, "ports.\(port.rawValue)", Self.text(port.documentedDefault),
+                .changes, "ports.\(port.rawValue)", Self.text(profile.ports[port]),
                 Self.text(node.ports[port]), ids { $0.uses(port) })
         }
         if node.syslogTransport != .udp {
@@ -177,17 +179,5 @@ extension Audit {
 
     private static func text(_ ports: [UInt16]) -> String {
         ports.map(String.init).joined(separator: " / ")
-    }
-}
-
-extension Row {
-    fileprivate func uses(_ range: NamedRange) -> Bool {
-        [source, destination].contains {
-            if case .ports(_, let used) = $0 { used == range } else { false }
-        }
-    }
-
-    fileprivate func uses(_ port: ConfigurablePort) -> Bool {
-        [source, destination].contains(.configurable(port))
     }
 }

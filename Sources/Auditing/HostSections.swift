@@ -164,7 +164,7 @@ extension Audit {
                 "pexip-fwctl status --json", "pexip-fwctl show rules",
                 "pexip-fwctl show generations", "pexip-fwctl plan --nft",
             ]
-            commands += subject.tables.map { "nft list table inet \($0.name)" }
+            commands += subject.tables.map { "nft list table \($0.qualifiedName)" }
         }
         return Document.Section(
             anchor: "reproduction", title: "How to reproduce this",

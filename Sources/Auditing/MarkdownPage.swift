@@ -42,7 +42,7 @@ package enum MarkdownPage {
             [
                 "<a id=\"\(anchor)\"></a>\n\n### \(escaped(diagram.title))",
                 fenced(Mermaid.text(diagram), "mermaid"),
-                diagram.footnotes.map { "- \(escaped($0.rawValue)) \(escaped($0.text))" }
+                diagram.footnotes.map { "- \(escaped($0.mark.rawValue)) \(escaped($0.text))" }
                     .joined(separator: "\n"),
             ].filter { !$0.isEmpty }
         }

@@ -100,7 +100,7 @@ extension Audit {
         let absent = facts.absent
         let documented = Dictionary(
             uniqueKeysWithValues: deployment.profile.rows(of: table.role, table.direction).map {
-                ($0.id, $0.documentedLine)
+                ($0.id, deployment.profile.documentedLine(of: $0))
             })
         let lines = table.lines.map { line in
             let shown = drawn[line.id]
@@ -150,7 +150,7 @@ extension Audit {
                         columns: ["Row", "Documented", "Status"],
                         rows: rows.map { row in
                             Document.Grid.Line(cells: [
-                                .code(row.id), Words(row.documentedLine),
+                                .code(row.id), Words(deployment.profile.documentedLine(of: row)),
                                 .toned(RowStatus.otherRole.tone, RowStatus.otherRole.rawValue),
                             ])
                         })),

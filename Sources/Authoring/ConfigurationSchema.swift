@@ -105,11 +105,11 @@ package enum ConfigurationSchema {
         .mapping(PortKey.self) { key in
             switch key {
             case .range(let range):
-                let ports = range.documentedDefault
+                let ports = defaults.profile.ports[range]
                 return portRange.described(
                     range.meaning, default: .string("\(ports.lowerBound)-\(ports.upperBound)"))
             case .port(let name):
-                let ports = name.documentedDefault.map { JSONValue.integer(Int64($0)) }
+                let ports = defaults.profile.ports[name].map { JSONValue.integer(Int64($0)) }
                 let schema: SchemaNode =
                     switch name {
                     case .psom:

@@ -7,7 +7,7 @@ struct DeploymentDecoder {
     /// Whether all files could be read. If not, what is missing may be in the others, so nothing is
     /// reported as missing.
     let isComplete: Bool
-    /// Says which roles there are.
+    /// Says which roles there are, and which ports where nothing else is said.
     private(set) var profile = Profile.standard
     var groups: [String: Group] = [:]
     /// The groups' names with their `@`, in the files' order.
@@ -48,7 +48,7 @@ struct DeploymentDecoder {
         let mode = entries[.mode].flatMap { choice($0.value, "mode", as: Mode.self) }
 
         if let groups = entries[.groups] { readGroups(groups.value) }
-        var common = NodeSettings()
+        var common = NodeSettings(ports: profile.ports)
         readSettings(
             SettingsEntries(
                 features: entries[.features], ports: entries[.ports],

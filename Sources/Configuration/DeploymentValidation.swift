@@ -37,8 +37,8 @@ extension DeploymentDecoder {
                 )
             }
         }
-        for name in [NamedRange.signaling, .media] where own.contains(name) {
-            let contained = Self.fixedInboundPorts.filter { settings.ports[name].contains($0.port) }
+        for name in profile.inboundRanges where own.contains(name) {
+            let contained = profile.fixedInboundPorts(settings.ports, in: settings.ports[name])
             guard !contained.isEmpty else { continue }
             let ports = enumeration(contained.map { "\($0.port) (\($0.use))" })
             findings.warning(
@@ -47,12 +47,6 @@ extension DeploymentDecoder {
             )
         }
     }
-
-    /// Ports at which nodes are reached by rows of their own.
-    private static let fixedInboundPorts: [(port: UInt16, use: String)] = [
-        (22, "SSH"), (80, "HTTP"), (161, "SNMP"), (443, "HTTPS"), (500, "ISAKMP"),
-        (1719, "H.323 RAS"), (1720, "H.323 call signaling"), (5060, "SIP"), (5061, "SIP TLS"),
-    ]
 
     /// Reports addresses that stand twice in a node or in two nodes.
     mutating func checkAddresses() {
@@ -160,6 +154,40 @@ extension DeploymentDecoder {
 
     private func families(of node: DecodedNode) -> Set<AddressFamily> {
         Set((node.primary + node.secondary).map(\.address.family))
+    }
+}
+
+extension Profile {
+    /// The ranges at which nodes are reached.
+    fileprivate var inboundRanges: [NamedRange] {
+        NamedRange.allCases.filter { range in
+            rows.contains { $0.direction == .inbound && $0.destination.uses(range) }
+        }
+    }
+
+    /// The ports of a range at which nodes are reached by rows of their own, the lowest first, each
+    /// with the first of these rows' description: `1719` with `H.323, RAS signaling`.
+    fileprivate func fixedInboundPorts(
+        _ ports: PortAssignments, in range: ClosedRange<UInt16>
+    ) -> [(port: UInt16, use: String)] {
+        var uses: [UInt16: Row] = [:]
+        for row in rows where row.direction == .inbound {
+            let fixed =
+                switch row.destination {
+                case .ports(let numbers, _): numbers
+                case .configurable(let port): ports[port]
+                case .any, .notApplicable: [UInt16]()
+                }
+            for port in fixed where range.contains(port) && uses[port] == nil {
+                uses[port] = row
+            }
+        }
+        return uses.sorted { $0.key < $1.key }.map { port, row in
+            // It stands in parentheses itself.
+            let parts = row.description.split { $0 == "(" || $0 == ")" }
+            let words = parts.map { $0.last == " " ? $0.dropLast() : $0 }
+            return (port, words.joined(separator: ", "))
+        }
     }
 }
 

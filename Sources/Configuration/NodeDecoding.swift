@@ -15,7 +15,7 @@ struct DecodedNode {
 /// What may be set for all nodes and overridden for one.
 struct NodeSettings {
     var features: [Feature: Bool] = [:]
-    var ports = PortAssignments()
+    var ports: PortAssignments
     /// Where ranges are set, if not to their defaults.
     var rangeLocations: [NamedRange: SourceLocation] = [:]
     var syslogTransport: IPProtocol = .udp

@@ -3,6 +3,7 @@ package import JSONValue
 /// A method of the agent's interface as one value: its description, the check of access, the answer
 /// and the client's call follow from it.
 package struct ControlMethod<Parameters: Codable & Sendable, Reply: Codable & Sendable>: Sendable {
+    /// The method as the interface describes it.
     package let description: MethodDescription
     private let answer: @Sendable (any ControlAnswers, VarlinkCall) async throws -> JSONValue
 
@@ -64,6 +65,7 @@ package protocol InterfaceMethod<Parameters, Reply>: Sendable {
     associatedtype Parameters: Codable & Sendable
     associatedtype Reply: Codable & Sendable
 
+    /// The method as the interface describes it.
     var description: MethodDescription { get }
 
     /// The final reply's parameters.
@@ -136,6 +138,7 @@ package struct MethodDescription: Sendable {
 
 /// A call of one of our methods, as whoever answers it sees it.
 package struct ControlCall<Parameters: Decodable & Sendable>: Sendable {
+    /// As the caller gave them.
     package let parameters: Parameters
     /// Whether root's process made the connection.
     package let isRoots: Bool

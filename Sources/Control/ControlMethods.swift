@@ -41,6 +41,16 @@ package enum ControlMethods {
         apply, confirm, rollback, flush,
     ]
 
+    /// The beginning of the description, which names the methods for readers.
+    static let heading = """
+        # The pexip-fw agent: what is in force, and how to change it.
+        # Times are RFC 3339 in UTC. Root may call everything; members of the group pexip-fw may
+        # call what changes nothing: Status, Metrics, Rules, Generations, Ports, Counters, Drops,
+        # Explain, Mesh, Monitor and Plan.
+        interface org.pexipfw.Control
+        """
+
+    /// How it stands: state, generation, nodes, counters, warnings and drift.
     package static let status = ControlMethod(
         MethodDescription(
             "Status", for: .readers, replies: ("status", "StatusReport"),
@@ -175,6 +185,7 @@ package enum ControlMethods {
                 type Generation (number: int, created: string, origin: string, nodes: []string)
                 """), answer: { $0.status })
 
+    /// The families that monitoring collects.
     package static let metrics = ControlMethod(
         MethodDescription(
             "Metrics", for: .readers, replies: ("families", "[]MetricFamily"),
@@ -199,6 +210,7 @@ package enum ControlMethods {
                 )
                 """), answer: { $0.metrics })
 
+    /// The tables in force in nft's language; a table may come in parts that follow each other.
     package static let rules = ControlMethod(
         MethodDescription(
             "Rules", for: .readers, replies: ("tables", "[]Table"),
@@ -207,6 +219,7 @@ package enum ControlMethods {
                 table's text in parts that follow each other; without, only where one reply holds all.
                 """), inParts: { $0.rules })
 
+    /// The stored generations, the oldest first.
     package static let generations = ControlMethod(
         MethodDescription(
             "Generations", for: .readers, replies: ("generations", "[]Generation"),
@@ -215,6 +228,7 @@ package enum ControlMethods {
                 without, only where one reply holds all.
                 """), inParts: { $0.generations })
 
+    /// The port tables of a node, or of all.
     package static let ports = ControlMethod(
         MethodDescription(
             "Ports", for: .readers, takes: ["node": "?string"], replies: ("tables", "[]PortTable"),
@@ -246,6 +260,7 @@ package enum ControlMethods {
                 )
                 """), inParts: { $0.ports })
 
+    /// The counters of a node, or of all.
     package static let counters = ControlMethod(
         MethodDescription(
             "Counters", for: .readers, takes: ["node": "?string"],
@@ -270,6 +285,7 @@ package enum ControlMethods {
                 )
                 """), answer: { $0.counters })
 
+    /// The row and the rules that decide about a packet.
     package static let explain = ControlMethod(
         MethodDescription(
             "Explain", for: .readers,
@@ -316,6 +332,7 @@ package enum ControlMethods {
                 )
                 """), answer: { $0.explain })
 
+    /// The talkers that are refused most.
     package static let drops = ControlMethod(
         MethodDescription(
             "Drops", for: .readers, takes: ["node": "?string", "limit": "?int"],
@@ -368,6 +385,7 @@ package enum ControlMethods {
                 )
                 """), answer: { $0.drops })
 
+    /// The pairs of nodes and whether IPsec was seen between them.
     package static let mesh = ControlMethod(
         MethodDescription(
             "Mesh", for: .readers, takes: ["node": "?string", "all": "?bool"],
@@ -420,6 +438,7 @@ package enum ControlMethods {
                 )
                 """), answer: { $0.mesh })
 
+    /// The present state, and then each event.
     package static let monitor = ControlMethod(
         MethodDescription(
             "Monitor", for: .readers, replies: ("event", "Event"),
@@ -446,6 +465,7 @@ package enum ControlMethods {
                 )
                 """), following: { $0.monitor })
 
+    /// The changes that an apply would make, checked by the kernel.
     package static let plan = ControlMethod(
         MethodDescription(
             "Plan", for: .readers,
@@ -456,6 +476,7 @@ package enum ControlMethods {
                 the tables would differ.
                 """), answer: { $0.plan })
 
+    /// Puts the configuration in force as it is now.
     package static let apply = ControlMethod(
         MethodDescription(
             "Apply", for: .root,
@@ -468,11 +489,13 @@ package enum ControlMethods {
                 the new rules must not cut; with force they may, and no probe is tried.
                 """), answer: { $0.apply })
 
+    /// Keeps the generation that waits for confirmation.
     package static let confirm = ControlMethod(
         MethodDescription(
             "Confirm", for: .root, replies: ("report", "Report"),
             comment: "Keeps the generation that waits for confirmation."), answer: { $0.confirm })
 
+    /// Puts an older generation in force.
     package static let rollback = ControlMethod(
         MethodDescription(
             "Rollback", for: .root, takes: ["generation": "?int"], replies: ("report", "Report"),
@@ -481,6 +504,7 @@ package enum ControlMethods {
                 changes or Apply is called.
                 """), answer: { $0.rollback })
 
+    /// Takes our tables away.
     package static let flush = ControlMethod(
         MethodDescription(
             "Flush", for: .root, replies: ("report", "Report"),

@@ -7,10 +7,12 @@ package struct NoParameters: Hashable, Sendable, Codable {
     package init() {}
 }
 
-/// The name of a node as somebody wrote it. What is read from a call is a name that a node can have.
+/// The name of a node as somebody wrote it. Read from a call, it is one that a node can have.
 package struct NodeName: Hashable, Sendable, Codable {
+    /// The name; of a client, any word that was typed.
     package let text: String
 
+    /// - Parameter text: not looked at; the agent refuses what is no name.
     package init(_ text: String) { self.text = text }
 
     /// - Throws: `DecodingError` for a text that no node can have as its name.
@@ -23,6 +25,7 @@ package struct NodeName: Hashable, Sendable, Codable {
         }
     }
 
+    /// - Throws: whatever the encoder throws.
     package func encode(to encoder: any Encoder) throws {
         var container = encoder.singleValueContainer()
         try container.encode(text)
@@ -31,11 +34,13 @@ package struct NodeName: Hashable, Sendable, Codable {
 
 /// Of a method that tells of a node, or of all.
 package struct NodeParameters: Hashable, Sendable, Codable {
+    /// The node; nil for all.
     package var node: NodeName?
 
     package init(node: String? = nil) { self.node = node.map(NodeName.init) }
 }
 
+/// Of the method that tells who is refused.
 package struct DropsParameters: Hashable, Sendable, Codable {
     /// Only refusals to and from this node.
     package var node: NodeName?
@@ -48,6 +53,7 @@ package struct DropsParameters: Hashable, Sendable, Codable {
     }
 }
 
+/// Of the method that tells of the mesh.
 package struct MeshParameters: Hashable, Sendable, Codable {
     /// Only pairs with this node.
     package var node: NodeName?
@@ -60,6 +66,7 @@ package struct MeshParameters: Hashable, Sendable, Codable {
     }
 }
 
+/// Of the method that tells what an apply would change.
 package struct PlanParameters: Hashable, Sendable, Codable {
     /// Even where the session is cut.
     package var force: Bool?
@@ -75,6 +82,7 @@ package struct PlanParameters: Hashable, Sendable, Codable {
     }
 }
 
+/// Of the method that puts the configuration in force.
 package struct ApplyParameters: Hashable, Sendable, Codable {
     /// The time for `Confirm`, in seconds; nil for the configuration's.
     package var confirmSeconds: Int?
@@ -96,6 +104,7 @@ package struct ApplyParameters: Hashable, Sendable, Codable {
     }
 }
 
+/// Of the method that puts an older generation in force.
 package struct RollbackParameters: Hashable, Sendable, Codable {
     /// The generation's number; nil for the one before.
     package var generation: Int?

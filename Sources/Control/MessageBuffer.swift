@@ -1,4 +1,4 @@
-/// What has been received of a stream of messages, each ended by a NUL.
+/// The received part of a stream of messages, each ended by a NUL.
 struct MessageBuffer {
     private var bytes: [UInt8] = []
     /// The first byte not taken yet.

@@ -3,12 +3,14 @@ package import LinuxSystem
 
 /// The agent's own Varlink interface.
 package enum PexipFirewallInterface {
+    /// The interface's name in Varlink; a promise to clients.
     package static let name = "org.pexipfw.Control"
+    /// The socket of the packaged agent.
     package static let defaultSocketPath = "/run/pexip-fw/control"
     /// Members may read; root may do everything.
     package static let readersGroup = "pexip-fw"
 
-    /// Who may call a method.
+    /// The callers that a method admits.
     package enum Access: Hashable, Sendable {
         /// It changes nothing: root and the readers' group.
         case readers
@@ -41,16 +43,8 @@ package enum PexipFirewallInterface {
 
     /// The interface in Varlink's description language, as `GetInterfaceDescription` tells it.
     package static let description =
-        ([heading] + ControlMethods.all.map(\.description.text) + [errors])
+        ([ControlMethods.heading] + ControlMethods.all.map(\.description.text) + [errors])
         .joined(separator: "\n\n")
-
-    private static let heading = """
-        # The pexip-fw agent: what is in force, and how to change it.
-        # Times are RFC 3339 in UTC. Root may call everything; members of the group pexip-fw may
-        # call what changes nothing: Status, Metrics, Rules, Generations, Ports, Counters, Drops,
-        # Explain, Mesh, Monitor and Plan.
-        interface org.pexipfw.Control
-        """
 
     private static let errors = """
         # The question can't be answered; message says why and what to do.

@@ -1,4 +1,4 @@
-/// What is left of a rate: tokens that come back with time, up to the burst.
+/// The rest of a rate: tokens that come back with time, up to the burst.
 struct TokenBucket: Hashable, Sendable {
     private let rate: VarlinkLimits.Rate
     private var tokens: Double

@@ -3,6 +3,7 @@ package import LinuxSystem
 
 /// One call, as its handler sees it.
 package struct VarlinkCall: Sendable {
+    /// The method that was called, in full.
     package let method: VarlinkMethod
     /// An object.
     package let parameters: JSONValue

@@ -2,7 +2,7 @@ package import JSONValue
 package import LinuxSystem
 internal import SystemPackage
 
-/// Why a call got no reply. What the server replied as an error is a ``VarlinkError``.
+/// The reason for which a call got no reply. An error that the server replies is a ``VarlinkError``.
 package enum VarlinkClientError: Error, Hashable, Sendable, CustomStringConvertible {
     /// Nothing listens at the path.
     case notRunning(path: String)
@@ -13,6 +13,7 @@ package enum VarlinkClientError: Error, Hashable, Sendable, CustomStringConverti
     case protocolError(String)
     case system(SystemError)
 
+    /// The reason in words for people.
     package var description: String {
         switch self {
         case .notRunning(let path): "no service is running at \(path)"
@@ -37,6 +38,8 @@ package final class VarlinkClient {
     private var scratch = [UInt8](repeating: 0, count: 65536)
 
     /// Connects; `timeout` bounds connecting, sending a call, and the wait for each reply.
+    ///
+    /// - Throws: ``VarlinkClientError``.
     package init(path: String, timeout: Duration = .seconds(30)) throws(VarlinkClientError) {
         self.timeout = timeout
         do {
@@ -76,6 +79,8 @@ package final class VarlinkClient {
     }
 
     /// Makes a call that has no reply.
+    ///
+    /// - Throws: ``VarlinkClientError``.
     package func callOneway(
         _ method: String, _ parameters: JSONValue = .object([:])
     ) throws(VarlinkClientError) {

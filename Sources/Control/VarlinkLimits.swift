@@ -22,9 +22,11 @@ package struct VarlinkLimits: Hashable, Sendable {
     /// Calls of one user other than root, all connections together. Further ones are not refused:
     /// they wait, and nothing more is read from that user's connection until it is their turn.
     package var calls = Rate(burst: 50, perSecond: 20)
+    /// Calls of root.
     package var callsOfRoot = Rate(burst: 1000, perSecond: 500)
     /// New connections of one user other than root. Further ones wait as calls do.
     package var connections = Rate(burst: 50, perSecond: 10)
+    /// New connections of root.
     package var connectionsOfRoot = Rate(burst: 1000, perSecond: 500)
     /// From a message's first byte to its last.
     package var messageTime = Duration.seconds(10)
@@ -33,7 +35,9 @@ package struct VarlinkLimits: Hashable, Sendable {
 
     /// So many at once, and then so many in each second.
     package struct Rate: Hashable, Sendable {
+        /// At once.
         package var burst: Int
+        /// Afterwards, in each second.
         package var perSecond: Double
 
         package init(burst: Int, perSecond: Double) {

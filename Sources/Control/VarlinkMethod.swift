@@ -29,5 +29,6 @@ package struct VarlinkMethod: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
+    /// The full name.
     package var description: String { name.isEmpty ? interface : "\(interface).\(name)" }
 }

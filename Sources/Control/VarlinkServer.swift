@@ -8,18 +8,19 @@ internal import SystemPackage
 ///
 /// All connections share one queue and no threads; their handlers share two threads that let
 /// everything else go first, and those of root have two of their own, which do not. Calls of one
-/// connection are answered in order, one after the other. What a client does wrong costs its own
+/// connection are answered in order, one after the other. A client's fault costs its own
 /// connection and nothing else (``VarlinkLimits``); a call ends when the client that waits for its
 /// reply has gone.
 package actor VarlinkServer {
     private let executor: QueueExecutor
+    /// The queue of all connections.
     package nonisolated var unownedExecutor: UnownedSerialExecutor {
         executor.asUnownedSerialExecutor()
     }
 
     /// Two at once, so that a long answer does not keep the others waiting.
     private let handling = ThreadTaskExecutor(name: "varlink-calls", width: 2)
-    /// Whatever others ask for, root's calls are answered.
+    /// Root's calls are answered, whatever others ask for.
     private let handlingOfRoot = QueueTaskExecutor(label: "varlink-calls-of-root", width: 2)
     private let service: VarlinkService
     private let limits: VarlinkLimits
@@ -37,6 +38,10 @@ package actor VarlinkServer {
     private var lastNumber = 0
     private var scratch = [UInt8](repeating: 0, count: 16 * 1024)
 
+    /// - Parameters:
+    ///   - identity: the answer to `GetInfo`.
+    ///   - interfaces: those served beside `org.varlink.service`.
+    ///   - authorize: asked before each call.
     package init(
         identity: VarlinkIdentity, interfaces: [VarlinkInterface],
         limits: VarlinkLimits = VarlinkLimits(), logger: Logger,

@@ -2,11 +2,15 @@ internal import JSONValue
 package import LinuxSystem
 internal import Logging
 
-/// Who a service says it is (`org.varlink.service.GetInfo`).
+/// A service's own name and origin (`org.varlink.service.GetInfo`).
 package struct VarlinkIdentity: Hashable, Sendable {
+    /// The maker.
     package let vendor: String
+    /// The program.
     package let product: String
+    /// The program's version.
     package let version: String
+    /// Where the program is described.
     package let url: String
 
     package init(vendor: String, product: String, version: String, url: String) {
@@ -22,7 +26,7 @@ package struct VarlinkIdentity: Hashable, Sendable {
 package typealias VarlinkAuthorization =
     @Sendable (_ method: String, _ credentials: PeerCredentials) -> Bool
 
-/// What a service answers, apart from any connection.
+/// A service's answers, apart from any connection.
 struct VarlinkService: Sendable {
     let identity: VarlinkIdentity
     /// In the order of GetInfo; the first is `org.varlink.service`.

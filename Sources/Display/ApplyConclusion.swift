@@ -37,7 +37,7 @@ extension ApplyReport {
         outcome == .rejected ? "the configuration has \(errors): apply would refuse it" : refusal
     }
 
-    /// What came of a confirmation.
+    /// The result of a confirmation.
     package var confirmation: Confirmation {
         switch outcome {
         case .applied: .kept("confirmed: generation \(generation ?? 0) stays")
@@ -46,6 +46,7 @@ extension ApplyReport {
         }
     }
 
+    /// An answer to `confirm`.
     package enum Confirmation: Hashable, Sendable {
         case kept(String)
         case nothingWaits(String)
@@ -53,7 +54,7 @@ extension ApplyReport {
         case other
     }
 
-    /// What is to be said after an apply that is taken back unless it is confirmed.
+    /// The reminder after an apply that is taken back unless it is confirmed.
     ///
     /// - Parameter seconds: the time for it.
     package static func reminder(toConfirmWithin seconds: Int) -> String {
@@ -69,7 +70,7 @@ extension ApplyReport {
     }
 }
 
-/// What a plan without the agent was compared with.
+/// The generation that a plan without the agent was compared with.
 package enum PlanBasis: Hashable, Sendable {
     case stored(generation: Int)
     /// No generation is stored as the one in force.
@@ -77,6 +78,7 @@ package enum PlanBasis: Hashable, Sendable {
     /// The store can't be read, for this reason.
     case unknown(String)
 
+    /// The basis in a sentence without its end.
     package var words: String {
         switch self {
         case .stored(let generation):

@@ -2,7 +2,8 @@ internal import PortModel
 package import Reports
 
 extension ApplyReport {
-    /// What changes, or would, in the port model's words: nodes whose rows change alike together.
+    /// The changes, or those that there would be, in the port model's words: nodes whose rows
+    /// change alike together.
     package var changesPage: Page {
         var page = Page()
         let nodeChanges = Dictionary(
@@ -27,7 +28,7 @@ extension ApplyReport {
     }
 }
 
-/// What nodes have in common that change alike.
+/// The common part of nodes that change alike.
 private struct Section: Hashable {
     /// As many names as fit into a line or two.
     private static let shownNodes = 6

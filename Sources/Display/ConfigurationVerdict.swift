@@ -9,6 +9,10 @@ package struct ConfigurationVerdict: Hashable, Sendable {
     /// nil where there is no deployment.
     private let nodes: Int?
 
+    /// - Parameters:
+    ///   - path: the directory.
+    ///   - diagnostics: all that were told.
+    ///   - nodes: how many nodes the deployment has; nil where there is none.
     package init(of path: String, diagnostics: [Diagnostic], nodes: Int?) {
         self.path = path
         errors = diagnostics.count { $0.severity == .error }
@@ -16,8 +20,10 @@ package struct ConfigurationVerdict: Hashable, Sendable {
         self.nodes = nodes
     }
 
+    /// Whether it configures a deployment without an error.
     package var isCorrect: Bool { errors == 0 && nodes != nil }
 
+    /// The verdict and the counts, on one line.
     package var words: String {
         guard errors == 0 else {
             return "\(path): \(errors.counted("error")), \(warnings.counted("warning"))"
@@ -27,7 +33,7 @@ package struct ConfigurationVerdict: Hashable, Sendable {
     }
 }
 
-/// What a command works from, where that is not there.
+/// Something that a command works from and that is not there.
 package enum MissingInput: Hashable, Sendable {
     /// The directory compiles to no ruleset for this host.
     case target(directory: String)
@@ -53,7 +59,7 @@ package enum MissingInput: Hashable, Sendable {
     private static let withoutStore =
         "without --in-force the report tells what the configuration's files say"
 
-    /// What is missing and what to do, in a sentence without its end.
+    /// The thing that is missing and what to do, in a sentence without its end.
     package var words: String {
         switch self {
         case .target(let directory):

@@ -5,7 +5,7 @@ internal import Ruleset
 internal import Site
 
 extension DropsReport {
-    /// Who is refused most, for people: each with the row that comes closest.
+    /// The talkers that are refused most, for people: each with the row that comes closest.
     ///
     /// - Parameter now: what ages are counted to.
     package func page(now: Timestamp) -> Page {

@@ -124,7 +124,7 @@ private struct MeshScreen {
             ), indent: 2)
     }
 
-    /// What to look at, once for each state that is broken.
+    /// The things to look at, once for each state that is broken.
     private mutating func addHelp() {
         var told: Set<MeshReport.State> = []
         for pair in report.pairs where pair.state.isBroken && told.insert(pair.state).inserted {

@@ -1,6 +1,6 @@
 internal import PlainText
 
-/// What a piece of text stands out by on a terminal. Words alone must say the same.
+/// The way in which a piece of text stands out on a terminal. Words alone must say the same.
 package enum Emphasis: Hashable, Sendable {
     case plain
     case strong
@@ -33,12 +33,15 @@ package struct Text: Hashable, Sendable, ExpressibleByStringInterpolation {
 
     fileprivate var spans: [Span]
 
+    /// A text that stands out as a whole.
     package init(_ text: String, _ emphasis: Emphasis = .plain) {
         spans = [Span(text: text, emphasis: emphasis)]
     }
 
+    /// A text of which nothing stands out.
     package init(stringLiteral text: String) { self.init(text) }
 
+    /// Both texts, one behind the other.
     package static func + (a: Self, b: Self) -> Self {
         var sum = a
         sum.spans += b.spans
@@ -58,6 +61,7 @@ package struct Page: Hashable, Sendable {
 
     private var paragraphs: [Paragraph] = []
 
+    /// A page without a line.
     package init() {}
 
     /// Adds a paragraph.
@@ -72,6 +76,7 @@ package struct Page: Hashable, Sendable {
             Paragraph(indent: indent, label: label, labelWidth: labelWidth, text: text))
     }
 
+    /// Both pages, one below the other.
     package static func + (a: Self, b: Self) -> Self {
         var sum = a
         sum.paragraphs += b.paragraphs
@@ -80,7 +85,7 @@ package struct Page: Hashable, Sendable {
 
     /// The lines without line ends and without spaces behind them.
     ///
-    /// What is not visible, which others may have put into names, becomes spaces.
+    /// Characters that are not visible, which others may have put into names, become spaces.
     ///
     /// - Parameters:
     ///   - width: no line is longer; nil where lines may be as long as they are, as in a pipe, so
@@ -106,7 +111,7 @@ private struct LineWriter {
     private var lines: [String] = []
     private var line = ""
     private var column = 0
-    /// What the terminal was told last on this line.
+    /// The emphasis that the terminal was told last on this line.
     private var current = Emphasis.plain
     /// Where following lines begin.
     private var margin = 0

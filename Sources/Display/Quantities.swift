@@ -20,7 +20,7 @@ package enum Quantities {
         duration(seconds: now.seconds - time.seconds)
     }
 
-    /// What is left of a time: `0:09`, `12:05`, `1:00:00`.
+    /// The rest of a time: `0:09`, `12:05`, `1:00:00`.
     package static func countdown(seconds: Int) -> String {
         func twoDigits(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
         let seconds = max(0, seconds)

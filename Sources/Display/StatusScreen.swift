@@ -185,7 +185,7 @@ extension StatusReport.State {
         }
     }
 
-    /// What it means for the administrator.
+    /// Its meaning for the administrator.
     package var meaning: String {
         switch self {
         case .inSync: "the kernel holds what the configuration says"
@@ -228,7 +228,7 @@ extension StatusReport.State {
 }
 
 extension Generation.Origin {
-    /// What made the generation.
+    /// The cause of the generation.
     ///
     /// - Parameter files: those that differed from the generation before.
     package func words(_ files: [String]?) -> String {

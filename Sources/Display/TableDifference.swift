@@ -57,7 +57,8 @@ private enum Block {
     }
 
     static func difference(_ before: [String], _ after: [String]) -> [(String, String)] {
-        // What stands in both is not compared further: a set of 100,000 elements is told quickly.
+        // Lines that stand in both are not compared further: a set of 100,000 elements is told
+        // quickly.
         let (old, new) = (Set(before), Set(after))
         let removed = before.filter { !new.contains($0) }.map { ("-", $0) }
         let added = after.filter { !old.contains($0) }.map { ("+", $0) }

@@ -2,11 +2,13 @@ internal import Reports
 
 /// A starting file that was written, and what comes next.
 package struct WrittenDraft: Hashable, Sendable {
+    /// The file's path.
     package var path: String
-    /// Whose other files it goes with; nil where it stands alone.
+    /// The configuration directory that it is a file of; nil where it stands alone.
     package var configuration: String?
     /// The agent's own directory.
     package var live: String
+    /// How many nodes it names.
     package var nodes: Int
     /// After this time the agent takes back what is not confirmed, as `5m`.
     package var time: String
@@ -27,7 +29,7 @@ package struct WrittenDraft: Hashable, Sendable {
     /// - Parameter cut: what the draft would do to the session that it was written in.
     package static func warning(ofCut cut: String) -> String { "warning: in force, \(cut)" }
 
-    /// What was done, and the commands that come next.
+    /// A sentence on what was done, and the commands that come next.
     package var page: Page {
         var page = Page()
         var commands: [(String, String)]
@@ -49,7 +51,7 @@ package struct WrittenDraft: Hashable, Sendable {
                     ("pexip-fwctl plan --config-dir \(configuration)", "what it would change"),
                 ]
             }
-            // What is not root's own, the agent refuses.
+            // The agent refuses files that are not root's own.
             let move = isRoots ? "mv" : "sudo install -m 644"
             commands.append(("\(move) \(path) \(live)/", "enforced at once, for \(time)"))
         }

@@ -50,7 +50,7 @@ package struct EnforcedSite: Sendable {
         let kinds = Set(nodes.map { Kind(role: $0.role, features: $0.features) })
         return deployment.profile.rows.filter { row in
             kinds.contains {
-                $0.role == row.role && (row.feature.map($0.features.contains) ?? true)
+                $0.role == row.role && row.applies(with: $0.features)
             } && isWanted(row)
         }.map(\.id)
     }

@@ -41,7 +41,8 @@ extension Examination {
                     "connection tracking holds at most \(tracking.limit) entries; the nodes have \(media) media ports",
                     why:
                         "Each media stream is tracked, some 12 for a call. Where the table is full, packets of new flows are dropped. An entry takes some 400 bytes of memory.",
-                    mend: enlarge(to: wanted), rows: site.rows(\.isMedia)))
+                    mend: enlarge(to: wanted),
+                    rows: site.rows { $0.protocols.contains(.udp) && $0.uses(.media) }))
         }
         if tracking.limit > entriesOfBucket * tracking.buckets {
             findings.append(
@@ -53,7 +54,7 @@ extension Examination {
                     mend: .setting(
                         [("net/netfilter/nf_conntrack_buckets", "\(tracking.limit)")],
                         of: "nf_conntrack"),
-                    rows: site.rows { site.tracksMedia || !$0.isMedia }))
+                    rows: site.rows { site.tracksMedia || !$0.carriesMedia }))
         }
         if findings.isEmpty {
             findings.append(
@@ -79,7 +80,7 @@ extension Examination {
                     why: "\([SourceTranslation].loss).",
                     mend: Mend(
                         "echo 'host: {track_media: true}' >/etc/pexip-fw.d/90-track-media.yaml"),
-                    rows: site.rows(\.isMedia))
+                    rows: site.rows(\.carriesMedia))
             ]
         }
     }
@@ -104,11 +105,5 @@ extension Examination {
                 ("net/netfilter/nf_conntrack_buckets", "\(limit)"),
                 ("net/netfilter/nf_conntrack_max", "\(limit)"),
             ], of: "nf_conntrack")
-    }
-}
-
-extension Row {
-    fileprivate var isMedia: Bool {
-        protocols.contains(.udp) && (source.uses(.media) || destination.uses(.media))
     }
 }

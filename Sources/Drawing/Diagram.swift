@@ -14,7 +14,7 @@ package struct Diagram: Hashable, Sendable {
     /// Rows that permit nothing here.
     package var absent: [Absent]
     /// What the marks of the drawn rows mean, in the documentation's order.
-    package var footnotes: [Footnote]
+    package var footnotes: [Profile.Note]
     /// What else a reader must know.
     package var notes: [String]
 

@@ -77,7 +77,7 @@ private struct DiagramContent {
                 diagram.devices.append(Diagram.Device(box: device(line), arrows: [arrow]))
             }
         }
-        diagram.footnotes = Footnote.allCases.filter(marks.contains)
+        diagram.footnotes = deployment.profile.footnotes.filter { marks.contains($0.mark) }
         if deployment.mode == .observe {
             diagram.notes.append(
                 "Mode observe: what these rows do not permit is counted, and not dropped.")
@@ -183,7 +183,7 @@ private struct DiagramContent {
     private func traffic(_ line: PortTable.Line) -> String {
         let row = rows[line.id]
         let name = Self.marked(line.protocol, row, .protocol)
-        guard line.sourcePort != PortCell.notApplicable.documentedText else {
+        guard line.sourcePort != PortCell.notApplicableText else {
             return "\(name) (IP protocol \(IPProtocol.esp.rawValue))"
         }
         let from = Self.marked(Self.ports(line.sourcePort), row, .sourcePort)
@@ -192,7 +192,7 @@ private struct DiagramContent {
     }
 
     private static func ports(_ cell: String) -> String {
-        if cell == PortCell.any.documentedText { return "any" }
+        if cell == PortCell.anyText { return "any" }
         let parts = cell.split(separator: ", ")
         let more = parts.count - shownPorts
         return more > 0
@@ -200,7 +200,7 @@ private struct DiagramContent {
     }
 
     private static func marked(_ text: String, _ row: Row?, _ column: Column) -> String {
-        row?.marks[column].map { "\(text) \($0.rawValue)" } ?? text
+        row?.marked(text, column) ?? text
     }
 
     /// Which of a dual-homed node's addresses the row is for; nil where any will do.

@@ -80,9 +80,7 @@ package struct DiagramLayout: Hashable, Sendable {
         y = addRows(of: diagram, from: y)
         y = addAbsent(diagram.absent, from: y)
         for footnote in diagram.footnotes {
-            y = add(
-                .note, "\(footnote.rawValue) \(footnote.text)", x: Self.margin, y: y,
-                width: Self.fullWidth)
+            y = add(.note, footnote.line, x: Self.margin, y: y, width: Self.fullWidth)
         }
         height = y + Self.margin
     }

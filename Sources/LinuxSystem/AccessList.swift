@@ -1,4 +1,5 @@
-/// Who may change a file by its access control list, read from the bytes that the kernel has of it.
+/// The users and groups that may change a file by its access control list, read from the bytes that
+/// the kernel has of it.
 enum AccessList {
     /// Somebody who may write, or give himself or others the right to.
     enum Writer: Hashable, Sendable {

@@ -9,6 +9,7 @@ package enum AtomicFile {
     /// gone; only where flushing the directory fails may the new file be in place already.
     ///
     /// - Parameter replacing: whether what has the path already is replaced, or is an error (EEXIST).
+    /// - Throws: ``SystemError``.
     package static func write(
         _ bytes: [UInt8], to path: String, mode: FilePermissions = [.ownerReadWrite, .groupRead],
         replacing: Bool = true
@@ -43,13 +44,15 @@ package enum AtomicFile {
     ///
     /// The temporary file's name is always the same, so that a kill leaves no more than one; it is
     /// for one writer.
+    ///
+    /// - Throws: ``SystemError``.
     package static func replace(
         _ bytes: [UInt8], at path: String, mode: FilePermissions
     ) throws(SystemError) {
         let (directory, name) = split(path)
         let temporary = "\(directory)/.\(name).tmp"
         do throws(SystemError) {
-            // Whatever stands there, it is not written into.
+            // Nothing that stands there is written into.
             try systemCall("unlink", temporary) { unlink(temporary) }
         } catch {
             if error.errno != .noSuchFileOrDirectory { throw error }
@@ -69,7 +72,9 @@ package enum AtomicFile {
     }
 
     /// Makes a directory where there is none, so that a power cut does not take it away again.
-    /// Whatever else has its name is left alone.
+    /// Anything else of its name is left alone.
+    ///
+    /// - Throws: ``SystemError``.
     package static func makeDirectory(
         _ path: String, mode: FilePermissions
     ) throws(SystemError) {
@@ -83,6 +88,8 @@ package enum AtomicFile {
     }
 
     /// Makes a file that ``replace(_:at:mode:)`` wrote outlast a power cut.
+    ///
+    /// - Throws: ``SystemError`` of fsync(2).
     package static func flush(_ path: String) throws(SystemError) {
         let file = try OwnedDescriptor(opening: path, .readOnly, options: .noFollow)
         try systemCall("fsync", path) { fsync(file.descriptor.rawValue) }
@@ -98,6 +105,8 @@ package enum AtomicFile {
     /// The bytes of a regular file; what else may stand there (a FIFO, say) is an error and never
     /// waited for. A file of more than `limit` bytes is an error (EFBIG), or cut there where
     /// `truncating`.
+    ///
+    /// - Throws: ``SystemError``.
     package static func read(
         _ path: String, limit: Int, truncating: Bool = false
     ) throws(SystemError) -> [UInt8] {
@@ -106,6 +115,8 @@ package enum AtomicFile {
     }
 
     /// As ``read(_:limit:truncating:)``, of an open file.
+    ///
+    /// - Throws: ``SystemError``.
     package static func read(
         _ file: borrowing OwnedDescriptor, _ path: String, limit: Int, truncating: Bool = false
     ) throws(SystemError) -> [UInt8] {

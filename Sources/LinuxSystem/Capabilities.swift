@@ -2,11 +2,12 @@ internal import CLinux
 internal import Glibc
 internal import SystemPackage
 
-/// What a process of root's may do beyond others (capabilities(7)).
+/// A right of root's processes beyond those of others (capabilities(7)).
 package enum Capability: Int, Hashable, Sendable {
     case netAdmin = 12
 }
 
+/// The privileges of this process, and how it gives them up.
 package enum Privileges {
     /// Gives up every capability but these, and the way to get any by executing a program; for good.
     ///
@@ -32,6 +33,8 @@ package enum Privileges {
     }
 
     /// Proves that no thread of this process has any capability, nor gets one by executing a program.
+    ///
+    /// - Throws: ``PrivilegeError`` where one has.
     package static func expectNone() throws(PrivilegeError) {
         try forbidNewPrivileges()
         try verify(0)
@@ -85,6 +88,8 @@ package enum Privileges {
     }
 
     /// Keeps this process and what it starts from leaving memory images behind when they crash.
+    ///
+    /// - Throws: ``SystemError`` of setrlimit(2).
     package static func forbidCoreFiles() throws(SystemError) {
         var none = rlimit(rlim_cur: 0, rlim_max: 0)
         try systemCall("setrlimit", "RLIMIT_CORE") {
@@ -95,6 +100,7 @@ package enum Privileges {
 
 /// Why a process is not as unprivileged as it should be.
 package struct PrivilegeError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The reason in words for people.
     package let description: String
     /// The system call is forbidden by which capabilities are given up.
     package let isForbidden: Bool

@@ -32,26 +32,37 @@ package enum ProcessEnd: Hashable, Sendable, CustomStringConvertible {
 
 /// A reference to a process that never comes to mean another one.
 package final class ProcessHandle: Sendable {
+    /// A pidfd (pidfd_open(2)).
     package let shared: SharedDescriptor
 
+    /// - Parameter descriptor: a pidfd.
     package init(adopting descriptor: consuming OwnedDescriptor) {
         shared = SharedDescriptor(descriptor)
     }
 
     /// - Parameter pid: of a child that was not waited for.
+    /// - Throws: ``SystemError`` of pidfd_open(2).
     package init(child pid: Int32) throws(SystemError) {
         let raw = try systemCall("pidfd_open", "\(pid)") { clinux_pidfd_open(pid) }
         shared = SharedDescriptor(OwnedDescriptor(adopting: FileDescriptor(rawValue: raw)))
     }
 
     /// Fails with ESRCH where it has ended.
+    ///
+    /// - Throws: ``SystemError`` of pidfd_send_signal(2).
     package func signal(_ signal: Int32) throws(SystemError) {
         let raw = shared.descriptor.rawValue
         try systemCall("pidfd_send_signal") { clinux_pidfd_signal(raw, signal) }
     }
 
+    /// Sends SIGKILL.
+    ///
+    /// - Throws: ESRCH where it has ended.
     package func kill() throws(SystemError) { try signal(SIGKILL) }
 
+    /// Waits for the end; false where it does not come in time.
+    ///
+    /// - Throws: ``SystemError`` of poll(2).
     package func hasEnded(within timeout: Duration) throws(SystemError) -> Bool {
         try shared.descriptor.hasEvents(Int16(POLLIN), within: timeout)
     }
@@ -71,9 +82,12 @@ package final class ProcessHandle: Sendable {
     }
 }
 
+/// Processes that this one starts, and what concerns it as such a process.
 package enum ChildProcess {
     /// Starts a program with this socket as its descriptor 3 and no other above, and with this
     /// environment alone.
+    ///
+    /// - Throws: ``SystemError`` of posix_spawn(3).
     package static func start(
         _ program: String, arguments: [String], environment: [String],
         passing socket: MessageSocket
@@ -89,6 +103,8 @@ package enum ChildProcess {
     }
 
     /// Runs the body in a copy of this process, which must have one thread and ends with its parent.
+    ///
+    /// - Throws: ``SystemError`` of fork(2).
     package static func fork(_ body: () -> Int32) throws(SystemError) -> Int32 {
         let parent = getpid()
         let pid = try systemCall("fork") { clinux_fork() }
@@ -98,17 +114,24 @@ package enum ChildProcess {
     }
 
     /// Waits for a child's end.
+    ///
+    /// - Throws: ``SystemError`` of waitpid(2).
     package static func wait(for pid: Int32) throws(SystemError) -> Int32 {
         var status: Int32 = 0
         try systemCall("waitpid", "\(pid)") { waitpid(pid, &status, 0) }
         return status
     }
 
-    /// What this process is called in `ps` and by the kernel; at most 15 bytes.
+    /// Names this process for `ps` and the kernel; at most 15 bytes.
+    ///
+    /// - Throws: ``SystemError`` of prctl(2).
     package static func setName(_ name: String) throws(SystemError) {
         try systemCall("prctl", "PR_SET_NAME") { clinux_set_name(name) }
     }
 
+    /// Ignores these signals for good, in what this process executes too.
+    ///
+    /// - Throws: ``SystemError`` of sigaction(2).
     package static func ignore(_ signals: [Int32]) throws(SystemError) {
         for signal in signals {
             try systemCall("sigaction", "\(signal)") { clinux_ignore_signal(signal) }
@@ -116,6 +139,8 @@ package enum ChildProcess {
     }
 
     /// Ends this process by SIGALRM after so many milliseconds; never where that is 0.
+    ///
+    /// - Throws: ``SystemError`` of setitimer(2).
     package static func setAlarm(milliseconds: UInt32) throws(SystemError) {
         var timer = itimerval(
             it_interval: timeval(tv_sec: 0, tv_usec: 0),

@@ -9,6 +9,7 @@ internal import SystemPackage
 /// client's socket does, libdispatch takes its own notes down on two threads at once and may read what
 /// it freed (`_dispatch_event_merge_fd` beside `_dispatch_source_invoke`, Swift 6.3).
 package final class DescriptorSource: Sendable {
+    /// The use that the descriptor is to be ready for.
     package enum Direction: Sendable {
         case readable
         case writable
@@ -26,7 +27,9 @@ package final class DescriptorSource: Sendable {
             descriptor, direction == .readable ? .readers : .writers, queue, handler)
     }
 
+    /// Lets the handler run, again where it was paused.
     package func resume() { watched.resume() }
+    /// Keeps the handler from running until ``resume()``.
     package func pause() { watched.pause() }
 
     /// Runs the handler no more, but for a call that has begun.
@@ -35,7 +38,7 @@ package final class DescriptorSource: Sendable {
     deinit { cancel() }
 }
 
-/// What the poller knows of a source.
+/// A source as the poller knows it.
 private final class WatchedDescriptor: Sendable {
     private struct State {
         /// Given up when the source is cancelled.
@@ -191,7 +194,7 @@ private final class DescriptorPoller: Sendable {
 
     private func tellReady() {
         var tokens = [UInt64](repeating: 0, count: 64)
-        // What is left is told by another event.
+        // Another event tells the rest.
         let count = clinux_epoll_ready(epoll, &tokens, Int32(tokens.count))
         for token in tokens.prefix(Int(max(0, count))) {
             state.withLock { $0.watched[token] }?.tell()

@@ -3,7 +3,7 @@ internal import Glibc
 internal import Synchronization
 internal import SystemPackage
 
-/// What a ``DirectoryWatch`` noticed. It never says which file: read the directory again.
+/// A change that a ``DirectoryWatch`` noticed. It never says which file: read the directory again.
 package enum DirectoryChange: Hashable, Sendable {
     /// A file in the directory was written, added, moved or removed, or attributes changed, there or
     /// above.
@@ -20,7 +20,7 @@ package enum DirectoryChange: Hashable, Sendable {
     case failed(SystemError)
 }
 
-/// What is known of the files in a watched directory, at one moment.
+/// The knowledge of the files in a watched directory, at one moment.
 package struct DirectoryState: Sendable {
     /// Names of files that were made or written and not closed since, in byte order.
     package var unclosed: [[UInt8]]
@@ -110,7 +110,7 @@ package struct DirectoryWatch: Sendable {
         }
     }
 
-    /// What is known now, up to the last event; ``changes`` tells of these as well.
+    /// The knowledge of now, up to the last event; ``changes`` tells of these as well.
     package func look() -> DirectoryState {
         read()
         return state.look()
@@ -119,11 +119,11 @@ package struct DirectoryWatch: Sendable {
     /// Follows the path, which may lead elsewhere without any event.
     package func follow() { followAgain() }
 
-    /// What was read by a state is known from now on.
+    /// Takes what was read by a state for known from now on.
     package func took(_ seen: DirectoryState) { state.took(seen) }
 }
 
-/// What the handlers work on.
+/// The handlers' state.
 private final class WatchState: Sendable {
     private struct State: Sendable {
         var watched: WatchedPath
@@ -307,7 +307,7 @@ private struct WatchedPath: Sendable {
             } else if event.watch == directoryWatch, event.mask & Self.selfMask == 0 {
                 if takeUp(event) { add(.contents) }
             } else if event.name.isEmpty, event.mask & UInt32(IN_ATTRIB) != 0 {
-                // Who may write above may put another directory in place of this one.
+                // A writer above may put another directory in place of this one.
                 writes.addOther()
                 add(.contents)
             }
@@ -355,7 +355,7 @@ private struct WatchedPath: Sendable {
         return matters || kind != .modified
     }
 
-    /// What is known of the files.
+    /// The knowledge of the files.
     mutating func look() -> DirectoryState {
         let directory = way.last ?? "/"
         for name in writes.created where matters(name) {

@@ -7,7 +7,7 @@ package import SystemPackage
 /// An abstract name of a Unix socket, which one process of a network namespace has at a time: it needs
 /// no file system, and goes with the process however that ends.
 ///
-/// Any user may take any name. Who has one is known by the credentials that the kernel kept when it
+/// Any user may take any name. Its holder is known by the credentials that the kernel kept when it
 /// was taken.
 package final class ExclusiveName: Sendable {
     /// Of those who ask for the holder, whom nobody answers.
@@ -18,6 +18,7 @@ package final class ExclusiveName: Sendable {
     private let shared: SharedDescriptor
     private let source = Mutex<DescriptorSource?>(nil)
 
+    /// The socket that holds the name.
     package var descriptor: FileDescriptor { shared.descriptor }
 
     /// Goes on with a name that a program took which this process was before.
@@ -26,6 +27,8 @@ package final class ExclusiveName: Sendable {
     }
 
     /// Takes the name, without the `@` that `ss` shows before it; nil where somebody has it.
+    ///
+    /// - Throws: ``SystemError``.
     package init?(_ name: String) throws(SystemError) {
         let address = try UnixAddress("@" + name)
         let owned = try UnixSocket.stream()
@@ -45,6 +48,8 @@ package final class ExclusiveName: Sendable {
 
     /// From now on nobody is told to have it; nobody else can take it before this process ends or drops
     /// it.
+    ///
+    /// - Throws: ``SystemError``.
     package func withdraw() throws(SystemError) {
         source.withLock { $0?.cancel() }
         try descriptor.shutDownSocket()
@@ -52,8 +57,10 @@ package final class ExclusiveName: Sendable {
 
     deinit { source.withLock { $0?.cancel() } }
 
-    /// Who has the name; nil where nobody has it, or whoever has it can't be told, as one that takes
+    /// The holder of the name; nil where there is none, or it can't be told, as one that takes
     /// it this moment.
+    ///
+    /// - Throws: ``SystemError``.
     package static func holder(of name: String) throws(SystemError) -> PeerCredentials? {
         do throws(SystemError) {
             return try UnixSocket.connect(to: "@" + name, timeout: .milliseconds(100))

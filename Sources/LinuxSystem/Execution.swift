@@ -7,6 +7,8 @@ package enum Execution {
     /// Executes the program again with the same arguments, with a variable added to its environment
     /// and these descriptors open. As another user than root, with no ambient capabilities, it has
     /// none then. Comes back by throwing only.
+    ///
+    /// - Throws: ``SystemError`` of execve(2); on success it does not return.
     package static func again(
         _ variable: String, _ value: String, passing descriptors: [FileDescriptor]
     ) throws(SystemError) {
@@ -40,6 +42,8 @@ package enum Execution {
     }
 
     /// To be said of a descriptor that ``again(_:_:passing:)`` passed.
+    ///
+    /// - Throws: ``SystemError`` of fcntl(2).
     package static func keepToThisProgram(_ descriptor: Int32) throws(SystemError) {
         try systemCall("fcntl", "\(descriptor)") { clinux_keep_to_this_program(descriptor) }
     }

@@ -2,12 +2,14 @@ internal import CLinux
 internal import Glibc
 package import SystemPackage
 
-/// What decides whether a file or directory is trusted: that of an open descriptor, so that it can't
-/// become another between the check and its use.
+/// The facts that decide whether a file or directory is trusted: of an open descriptor, so that it
+/// can't become another between the check and its use.
 package struct FileFacts: Sendable {
     /// Tells a file from all others that exist at the same time.
     package struct Identity: Hashable, Sendable {
+        /// The file system.
         package let device: UInt64
+        /// The number of the file there.
         package let inode: UInt64
 
         init(_ status: stat) {
@@ -16,15 +18,18 @@ package struct FileFacts: Sendable {
         }
     }
 
+    /// The file's identity.
     package let identity: Identity
+    /// The user who owns it.
     package let owner: UInt32
+    /// The group that owns it.
     package let group: UInt32
     let mode: UInt32
     /// How many names the file has.
     let names: UInt64
     /// When its content was changed last, from 1970.
     package let modified: Duration
-    /// Who may write by access control lists, beside those whom the mode names.
+    /// The writers that access control lists name, beside those of the mode.
     let listed: [AccessList.Writer]
     /// Whether there is a POSIX list, whose mask stands where the mode has the group's rights.
     let hasMask: Bool
@@ -51,8 +56,11 @@ package struct FileFacts: Sendable {
         hasMask = posix != nil
     }
 
+    /// Whether it is an ordinary file.
     package var isRegularFile: Bool { mode & S_IFMT == S_IFREG }
+    /// Whether it is a directory.
     package var isDirectory: Bool { mode & S_IFMT == S_IFDIR }
+    /// Whether it is a symbolic link, itself opened.
     package var isLink: Bool { mode & S_IFMT == S_IFLNK }
     /// Only who owns an entry, or the directory, may take it away or rename it.
     var isSticky: Bool { mode & S_ISVTX != 0 }
@@ -61,7 +69,7 @@ package struct FileFacts: Sendable {
     private static func attribute(
         _ name: String, of raw: Int32, _ subject: String
     ) throws(SystemError) -> [UInt8]? {
-        // What XATTR_SIZE_MAX allows.
+        // XATTR_SIZE_MAX allows so many.
         var bytes = [UInt8](repeating: 0, count: 1 << 16)
         do {
             let count = try systemCall("getxattr \(name)", subject) {
@@ -81,26 +89,26 @@ package struct FileFacts: Sendable {
 package struct Distrust: Error, Hashable, Sendable {
     /// In words that follow the file's name.
     package let reason: String
-    /// What to run, before the file's name.
+    /// The command that mends it, before the file's name.
     let command: String
 
-    /// What to do about it, in words that follow the file's name.
+    /// The remedy, in words that follow the file's name.
     package func words(at path: String) -> String {
         "\(reason): run \(command) \(shellWord(path))"
     }
 }
 
 extension FileFacts {
-    /// Whom nothing keeps from changing the file anyway: root and who runs this process.
+    /// The users whom nothing keeps from changing the file anyway: root and the one of this process.
     package static var trusted: Set<UInt32> { [0, geteuid()] }
 
-    /// Who else could change the file; nil where nobody could.
+    /// Somebody else who could change the file; nil where nobody could.
     package func distrust(trusting trusted: Set<UInt32> = Self.trusted) -> Distrust? {
         foreignOwner(trusting: trusted) ?? foreignWriter(trusting: trusted)
     }
 
-    /// Who else could put something in place of what is in the directory; nil where nobody could. In a
-    /// sticky one others may add entries, and not change those of others.
+    /// Somebody else who could put something in place of an entry of the directory; nil for nobody.
+    /// In a sticky one others may add entries, and not change those of others.
     package var distrustOfEntries: Distrust? {
         foreignOwner(trusting: Self.trusted)
             ?? (isSticky ? nil : foreignWriter(trusting: Self.trusted))

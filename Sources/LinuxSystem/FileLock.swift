@@ -48,6 +48,7 @@ package final class FileLock: Sendable {
     /// makes sure that it is that of the file at the path: somebody may have removed it.
     ///
     /// - Returns: who has it; nil where it is this process.
+    /// - Throws: ``SystemError``.
     package func take() throws(SystemError) -> Holder? {
         let result = held.withLock { held -> Result<Holder?, SystemError> in
             do throws(SystemError) {
@@ -80,7 +81,7 @@ package final class FileLock: Sendable {
         }
     }
 
-    /// Whatever else stands in its place is no lock of anybody's, and goes.
+    /// Anything else in its place is no lock of anybody's, and goes.
     private func open() throws(SystemError) -> OwnedDescriptor {
         do throws(SystemError) {
             return try openRegular()

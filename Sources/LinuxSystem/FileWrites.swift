@@ -1,4 +1,4 @@
-/// What inotify told of the files in one directory, put together: which are being written, which have
+/// The files in one directory by all that inotify told of them: which are being written, which have
 /// just vanished, and which are whole as far as events tell.
 struct FileWrites: Sendable {
     /// As the directory holds it.
@@ -31,7 +31,7 @@ struct FileWrites: Sendable {
     private var vanished: [Name: ContinuousClock.Instant] = [:]
     /// The last event after which a file was whole, or gone.
     private var settled: [Name: Int] = [:]
-    /// What moves out may move in again under another name, in the next event.
+    /// A file that moves out may move in again under another name, in the next event.
     private var moving: (cookie: UInt32, stage: Stage?)?
     /// How many events there were.
     private(set) var events = 0
@@ -79,7 +79,7 @@ struct FileWrites: Sendable {
     /// Something happened that concerns no file's content.
     mutating func addOther() { events += 1 }
 
-    /// What was read is known from now on.
+    /// Takes what was read for known from now on.
     ///
     /// - Parameter events: how many there were when it was read.
     mutating func took(upTo events: Int) {

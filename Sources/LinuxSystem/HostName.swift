@@ -1,6 +1,6 @@
 internal import Glibc
 
-/// What this host calls itself.
+/// This host's name for itself.
 package enum HostName {
     /// The name without its domain; nil where it has none.
     package static var short: String? {

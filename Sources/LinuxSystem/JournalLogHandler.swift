@@ -8,17 +8,22 @@ package import SystemPackage
 /// Where that is the journal's stream (`JOURNAL_STREAM` names its device and inode), lines begin with the priority as `<N>`, elsewhere with the
 /// level's name. Metadata follow the message as `key=value`, in the keys' order.
 package struct JournalLogHandler: LogHandler {
+    /// Told with each event.
     package var metadata: Logger.Metadata = [:]
+    /// Asked for more at each event.
     package var metadataProvider: Logger.MetadataProvider?
+    /// Events below are not told.
     package var logLevel: Logger.Level = .info
 
     private let descriptor: FileDescriptor
     private let isJournal: Bool
 
+    /// Logs to standard error, which this process's environment tells the kind of.
     package init() {
         self.init(environment: ProcessEnvironment.values(of: "JOURNAL_STREAM"))
     }
 
+    /// - Parameter environment: holds `JOURNAL_STREAM` where systemd set it.
     package init(environment: [String: String], descriptor: FileDescriptor = .standardError) {
         self.descriptor = descriptor
         isJournal = Self.isJournal(descriptor, environment["JOURNAL_STREAM"])
@@ -29,6 +34,7 @@ package struct JournalLogHandler: LogHandler {
         set { metadata[key] = newValue }
     }
 
+    /// Writes the event in one write(2); tries no other way where that fails.
     package func log(event: LogEvent) {
         var metadata = metadata
         if let provided = metadataProvider?.get() {

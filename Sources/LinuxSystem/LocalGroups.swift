@@ -1,6 +1,8 @@
 /// The users that this host itself has.
 package enum LocalUsers {
     /// The id of a user in `/etc/passwd` (passwd(5)); nil where it has none of that name.
+    ///
+    /// - Throws: ``SystemError``.
     package static func id(of name: String) throws(SystemError) -> UInt32? {
         try LocalGroups.id(of: name, in: "/etc/passwd")
     }
@@ -14,6 +16,8 @@ package enum LocalGroups {
     ///
     /// Not by getgrnam(3): what that asks beside the file stays loaded, and may be a server that a
     /// firewall can't wait for when the host starts.
+    ///
+    /// - Throws: ``SystemError``.
     package static func id(of name: String) throws(SystemError) -> UInt32? {
         try id(of: name, in: "/etc/group")
     }

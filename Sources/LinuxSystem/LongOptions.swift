@@ -5,7 +5,7 @@ internal import Glibc
 package struct LongOptions<Option: RawRepresentable<String>> {
     /// In the order in which they stand, with their values.
     package private(set) var options: [(option: Option, value: String?)] = []
-    /// What is no option.
+    /// The words that are no option.
     package private(set) var operands: [String] = []
 
     /// - Parameters:
@@ -43,8 +43,8 @@ package struct LongOptions<Option: RawRepresentable<String>> {
         CommandLine.unsafeArgv[index].map { String(cString: $0) } ?? ""
     }
 
-    /// What getopt_long would say of a word; it would say so as the word is, whatever that does to a
-    /// terminal.
+    /// The complaint of getopt_long about a word; it would show the word as it is, whatever that
+    /// does to a terminal.
     private static func problem(
         with word: String, _ known: [Option], _ takesValue: [Bool]
     ) -> LongOptionsProblem {
@@ -67,6 +67,7 @@ package struct LongOptions<Option: RawRepresentable<String>> {
 
 /// Why arguments can't be understood.
 package struct LongOptionsProblem: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The problem in words for people, as GNU programs tell it.
     package let description: String
 
     init(_ description: String) { self.description = description }

@@ -1,5 +1,6 @@
 internal import CLinux
 
+/// How the C library's allocator keeps memory.
 package enum Memory {
     /// Lets all threads allocate from one arena: a daemon that is idle most of its life has no use
     /// for several, which cost some 2 MB here. To be called before any thread is started.

@@ -7,6 +7,7 @@ package struct MemoryFile: ~Copyable {
     private let owned: OwnedDescriptor
 
     /// - Parameter name: shown in `/proc` as what the descriptor leads to.
+    /// - Throws: ``SystemError``, such as where memory is short.
     package init(holding bytes: [UInt8], name: String) throws(SystemError) {
         let raw = try systemCall("memfd_create", name) { clinux_memory_file(name) }
         let owned = OwnedDescriptor(adopting: FileDescriptor(rawValue: raw))

@@ -6,18 +6,25 @@ package import SystemPackage
 /// descriptors.
 package final class MessageSocket: Sendable {
     private let shared: SharedDescriptor
+    /// The socket (AF_UNIX, SOCK_SEQPACKET).
     package var descriptor: FileDescriptor { shared.descriptor }
 
+    /// - Parameter descriptor: such a socket, which this one owns from now on.
     package init(adopting descriptor: FileDescriptor) {
         shared = SharedDescriptor(OwnedDescriptor(adopting: descriptor))
     }
 
+    /// Two ends, connected to each other; both block.
+    ///
+    /// - Throws: ``SystemError`` of socketpair(2).
     package static func pair() throws(SystemError) -> (MessageSocket, MessageSocket) {
         let ends = try socketPair(SOCK_SEQPACKET)
         return (MessageSocket(adopting: ends.0), MessageSocket(adopting: ends.1))
     }
 
     /// Sends one message; EPIPE where the other end is closed.
+    ///
+    /// - Throws: ``SystemError`` of sendmsg(2).
     package func send(
         _ bytes: [UInt8], _ passed: FileDescriptor? = nil
     ) throws(SystemError) {
@@ -27,8 +34,9 @@ package final class MessageSocket: Sendable {
         }
     }
 
-    /// What one message brought.
+    /// A message that came, with its descriptor.
     package struct Received: ~Copyable {
+        /// The message.
         package let bytes: [UInt8]
         private var passed: OwnedDescriptor?
 
@@ -57,9 +65,13 @@ package final class MessageSocket: Sendable {
     }
 
     /// Lets the other end see the end, whoever else holds this one.
+    ///
+    /// - Throws: ``SystemError`` of shutdown(2).
     package func shutDown() throws(SystemError) { try descriptor.shutDownSocket() }
 
     /// Whether a message, or the other end's closing, can be received within the time.
+    ///
+    /// - Throws: ``SystemError`` of poll(2).
     package func isReadable(within timeout: Duration) throws(SystemError) -> Bool {
         try descriptor.hasEvents(Int16(POLLIN), within: timeout)
     }
@@ -75,7 +87,7 @@ func socketPair(
     return (FileDescriptor(rawValue: ends[0]), FileDescriptor(rawValue: ends[1]))
 }
 
-/// Which of the kernel's sockets one is.
+/// The kind of a socket of the kernel's.
 package struct SocketKind: Hashable, Sendable {
     /// `AF_UNIX`, `AF_NETLINK`, …
     package let domain: Int32
@@ -84,8 +96,10 @@ package struct SocketKind: Hashable, Sendable {
     /// Of netlink, the subsystem, such as `NETLINK_NETFILTER`.
     package let number: Int32
 
+    /// A Unix stream socket.
     package static let stream = SocketKind(
         domain: AF_UNIX, type: Int32(SOCK_STREAM.rawValue), number: 0)
+    /// A Unix socket that keeps messages apart.
     package static let messages = SocketKind(
         domain: AF_UNIX, type: Int32(SOCK_SEQPACKET.rawValue), number: 0)
 
@@ -118,6 +132,8 @@ extension FileDescriptor {
 
     /// Waits until one of them can be read, is at its end, or, of processes, has ended; all that
     /// are so now.
+    ///
+    /// - Throws: ``SystemError`` of poll(2).
     package static func readable(
         among descriptors: [FileDescriptor]
     ) throws(SystemError) -> Set<FileDescriptor> {

@@ -1,9 +1,11 @@
 internal import Glibc
 internal import SystemPackage
 
-/// What may be done with an opened directory, and with a file's bytes.
+/// Uses of an opened directory, and of a file's bytes.
 extension OpenedFile {
     /// The names of all entries but `.` and `..`, in no order.
+    ///
+    /// - Throws: ``SystemError``.
     package func names(at path: String) throws(SystemError) -> [[UInt8]] {
         // Of its own, since reading moves on in it.
         let raw = descriptor.descriptor.rawValue
@@ -37,7 +39,7 @@ extension OpenedFile {
         }
     }
 
-    /// What an entry of a directory is itself.
+    /// The kind of a directory's entry itself.
     package enum Entry: Hashable, Sendable {
         case link
         case other
@@ -50,7 +52,7 @@ extension OpenedFile {
         return status.st_mode & S_IFMT == S_IFLNK ? .link : .other
     }
 
-    /// What a name leads to; nil where that can't be had.
+    /// The kind of the file that a name leads to; nil where it can't be had.
     package func kind(of name: [UInt8]) -> (identity: FileFacts.Identity, isDirectory: Bool)? {
         var status = stat()
         guard self.status(of: name, flags: 0, &status) else { return nil }
@@ -63,6 +65,8 @@ extension OpenedFile {
     }
 
     /// The file's bytes, to its end or so many.
+    ///
+    /// - Throws: ``SystemError``.
     package func contents(atMost limit: Int, of path: String) throws(SystemError) -> [UInt8] {
         let raw = descriptor.descriptor.rawValue
         var bytes: [UInt8] = []

@@ -8,7 +8,9 @@ internal import SystemPackage
 /// Links are followed one by one, since whoever may write a directory on the way may put something
 /// else in place of what it leads to.
 package struct OpenedFile: ~Copyable {
+    /// For reading; never blocks.
     package let descriptor: OwnedDescriptor
+    /// As they were when it was opened.
     package let facts: FileFacts
     /// Whether a link led here.
     package let hasLinks: Bool
@@ -22,6 +24,8 @@ package struct OpenedFile: ~Copyable {
 
     /// Opens a directory, relative to the working directory where the path is not absolute. Whether
     /// it is itself to be trusted is for the caller to ask.
+    ///
+    /// - Throws: ``Problem``.
     package init(directory path: String) throws(Problem) {
         var walk = try Walk(path)
         self = try walk.opened(asDirectory: true)
@@ -31,6 +35,7 @@ package struct OpenedFile: ~Copyable {
     /// waited for, and no terminal becomes this process's.
     ///
     /// - Parameter path: that of the directory.
+    /// - Throws: ``Problem``.
     package init(
         file name: [UInt8], in directory: borrowing OpenedFile, at path: String
     ) throws(Problem) {
@@ -56,7 +61,7 @@ private struct Walk: ~Copyable {
     /// Bytes of a link's end, its terminating NUL included: PATH_MAX.
     private static let longestTarget = 4096
 
-    /// What messages call the file.
+    /// The file's name in messages.
     private let goal: String
     /// Where the walk has come, and the names that led there.
     private var directory: OwnedDescriptor

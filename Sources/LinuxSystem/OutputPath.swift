@@ -1,13 +1,13 @@
 internal import Glibc
 package import SystemPackage
 
-/// What a path leads to that somebody named for output.
+/// The goal of a path that somebody named for output.
 package enum OutputPath {
     /// Writes to it, by what is there.
     ///
     /// A regular file, and one that is not there yet, is the old or the new one, whole. Through a
     /// symbolic link the file that it leads to is written so, where the kernel lets this process
-    /// follow the link; one that leads nowhere is an error (ENOENT). What is no regular file, as a
+    /// follow the link; one that leads nowhere is an error (ENOENT). A file that is not regular, as a
     /// device or a FIFO, is written into and stays what it is. So is what this process has open
     /// already, as `/dev/stdout`, whatever that is.
     ///
@@ -74,7 +74,8 @@ package enum OutputPath {
     }
 }
 
-/// What is at the end of a path, links followed by the kernel, which knows whom they may lead astray.
+/// The file at the end of a path, links followed by the kernel, which knows whom they may lead
+/// astray.
 private struct Target: ~Copyable {
     struct Identity: Hashable {
         let device: UInt64

@@ -9,11 +9,14 @@ package struct OwnedDescriptor: ~Copyable, Sendable {
     /// For calls while this value lives; never closed through it.
     package let descriptor: FileDescriptor
 
+    /// - Parameter descriptor: nobody else closes it from now on.
     package init(adopting descriptor: FileDescriptor) {
         self.descriptor = descriptor
     }
 
     /// Opens with close-on-exec always.
+    ///
+    /// - Throws: ``SystemError`` of open(2).
     package init(
         opening path: String, _ mode: FileDescriptor.AccessMode,
         options: FileDescriptor.OpenOptions = [], permissions: FilePermissions? = nil
@@ -54,9 +57,11 @@ extension SystemError {
 package final class SharedDescriptor: Sendable {
     private let owned: OwnedDescriptor
 
+    /// - Parameter owned: closed with the last of its owners.
     package init(_ owned: consuming OwnedDescriptor) {
         self.owned = owned
     }
 
+    /// For calls while this object lives; never closed through it.
     package var descriptor: FileDescriptor { owned.descriptor }
 }

@@ -52,7 +52,7 @@ package final class PatientDirectoryWatch: Sendable {
         self.state = Mutex(state)
     }
 
-    /// What watches now; nil while files are compared.
+    /// The watch now; nil while files are compared.
     package var watch: DirectoryWatch? { state.withLock { $0.watch } }
 
     /// As ``DirectoryWatch/look()``; while files are compared, nothing is known of them.
@@ -105,7 +105,7 @@ package final class PatientDirectoryWatch: Sendable {
     private func follow(_ watch: DirectoryWatch) async -> Bool {
         for await change in watch.changes {
             if case .failed(let error) = change, let limit = WatchLimit(error) {
-                // What happens from here on is seen when the files are compared; what happened before
+                // A change from here on is seen when the files are compared; what happened before
                 // may have been missed.
                 let summary = DirectorySummary(of: path)
                 let last = watch.look()

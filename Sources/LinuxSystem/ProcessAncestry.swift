@@ -2,6 +2,7 @@ internal import Glibc
 
 /// Processes' parents and environments, as far as `/proc` tells them to this user.
 package enum ProcessAncestry {
+    /// The id of this process.
     package static var own: Int32 { getpid() }
 
     /// nil where the process is gone or hidden.

@@ -2,6 +2,7 @@ internal import Glibc
 
 /// This process's environment.
 package enum ProcessEnvironment {
+    /// The value of a variable; nil where it is not set.
     package static func value(of name: String) -> String? {
         getenv(name).map { String(cString: $0) }
     }

@@ -2,8 +2,10 @@ internal import CLinux
 internal import PlainText
 internal import SystemPackage
 
-/// Who a process is, as far as `/proc` still tells: it may be gone, and then only its id is known.
+/// The identity of a process, as far as `/proc` still tells: it may be gone, and then only its id
+/// is known.
 package struct ProcessIdentity: Hashable, Sendable, CustomStringConvertible {
+    /// The id of the process, in this process's namespace.
     package let pid: Int32
     /// The kernel's name for it, at most 15 bytes.
     package let name: String?
@@ -11,6 +13,7 @@ package struct ProcessIdentity: Hashable, Sendable, CustomStringConvertible {
     /// A process may write there what it likes.
     package let commandLine: String?
 
+    /// Reads the names from `/proc` now.
     package init(pid: Int32) {
         self.pid = pid
         name = Self.text(of: "/proc/\(pid)/comm")

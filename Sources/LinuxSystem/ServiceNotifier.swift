@@ -27,16 +27,22 @@ package struct ServiceNotifier: Sendable {
     }
 
     /// Start-up, or a reload, is complete.
+    ///
+    /// - Throws: ``SystemError``.
     package func ready(status: String) throws(SystemError) {
         try send(["READY=1", Self.line(status)])
     }
 
     /// One line for `systemctl status`.
+    ///
+    /// - Throws: ``SystemError``.
     package func status(_ status: String) throws(SystemError) {
         try send([Self.line(status)])
     }
 
     /// A reload begins; ``ready(status:)`` ends it.
+    ///
+    /// - Throws: ``SystemError``.
     package func reloading() throws(SystemError) {
         var now = timespec()
         try systemCall("clock_gettime") { clock_gettime(CLOCK_MONOTONIC, &now) }
@@ -47,6 +53,8 @@ package struct ServiceNotifier: Sendable {
     package func stopping() throws(SystemError) { try send(["STOPPING=1"]) }
 
     /// Still alive.
+    ///
+    /// - Throws: ``SystemError``.
     package func watchdog() throws(SystemError) { try send(["WATCHDOG=1"]) }
 
     private static func line(_ status: String) -> String {

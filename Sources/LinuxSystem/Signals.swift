@@ -26,6 +26,8 @@ package enum Signals {
     /// in the programs this process starts. One stream in a process may catch a signal. When the
     /// stream ends (its consumer's task is cancelled or drops it) the signals have their default
     /// effect again.
+    ///
+    /// - Throws: ``SystemError``.
     package static func caught(
         _ signals: Set<Signal> = Set(Signal.allCases)
     ) throws(SystemError) -> AsyncStream<Signal> {

@@ -7,6 +7,7 @@ package struct SystemError: Error, Hashable, Sendable, CustomStringConvertible {
     package let operation: String
     /// The path, address or process concerned, where there is one.
     package let subject: String?
+    /// The reason that the kernel gives.
     package let errno: Errno
 
     package init(operation: String, subject: String? = nil, errno: Errno) {

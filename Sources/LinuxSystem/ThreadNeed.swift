@@ -6,6 +6,7 @@ internal import SystemPackage
 package enum ThreadNeed {
     /// Why there are not enough, and what to do.
     package struct Failure: Error, Hashable, Sendable, CustomStringConvertible {
+        /// The reason in words for people.
         package let description: String
     }
 
@@ -15,6 +16,8 @@ package enum ThreadNeed {
     ///
     /// They are started and ended again. Somebody may take their place before they are needed; then
     /// they are waited for.
+    ///
+    /// - Throws: ``Failure`` where there can be fewer.
     package static func require(_ count: Int) throws(Failure) {
         let error = clinux_try_threads(Int32(count))
         if error == 0 { return }

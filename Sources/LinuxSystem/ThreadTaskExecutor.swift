@@ -34,7 +34,8 @@ package enum Urgency: UInt8, Hashable, Sendable {
     /// As for nice(2): beside 10 a thread of the usual priority gets ten times the processor.
     private var niceness: Int32 { self == .background ? 10 : 0 }
 
-    /// What RLIMIT_NICE calls the highest priority that libdispatch asks for, -4: 20 less the nice value.
+    /// RLIMIT_NICE's word for the highest priority that libdispatch asks for, -4: 20 less the nice
+    /// value.
     private static let highestLimit: rlim_t = 24
 
     /// Lets threads go back to their own priority: those that a thread of another starts begin with that
@@ -51,6 +52,8 @@ package enum Urgency: UInt8, Hashable, Sendable {
     }
 
     /// Gives this thread, or process that has no other, the priority.
+    ///
+    /// - Throws: ``SystemError``.
     package func apply() throws(SystemError) {
         if niceness == 0 { return }
         let niceness = niceness

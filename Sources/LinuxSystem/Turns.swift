@@ -11,12 +11,15 @@ package final class Turns: Sendable {
 
     private let state = Mutex(State())
 
+    /// Nobody has the turn.
     package init() {}
 
-    /// Waits for the turn. Whoever takes it gives it back.
+    /// Waits for the turn. The taker gives it back.
     package func take() async { _ = await take(as: next()) {} }
 
     /// The same, but for who has no use for it any more where the task is cancelled.
+    ///
+    /// - Throws: `CancellationError` where the task is cancelled before its turn.
     package func takeUnlessCancelled() async throws(CancellationError) {
         let number = next()
         let isOurs = await withTaskCancellationHandler {
@@ -27,6 +30,7 @@ package final class Turns: Sendable {
         if !isOurs { throw CancellationError() }
     }
 
+    /// Gives the turn to whoever waits longest.
     package func give() {
         let next = state.withLock { state -> CheckedContinuation<Bool, Never>? in
             if state.waiting.isEmpty {

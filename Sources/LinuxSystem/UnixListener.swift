@@ -4,7 +4,9 @@ package import SystemPackage
 
 /// A listening Unix stream socket, whose file is removed when the last owner lets go.
 package final class UnixListener: Sendable {
+    /// The path of the socket's file.
     package let path: String
+    /// The listening socket; does not block.
     package let shared: SharedDescriptor
     /// Device and inode of the socket's file: another server's is left alone.
     private let file: FileIdentity
@@ -14,6 +16,8 @@ package final class UnixListener: Sendable {
     ///
     /// The file of a dead server is replaced. A server that answers (EADDRINUSE), and a file that
     /// is no socket (EEXIST), are refused.
+    ///
+    /// - Throws: ``SystemError``.
     package init(path: String, mode: FilePermissions, backlog: Int32 = 64) throws(SystemError) {
         let address = try UnixAddress(path)
         try Self.removeStale(path)
@@ -35,7 +39,9 @@ package final class UnixListener: Sendable {
         self.path = path
     }
 
-    /// Who serves the socket at a path; nil where nobody does.
+    /// The process that serves the socket at a path; nil where none does.
+    ///
+    /// - Throws: ``SystemError``.
     package static func server(at path: String) throws(SystemError) -> PeerCredentials? {
         do throws(SystemError) {
             return try UnixSocket.connect(to: path, timeout: .milliseconds(100)).peerCredentials()
@@ -48,6 +54,8 @@ package final class UnixListener: Sendable {
     }
 
     /// The next waiting client, non-blocking and close-on-exec; nil where none waits.
+    ///
+    /// - Throws: ``SystemError`` of accept(2), such as where descriptors ran out.
     package func accept() throws(SystemError) -> UnixSocket? {
         do {
             let raw = try systemCall("accept", path) {
@@ -104,7 +112,7 @@ package final class UnixListener: Sendable {
     }
 }
 
-/// Which file a path names, not following a final symlink.
+/// The file that a path names, not following a final symlink.
 private struct FileIdentity: Hashable, Sendable {
     let device: UInt64
     let inode: UInt64

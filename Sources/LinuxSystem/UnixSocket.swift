@@ -4,7 +4,9 @@ package import SystemPackage
 
 /// The process at the other end of a Unix stream socket, as it was when it connected.
 package struct PeerCredentials: Hashable, Sendable {
+    /// The id of the process, which may have ended since.
     package let pid: Int32
+    /// The effective user.
     package let uid: UInt32
     /// The primary group; users are members of ``groups`` too.
     package let gid: UInt32
@@ -18,12 +20,13 @@ package struct PeerCredentials: Hashable, Sendable {
         self.groups = groups
     }
 
+    /// Whether the group is the primary one or a supplementary one.
     package func isMember(of group: UInt32) -> Bool { gid == group || groups.contains(group) }
 }
 
 /// A connected Unix stream socket.
 package final class UnixSocket: Sendable {
-    /// What a non-blocking read or write did.
+    /// The outcome of a non-blocking read or write.
     package enum Transfer: Hashable, Sendable {
         case bytes(Int)
         /// Nothing now: wait until the descriptor is ready, or the time limit has passed.
@@ -32,6 +35,7 @@ package final class UnixSocket: Sendable {
         case ended
     }
 
+    /// The socket.
     package let shared: SharedDescriptor
     private var raw: Int32 { shared.descriptor.rawValue }
 
@@ -39,31 +43,42 @@ package final class UnixSocket: Sendable {
         shared = SharedDescriptor(owned)
     }
 
+    /// - Parameter descriptor: a connected stream socket, which this one owns from now on.
     package convenience init(adopting descriptor: FileDescriptor) {
         self.init(OwnedDescriptor(adopting: descriptor))
     }
 
     /// Two ends, connected to each other; both block.
+    ///
+    /// - Throws: ``SystemError`` of socketpair(2).
     package static func pair() throws(SystemError) -> (UnixSocket, UnixSocket) {
         let ends = try socketPair(SOCK_STREAM)
         return (UnixSocket(adopting: ends.0), UnixSocket(adopting: ends.1))
     }
 
     /// Whether the peer has closed its end, as far as is known now.
+    ///
+    /// - Throws: ``SystemError`` of poll(2).
     package func isHungUp() throws(SystemError) -> Bool {
         try shared.descriptor.hasEvents(0, within: .zero)
     }
 
     /// Waits until the peer sent something or closed its end; false where neither was in time.
+    ///
+    /// - Throws: ``SystemError`` of poll(2).
     package func isReadable(within timeout: Duration) throws(SystemError) -> Bool {
         try shared.descriptor.hasEvents(Int16(POLLIN), within: timeout)
     }
 
     /// Lets the peer see the end.
+    ///
+    /// - Throws: ``SystemError`` of shutdown(2).
     package func shutDown() throws(SystemError) { try shared.descriptor.shutDownSocket() }
 
     /// Connects to a path or an abstract `@name`. The socket blocks, within the limit set by
     /// ``setTimeout(_:)``; `timeout` bounds the wait for a server with a full queue (EAGAIN).
+    ///
+    /// - Throws: ``SystemError`` of connect(2).
     package static func connect(to path: String, timeout: Duration) throws(SystemError)
         -> UnixSocket
     {
@@ -83,6 +98,8 @@ package final class UnixSocket: Sendable {
     }
 
     /// Bounds each later call on a blocking socket; at least a microsecond.
+    ///
+    /// - Throws: ``SystemError`` of setsockopt(2).
     package func setTimeout(_ timeout: Duration) throws(SystemError) {
         let (seconds, attoseconds) = max(timeout, .microseconds(1)).components
         var value = timeval(tv_sec: Int(seconds), tv_usec: Int(attoseconds / 1_000_000_000_000))
@@ -95,6 +112,8 @@ package final class UnixSocket: Sendable {
     }
 
     /// Reads at most `buffer.count` bytes to its beginning.
+    ///
+    /// - Throws: ``SystemError`` of recv(2).
     package func receive(into buffer: inout [UInt8]) throws(SystemError) -> Transfer {
         let raw = raw
         return try transfer { recv(raw, &buffer, buffer.count, 0) }
@@ -102,6 +121,8 @@ package final class UnixSocket: Sendable {
 
     /// Writes as many of the bytes as there is room for; a peer that has gone is EPIPE, never a
     /// signal.
+    ///
+    /// - Throws: ``SystemError`` of send(2).
     package func send(_ bytes: ArraySlice<UInt8>) throws(SystemError) -> Transfer {
         let raw = raw
         return try transfer {
@@ -121,6 +142,9 @@ package final class UnixSocket: Sendable {
         }
     }
 
+    /// The process at the other end.
+    ///
+    /// - Throws: ``SystemError`` of getsockopt(2).
     package func peerCredentials() throws(SystemError) -> PeerCredentials {
         var (pid, uid, gid): (pid_t, uid_t, gid_t) = (0, 0, 0)
         try systemCall("getsockopt", "SO_PEERCRED") {

@@ -93,9 +93,9 @@ extension NetlinkSocket {
 extension Lookalike {
     /// nil for a table that nobody could take for ours.
     fileprivate init?(_ table: TableCensus.Entry) {
-        guard table.family == UInt8(NFPROTO_INET),
-            table.name.bytes.starts(with: OwnTable.namePrefix.utf8)
-        else { return nil }
+        guard TableFamily(number: table.family) != nil, OwnTable.isLikeOurs(table.name.bytes) else {
+            return nil
+        }
         self.init(name: table.name.text, handle: table.handle)
     }
 }

@@ -41,7 +41,7 @@ package struct TableCensus {
         }
         for entry in all {
             var isOurs = false
-            if entry.family == UInt8(NFPROTO_INET) {
+            if TableFamily(number: entry.family) != nil {
                 isOurs = try OwnTable.isOurs(entry.name.text, compiled: names) {
                     () throws(KernelError) in try socket.stamp(of: entry.name)
                 }
@@ -51,8 +51,22 @@ package struct TableCensus {
     }
 }
 
+extension TableFamily {
+    /// - Parameter number: an `NFPROTO_` number; nil for a family in which no table is ours.
+    init?(number: UInt8) {
+        guard let family = Self.allCases.first(where: { $0.number == number }) else { return nil }
+        self = family
+    }
+
+    private var number: UInt8 {
+        switch self {
+        case .inet: UInt8(NFPROTO_INET)
+        }
+    }
+}
+
 extension NetlinkSocket {
-    /// The stamp that a table of family `inet` carries.
+    /// The stamp that a table carries.
     fileprivate func stamp(of table: KernelName) throws(KernelError) -> Stamp? {
         let chain = KernelName(Stamp.chainName)
         var isFirst = true

@@ -28,13 +28,13 @@ struct Listing {
             uniquingKeysWith: { $1 })
     }
 
-    /// A table of family `inet` that was listed, maybe beside others.
-    func table(named name: String) -> ObservedTable {
-        var table = ObservedTable(name: name)
+    /// A table that was listed, maybe beside others.
+    func table(named name: String, _ family: TableFamily = .inet) -> ObservedTable {
+        var table = ObservedTable(family: family, name: name)
         var chainIndices: [String: Int] = [:]
         for object in objects {
             guard let (kind, value) = object.object?.first,
-                value["family"]?.string == "inet", value["table"]?.string == name
+                value["family"]?.string == family.rawValue, value["table"]?.string == name
             else { continue }
             if kind != "rule", value.plain("name") == nil {
                 let name = value["name"]?.string ?? ""

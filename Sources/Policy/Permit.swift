@@ -165,7 +165,7 @@ extension Node {
         in deployment: Deployment, mesh: Mesh, _ rules: [SiteRule]
     ) -> ResolvedRows {
         let rows = deployment.profile.rows.filter { row in
-            row.role == role && row.feature.map(features.contains) ?? true
+            row.role == role && row.applies(with: features)
         }
         return ResolvedRows(
             rows.flatMap { permits(of: $0, mesh: mesh) }
@@ -209,18 +209,6 @@ extension Node {
             PortSet(numbers.map { $0...$0 } + (range.map { [ports[$0]] } ?? []))
         case .configurable(let port):
             PortSet(ports[port].map { $0...$0 })
-        }
-    }
-}
-
-extension Row {
-    /// Whether this is one of the pair of rows "RTP / RTCP / …", which mirror each other: the media
-    /// range is the destination of the inbound row and the source of the outbound one, both with
-    /// any port and the same devices at the other end.
-    fileprivate var carriesMedia: Bool {
-        switch direction {
-        case .inbound: source == .any && destination == .range(.media)
-        case .outbound: source == .range(.media) && destination == .any
         }
     }
 }

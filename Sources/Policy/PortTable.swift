@@ -58,9 +58,8 @@ extension Node {
         }
         return PortTable.Line(
             id: row.id,
-            protocol: protocols.map { $0.name.uppercased() }.joined(separator: "/")
-                + (row.isTLS ? " (TLS)" : ""),
-            sourcePort: text(row.source), destinationPort: text(row.destination),
+            protocol: row.protocolText(protocols),
+            sourcePort: row.source.text(ports), destinationPort: row.destination.text(ports),
             description: row.description, device: row.device,
             plane: row.plane, nodeAddresses: addresses(of: row.plane), peers: permit?.peers,
             footnotes: row.footnotes.map(\.rawValue),
@@ -76,27 +75,12 @@ extension Node {
             plane: permit.plane, nodeAddresses: permit.nodeAddresses, peers: permit.peers,
             footnotes: [], inactive: nil)
     }
-
-    /// A cell with the node's ports in place of the documented ones.
-    private func text(_ cell: PortCell) -> String {
-        switch cell {
-        case .any, .notApplicable:
-            return cell.documentedText
-        case .configurable(let port):
-            return ports[port].map(String.init).joined(separator: " / ")
-        case .ports(let numbers, let range):
-            let constants = numbers.map(String.init).joined(separator: " / ")
-            guard let bounds = range.map({ ports[$0] }) else { return constants }
-            let text = "\(bounds.lowerBound)–\(bounds.upperBound)"
-            return constants.isEmpty ? text : "\(constants), \(text)"
-        }
-    }
 }
 
 extension PortSet {
     fileprivate func text(_ ipProtocol: IPProtocol) -> String {
-        if !ipProtocol.hasPorts { return PortCell.notApplicable.documentedText }
-        if isAll { return PortCell.any.documentedText }
+        if !ipProtocol.hasPorts { return PortCell.notApplicableText }
+        if isAll { return PortCell.anyText }
         return intervals.map {
             $0.lowerBound == $0.upperBound
                 ? "\($0.lowerBound)" : "\($0.lowerBound)–\($0.upperBound)"

@@ -15,6 +15,28 @@ extension Profile {
             Role(name: .management, title: "Management Node", mayBeDualHomed: false),
             Role(name: .conferencing, title: "Conferencing Node", mayBeDualHomed: true),
         ],
+        ports: PortAssignments(
+            ephemeral: 55000...65535, signaling: 33000...39999, media: 40000...49999,
+            snmp: [161], syslog: [514], stunTurn: [3478], psom: [443, 8057]),
+        footnotes: [
+            Note(
+                .administrativeAccess,
+                "Only required if you want to allow administrative access via this port."),
+            Note(.portConfigurable, "Configurable by the administrator."),
+            Note(
+                .rangeConfigurable,
+                "Configurable via the Media port range start/end and Signaling port range start/end options (see About global settings)."
+            ),
+            Note(.featureOnly, "Only applies if the relevant feature is configured."),
+            Note(
+                .psomPorts,
+                "Typically 443 for Web Conferencing Edge and 8057 for a Lync/SfB Front End server / FEP."
+            ),
+            Note(
+                .infinityConnectClients,
+                "Infinity Connect web, mobile and desktop (installable) clients"),
+        ],
+        remarks: ["The ephemeral port range (55000–65535) is subject to change."],
         rows: managementInbound + managementOutbound + conferencingInbound + conferencingOutbound)
 
     // One line a row, as in the documentation.
@@ -92,71 +114,4 @@ extension Profile {
             Line("stun-turn", [.udp], .range(.media), .configurable(.stunTurn), "STUN / TURN", "STUN / TURN server", .devices(.stunTurnServers), .signalingAndMedia),
             Line("esp", [.esp], .notApplicable, .notApplicable, "IPsec / IP Protocol 50", "Management Node / Conferencing Node", .nodes([.management, .conferencing]), .primary),
         ])
-
-    private static func table(_ role: NodeRole, _ direction: Direction, _ lines: [Line]) -> [Row] {
-        lines.map { $0.row(role, direction) }
-    }
-}
-
-/// A line of one table, in the order of its columns.
-private struct Line {
-    let name: String
-    let protocols: [IPProtocol]
-    let isTLS: Bool
-    let source: PortCell
-    let destination: PortCell
-    let description: String
-    let device: String
-    let peer: Peer
-    let plane: Plane
-    let feature: Feature?
-    let featureMark: (Footnote, Column)
-    let deviceMark: Footnote?
-    let configurableTransport: Bool
-
-    init(
-        _ name: String, _ protocols: [IPProtocol], tls: Bool = false, _ source: PortCell,
-        _ destination: PortCell, _ description: String, _ device: String, _ peer: Peer,
-        _ plane: Plane = .any, when feature: Feature? = nil, mark: Footnote = .featureOnly,
-        markAt: Column = .description, deviceMark: Footnote? = nil,
-        configurableTransport: Bool = false
-    ) {
-        self.name = name
-        self.protocols = protocols
-        self.isTLS = tls
-        self.source = source
-        self.destination = destination
-        self.description = description
-        self.device = device
-        self.peer = peer
-        self.plane = plane
-        self.feature = feature
-        self.featureMark = (mark, markAt)
-        self.deviceMark = deviceMark
-        self.configurableTransport = configurableTransport
-    }
-
-    func row(_ role: NodeRole, _ direction: Direction) -> Row {
-        var marks: [Column: Footnote] = [:]
-        if feature != nil { marks[featureMark.1] = featureMark.0 }
-        if configurableTransport { marks[.protocol] = .portConfigurable }
-        marks[.sourcePort] = Self.mark(of: source)
-        marks[.destinationPort] = Self.mark(of: destination)
-        marks[.device] = deviceMark
-        return Row(
-            id: "\(role.rawValue).\(direction == .inbound ? "in" : "out").\(name)", role: role,
-            direction: direction, protocols: protocols, isTLS: isTLS, source: source,
-            destination: destination, description: description, device: device, peer: peer,
-            plane: plane, feature: feature, hasConfigurableTransport: configurableTransport,
-            marks: marks)
-    }
-
-    private static func mark(of cell: PortCell) -> Footnote? {
-        switch cell {
-        case .configurable(.psom): .psomPorts
-        case .configurable: .portConfigurable
-        case .ports(_, .signaling), .ports(_, .media): .rangeConfigurable
-        case .any, .notApplicable, .ports: nil
-        }
-    }
 }

@@ -1,4 +1,4 @@
-/// The port usage of one documented version: its roles, and all its rows.
+/// The port usage of one documented version: its roles, its ports and all its rows.
 package struct Profile: Hashable, Sendable {
     /// A kind of node, as a documented version has it.
     package struct Role: Hashable, Sendable {
@@ -7,14 +7,52 @@ package struct Profile: Hashable, Sendable {
         package let title: String
         /// Whether it may have a secondary address.
         package let mayBeDualHomed: Bool
+
+        package init(name: NodeRole, title: String, mayBeDualHomed: Bool) {
+            self.name = name
+            self.title = title
+            self.mayBeDualHomed = mayBeDualHomed
+        }
+    }
+
+    /// A footnote's mark with its text.
+    package struct Note: Hashable, Sendable {
+        package let mark: Footnote
+        package let text: String
+
+        package init(_ mark: Footnote, _ text: String) {
+            self.mark = mark
+            self.text = text
+        }
+
+        /// As the documentation prints it below its tables.
+        package var line: String { "\(mark.rawValue) \(text)" }
     }
 
     /// The name in the configuration's `profile`.
     package let name: String
     /// The roles in the documentation's order.
     package let roles: [Role]
+    /// The documented defaults.
+    package let ports: PortAssignments
+    /// In the documentation's order.
+    package let footnotes: [Note]
+    /// Notes without a mark, which are about no row.
+    package let remarks: [String]
     /// The rows in the documentation's order.
     package let rows: [Row]
+
+    package init(
+        name: String, roles: [Role], ports: PortAssignments, footnotes: [Note],
+        remarks: [String] = [], rows: [Row]
+    ) {
+        self.name = name
+        self.roles = roles
+        self.ports = ports
+        self.footnotes = footnotes
+        self.remarks = remarks
+        self.rows = rows
+    }
 
     /// The documented versions.
     package static let all = [infinity14]
@@ -31,6 +69,12 @@ package struct Profile: Hashable, Sendable {
     package func rows(of role: NodeRole, _ direction: Direction) -> [Row] {
         rows.filter { $0.role == role && $0.direction == direction }
     }
+
+    /// The row as the documentation prints it, with the documented ports.
+    package func documentedLine(of row: Row) -> String { row.line(ports) }
+
+    /// The footnote with this mark; nil where this version has none.
+    package func footnote(_ mark: Footnote) -> Note? { footnotes.first { $0.mark == mark } }
 }
 
 // MARK: Roles
@@ -49,18 +93,6 @@ extension Profile {
 
     /// Whether calls pass nodes of the role: a row of theirs has ports for signaling or media.
     package func carriesCalls(_ role: NodeRole) -> Bool {
-        rows.contains { row in
-            row.role == role
-                && [row.source, row.destination].contains { cell in
-                    cell.uses(.signaling) || cell.uses(.media)
-                }
-        }
-    }
-}
-
-extension PortCell {
-    /// Whether ports of this range are among those of the cell.
-    package func uses(_ range: NamedRange) -> Bool {
-        if case .ports(_, range) = self { true } else { false }
+        rows.contains { $0.role == role && ($0.uses(.signaling) || $0.uses(.media)) }
     }
 }

@@ -26,14 +26,6 @@ package enum NamedRange: String, Hashable, Sendable, CaseIterable, Codable {
     case ephemeral
     case signaling
     case media
-
-    package var documentedDefault: ClosedRange<UInt16> {
-        switch self {
-        case .ephemeral: 55000...65535
-        case .signaling: 33000...39999
-        case .media: 40000...49999
-        }
-    }
 }
 
 /// A single port, or a few, that the administrator may change: `†` and `‡‡`.
@@ -42,15 +34,6 @@ package enum ConfigurablePort: String, Hashable, Sendable, CaseIterable, Codable
     case syslog
     case stunTurn = "stun_turn"
     case psom
-
-    package var documentedDefault: [UInt16] {
-        switch self {
-        case .snmp: [161]
-        case .syslog: [514]
-        case .stunTurn: [3478]
-        case .psom: [443, 8057]
-        }
-    }
 }
 
 /// A "Source-Port" or "Dest-Port" cell.
@@ -136,22 +119,6 @@ package enum Footnote: String, Hashable, Sendable, CaseIterable, Codable {
     case featureOnly = "‡"
     case psomPorts = "‡‡"
     case infinityConnectClients = "††"
-
-    /// The footnote's text.
-    package var text: String {
-        switch self {
-        case .administrativeAccess:
-            "Only required if you want to allow administrative access via this port."
-        case .portConfigurable: "Configurable by the administrator."
-        case .rangeConfigurable:
-            "Configurable via the Media port range start/end and Signaling port range start/end options (see About global settings)."
-        case .featureOnly: "Only applies if the relevant feature is configured."
-        case .psomPorts:
-            "Typically 443 for Web Conferencing Edge and 8057 for a Lync/SfB Front End server / FEP."
-        case .infinityConnectClients:
-            "Infinity Connect web, mobile and desktop (installable) clients"
-        }
-    }
 }
 
 /// A column of the tables, to say which cell carries a footnote's mark.
@@ -198,36 +165,79 @@ package struct Row: Hashable, Sendable {
 }
 
 extension Row {
-    /// The line as the documentation prints it, with the documented ports.
-    package var documentedLine: String {
-        func marked(_ text: String, _ column: Column) -> String {
-            marks[column].map { "\(text) \($0.rawValue)" } ?? text
-        }
-        let protocols =
-            protocols.map { $0.name.uppercased() }.joined(separator: "/") + (isTLS ? " (TLS)" : "")
-        return [
-            marked(protocols, .protocol),
-            marked(source.documentedText, .sourcePort),
-            marked(destination.documentedText, .destinationPort),
+    /// The line as the documentation prints it, with these ports.
+    package func line(_ ports: PortAssignments) -> String {
+        [
+            marked(protocolText(protocols), .protocol),
+            marked(source.text(ports), .sourcePort),
+            marked(destination.text(ports), .destinationPort),
             marked(description, .description),
             marked(device, .device),
         ].joined(separator: " ")
     }
+
+    /// The "Protocol" cell without marks, of these of the row's protocols.
+    package func protocolText(_ protocols: [IPProtocol]) -> String {
+        protocols.map { $0.name.uppercased() }.joined(separator: "/") + (isTLS ? " (TLS)" : "")
+    }
+
+    /// A cell's text with the mark that the column carries.
+    package func marked(_ text: String, _ column: Column) -> String {
+        marks[column].map { "\(text) \($0.rawValue)" } ?? text
+    }
+}
+
+// MARK: Questions about rows
+
+extension Row {
+    /// Whether the row applies to nodes of its role that use these features.
+    package func applies(with features: Set<Feature>) -> Bool {
+        feature.map(features.contains) ?? true
+    }
+
+    /// Whether ports of this range are among those of either end.
+    package func uses(_ range: NamedRange) -> Bool {
+        source.uses(range) || destination.uses(range)
+    }
+
+    package func uses(_ port: ConfigurablePort) -> Bool {
+        [source, destination].contains(.configurable(port))
+    }
+
+    /// Whether this is one of the pair of rows "RTP / RTCP / …", which mirror each other: the media
+    /// range is the destination of the inbound row and the source of the outbound one, both with
+    /// any port and the same devices at the other end.
+    package var carriesMedia: Bool {
+        switch direction {
+        case .inbound: source == .any && destination == .range(.media)
+        case .outbound: source == .range(.media) && destination == .any
+        }
+    }
 }
 
 extension PortCell {
-    /// The cell as the documentation prints it, without marks.
-    package var documentedText: String {
+    /// The text of ``any``.
+    package static let anyText = "<any>"
+    /// The text of ``notApplicable``.
+    package static let notApplicableText = "n/a"
+
+    /// The cell as the documentation prints it, without marks, for these ports.
+    package func text(_ ports: PortAssignments) -> String {
         switch self {
-        case .any: return "<any>"
-        case .notApplicable: return "n/a"
+        case .any: return Self.anyText
+        case .notApplicable: return Self.notApplicableText
         case .configurable(let port):
-            return port.documentedDefault.map(String.init).joined(separator: " / ")
+            return ports[port].map(String.init).joined(separator: " / ")
         case .ports(let numbers, let range):
             let constants = numbers.map(String.init).joined(separator: " / ")
-            guard let range = range?.documentedDefault else { return constants }
-            let text = "\(range.lowerBound)–\(range.upperBound)"
+            guard let bounds = range.map({ ports[$0] }) else { return constants }
+            let text = "\(bounds.lowerBound)–\(bounds.upperBound)"
             return constants.isEmpty ? text : "\(constants), \(text)"
         }
+    }
+
+    /// Whether ports of this range are among those of the cell.
+    package func uses(_ range: NamedRange) -> Bool {
+        if case .ports(_, range) = self { true } else { false }
     }
 }

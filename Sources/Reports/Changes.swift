@@ -210,7 +210,7 @@ private struct RowTerms {
         }
 
         private func text(_ ports: PortSet) -> String {
-            if ports.isAll { return PortCell.any.documentedText }
+            if ports.isAll { return PortCell.anyText }
             return ports.intervals.map {
                 $0.lowerBound == $0.upperBound
                     ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)"

@@ -200,7 +200,9 @@ package struct ExplainReport: Hashable, Sendable, Codable {
         let named = Set(explanation.permits + explanation.nearest.map(\.row) + inactive)
         let profile = deployment?.profile ?? .standard
         rows = [:]
-        for row in profile.rows where named.contains(row.id) { rows[row.id] = RowText(row) }
+        for row in profile.rows where named.contains(row.id) {
+            rows[row.id] = RowText(row, profile)
+        }
         let counted = Set(explanation.rules.compactMap(\.counter))
         self.counters = counters.filter { counted.contains($0.key) }
         crossings =
@@ -243,9 +245,9 @@ extension Result<Deployment, RefusedFiles> {
 }
 
 extension ExplainReport.RowText {
-    fileprivate init(_ row: Row) {
-        line = row.documentedLine
-        footnotes = row.footnotes.map { "\($0.rawValue) \($0.text)" }
+    fileprivate init(_ row: Row, _ profile: Profile) {
+        line = profile.documentedLine(of: row)
+        footnotes = row.footnotes.compactMap { profile.footnote($0)?.line }
     }
 }
 

@@ -222,12 +222,14 @@ private struct TableMeanings {
     private let chains: [String: Chain]
     private let counters: Set<CounterPurpose>
     private let sets: [String: NamedSet]
+    private let purposes: [String: SetPurpose]
     private let elements: [String: String]
 
     init(_ table: Table) {
         chains = Dictionary(table.chains.map { ($0.name, $0) }, uniquingKeysWith: { $1 })
         counters = Set(table.counters.map(CounterPurpose.init(name:)))
         sets = Dictionary(table.sets.map { ($0.name, $0) }, uniquingKeysWith: { $1 })
+        purposes = sets.mapValues(\.purpose)
         elements = sets.mapValues { $0.addresses.elements.joined(separator: ",") }
     }
 
@@ -302,7 +304,7 @@ private struct TableMeanings {
                 }
                 continue
             }
-            switch set.purpose {
+            switch purposes[name] {
             case .nodes: own = .these(set.addresses)
             // Each node that joins is a peer of all others: no news of theirs.
             case .peers(.mesh, _) where policyClass != nil: peers.append(name)

@@ -52,7 +52,8 @@ extension Table {
             chains[index].rules.insert(guarding, at: established.map { $0 + 1 } ?? 0)
         }
         return Table(
-            name: name, counters: counters, sets: sets + [set], chains: chains + additions.chains)
+            family: family, name: name, counters: counters, sets: sets + [set],
+            chains: chains + additions.chains)
     }
 
     private var isGateway: Bool { chains.contains { $0.hook?.point == .forward } }

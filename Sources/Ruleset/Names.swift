@@ -109,15 +109,21 @@ package enum Refusal: Hashable, Sendable {
         switch self {
         case .unmatched(let direction, let policyClass):
             Self.unmatchedID(direction) + (policyClass.map { ".\($0)" } ?? "")
-        case .invalid: "drop.in.invalid"
-        case .unanswered: "drop.in.unanswered"
+        case .invalid: Self.invalidID
+        case .unanswered: Self.unansweredID
         }
     }
 
     /// nil for every other text.
     package init?(id: String) {
-        for refusal in [Self.invalid, .unanswered] where refusal.id == id {
-            self = refusal
+        // Nearly all counters are of rows.
+        guard id.utf8.starts(with: Self.prefix.utf8) else { return nil }
+        if id == Self.invalidID {
+            self = .invalid
+            return
+        }
+        if id == Self.unansweredID {
+            self = .unanswered
             return
         }
         for direction in Direction.allCases {
@@ -134,7 +140,11 @@ package enum Refusal: Hashable, Sendable {
         return nil
     }
 
-    private static func unmatchedID(_ direction: Direction) -> String { "drop.\(direction.word)" }
+    private static let prefix = "drop."
+    private static let invalidID = unmatchedID(.inbound) + ".invalid"
+    private static let unansweredID = unmatchedID(.inbound) + ".unanswered"
+
+    private static func unmatchedID(_ direction: Direction) -> String { prefix + direction.word }
 }
 
 extension Direction {
@@ -569,8 +579,8 @@ extension Verdict {
 
 // MARK: Tables
 
-/// What makes a table of family `inet` ours: a name that was compiled, or our stamp in a table with
-/// a name as we give it.
+/// What makes a table of a family of ours (``TableFamily``) ours: a name that was compiled, or our
+/// stamp in a table with a name as we give it.
 ///
 /// A stamp alone could be anybody's, and what it is on is deleted when it is not wanted; so it must
 /// be as ours are, name included, and whoever writes one hands the table over.
@@ -578,10 +588,15 @@ package enum OwnTable {
     /// How the names of all our tables begin.
     package static let namePrefix = "pexip_fw_"
 
+    /// Whether the name begins as those of our tables do, which may be an accident.
+    package static func isLikeOurs(_ name: some Sequence<UInt8>) -> Bool {
+        name.starts(with: namePrefix.utf8)
+    }
+
     /// Whether a table of ours could be called so: `pexip_fw_[A-Za-z0-9_]+`.
     package static func isName(_ name: String) -> Bool {
         let rest = name.utf8.dropFirst(namePrefix.utf8.count)
-        return name.utf8.starts(with: namePrefix.utf8) && !rest.isEmpty
+        return isLikeOurs(name.utf8) && !rest.isEmpty
             && ObjectName.isPlain(name)
             && rest.allSatisfy { $0.isLetter || $0.isDigit || $0 == UInt8(ascii: "_") }
     }

@@ -6,6 +6,7 @@ package import PortModel
 /// Every name and comment of an object or a known rule is plain (``ObjectName``), so that it may
 /// stand in nft's language. What has another one is foreign.
 package struct ObservedTable: Hashable, Sendable {
+    package var family: TableFamily
     package var name: String
     package var counters: [String: CounterValue]
     package var sets: [ObservedSet]
@@ -14,9 +15,10 @@ package struct ObservedTable: Hashable, Sendable {
     package var foreign: [String]
 
     package init(
-        name: String, counters: [String: CounterValue] = [:], sets: [ObservedSet] = [],
-        chains: [ObservedChain] = [], foreign: [String] = []
+        family: TableFamily = .inet, name: String, counters: [String: CounterValue] = [:],
+        sets: [ObservedSet] = [], chains: [ObservedChain] = [], foreign: [String] = []
     ) {
+        self.family = family
         self.name = name
         self.counters = counters
         self.sets = sets
@@ -26,6 +28,9 @@ package struct ObservedTable: Hashable, Sendable {
 }
 
 extension ObservedTable {
+    /// The table as nft's language names it: `inet pexip_fw_gateway`.
+    package var qualifiedName: String { "\(family.rawValue) \(name)" }
+
     /// The table with all counters at zero and nothing noted, to compare what others than packets
     /// changed.
     package var withoutCounts: ObservedTable {
@@ -197,7 +202,8 @@ extension Table {
         let sets = observed.sets.compactMap(\.set)
         guard observed.foreign.isEmpty, sets.count == observed.sets.count else { return nil }
         self.init(
-            name: observed.name, counters: Array(observed.counters.keys), sets: sets,
+            family: observed.family, name: observed.name, counters: Array(observed.counters.keys),
+            sets: sets,
             chains: chains)
     }
 }

@@ -1,9 +1,11 @@
 internal import PortModel
 
-// nft's language. Everything is numeric: on nftables 1.0.6 a name in the input may be looked up,
-// which blocks.
+// nft's language; what rules consist of is in RuleGrammar.swift.
 
 extension Table {
+    /// The table as nft's language names it: `inet pexip_fw_gateway`.
+    package var qualifiedName: String { "\(family.rawValue) \(name)" }
+
     /// The table as `nft list table` would show a fresh one, for people and golden files.
     package var text: String {
         var text = ""
@@ -25,7 +27,7 @@ extension Table {
 
     /// What stands before the chains.
     private var head: String {
-        var text = "table inet \(name) {\n"
+        var text = "table \(qualifiedName) {\n"
         for counter in counters { text += "    counter \(counter) { }\n" }
         for set in sets {
             text += "    set \(set.name) {\n"
@@ -83,25 +85,9 @@ extension NamedSet {
     }
 }
 
-extension AddressFamily {
-    fileprivate var header: String { self == .ipv4 ? "ip" : "ip6" }
-}
-
 extension Hook {
     package var text: String {
         "type filter hook \(point.rawValue) priority \(priority.rawValue); policy \(policy.text);"
-    }
-}
-
-extension Verdict {
-    package var text: String {
-        switch self {
-        case .accept: "accept"
-        case .drop: "drop"
-        case .return: "return"
-        case .jump(let chain): "jump \(chain)"
-        case .goto(let chain): "goto \(chain)"
-        }
     }
 }
 
@@ -119,14 +105,9 @@ extension Rule {
             if text.utf8.count > start { text += " " }
             for word in words { text += word }
         }
-        if let late = protocolOfLatePorts { add("meta l4proto \(late.rawValue)") }
+        if let late = protocolOfLatePorts { add(Match.protocolNumber(late.rawValue).text) }
         for match in matches { add(match.text) }
-        if let sampling { add(sampling.text) }
-        if let counter { add("counter name \"", counter, "\"") }
-        if isNotrack { add("notrack") }
-        if let note { add(note.text) }
-        if let verdict { add(verdict.text) }
-        if let comment { add("comment \"", comment, "\"") }
+        for part in Part.allCases { part.write(self, add) }
     }
 }
 
@@ -156,57 +137,5 @@ extension Match {
         case .sourcePorts(let ipProtocol, _), .destinationPorts(let ipProtocol, _): ipProtocol
         default: nil
         }
-    }
-}
-
-extension Sampling {
-    /// The limit comes first, so that whoever floods us costs no copy.
-    fileprivate var text: String {
-        "limit rate \(rate)/second burst \(rate) packets log prefix \"\(counter)\" group \(group) snaplen \(Self.length)"
-    }
-}
-
-extension Note {
-    /// A key in the set begins its time anew.
-    fileprivate var text: String {
-        "update @\(set) { \(family.header) saddr . \(family.header) daddr }"
-    }
-}
-
-extension Match {
-    package var text: String {
-        switch self {
-        case .family(let family): "meta nfproto \(family.rawValue)"
-        case .source(let address): "\(address.family.header) saddr \(address)"
-        case .destination(let address): "\(address.family.header) daddr \(address)"
-        case .sourceIn(let set, let family): "\(family.header) saddr @\(set)"
-        case .destinationIn(let set, let family): "\(family.header) daddr @\(set)"
-        case .protocolNumber(let number): "meta l4proto \(number)"
-        case .sourcePorts(let ipProtocol, let ports): "\(ipProtocol.name) sport \(ports.text)"
-        case .destinationPorts(let ipProtocol, let ports):
-            "\(ipProtocol.name) dport \(ports.text)"
-        case .icmpType(.ipv4, let types): "icmp type \(types.text)"
-        case .icmpType(.ipv6, let types): "icmpv6 type \(types.text)"
-        case .hopLimit(let limit): "ip6 hoplimit \(limit)"
-        case .inputIsLoopback: "iif \"lo\""
-        case .outputIsLoopback: "oif \"lo\""
-        case .connection(let states):
-            "ct state "
-                + TrackedState.allCases.filter(states.contains).map(\.rawValue).joined(
-                    separator: ",")
-        case .isTranslated: "ct status snat,dnat"
-        case .wasDecrypted: "meta secpath exists"
-        case .willBeEncrypted: "rt ipsec exists"
-        case .isAdopted: "meta l4proto @\(Table.adoptionSet)"
-        // SYN.
-        case .continuesConnection: "tcp flags & 2 == 0"
-        }
-    }
-}
-
-extension ClosedRange where Bound: FixedWidthInteger {
-    /// `443`, or `40000-49999`.
-    fileprivate var text: String {
-        lowerBound == upperBound ? "\(lowerBound)" : "\(lowerBound)-\(upperBound)"
     }
 }

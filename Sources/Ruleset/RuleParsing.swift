@@ -43,20 +43,10 @@ extension Rule {
         var rule = Rule([], nil)
         while let word = words.next() {
             if rule.comment != nil { throw RuleSyntaxError("\(word) after the comment: \(text)") }
-            switch word {
-            case "limit": rule.sampling = try words.sampling()
-            case "counter":
-                try words.expect("name")
-                rule.counter = try words.quoted()
-            case "notrack": rule.isNotrack = true
-            case "update": rule.note = try words.note()
-            case "accept": rule.verdict = .accept
-            case "drop": rule.verdict = .drop
-            case "return": rule.verdict = .return
-            case "jump": rule.verdict = .jump(try words.word())
-            case "goto": rule.verdict = .goto(try words.word())
-            case "comment": rule.comment = try words.quoted()
-            default: rule.matches.append(try words.match(word))
+            if let part = Part.byBeginning[word] {
+                try part.read(word, &words, into: &rule)
+            } else {
+                rule.matches.append(try Match(word, &words))
             }
         }
         if rule.note != nil, rule.verdict != nil {
@@ -67,8 +57,9 @@ extension Rule {
     }
 }
 
-private struct RuleWords {
-    let text: String
+/// The words of a rule's text, one after another.
+struct RuleWords {
+    private let text: String
     private var rest: Substring
 
     init(_ text: String) {
@@ -90,44 +81,37 @@ private struct RuleWords {
         return String(rest[..<end])
     }
 
+    /// Says what is wrong, and where.
+    func error(_ problem: String) -> RuleSyntaxError { RuleSyntaxError("\(problem): \(text)") }
+
+    /// The set that a word names by `@`; nil for every other word.
+    func setName(_ word: String) -> String? {
+        word.utf8.first == UInt8(ascii: "@") ? String(word.dropFirst()) : nil
+    }
+
     mutating func word() throws(RuleSyntaxError) -> String {
-        guard let word = next() else { throw RuleSyntaxError("cut off: \(text)") }
+        guard let word = next() else { throw error("cut off") }
         return word
     }
 
     mutating func expect(_ wanted: String) throws(RuleSyntaxError) {
         let word = try word()
-        if word != wanted { throw RuleSyntaxError("\(word) is not \(wanted): \(text)") }
+        if word != wanted { throw error("\(word) is not \(wanted)") }
     }
 
     mutating func quoted() throws(RuleSyntaxError) -> String {
         let word = try word()
         guard word.count >= 2, word.hasPrefix("\""), word.hasSuffix("\"") else {
-            throw RuleSyntaxError("\(word) is not quoted: \(text)")
+            throw error("\(word) is not quoted")
         }
         return String(word.dropFirst().dropLast())
-    }
-
-    /// `@seen.esp.v4 { ip saddr . ip daddr }`
-    mutating func note() throws(RuleSyntaxError) -> Note {
-        let set = try word()
-        guard set.hasPrefix("@") else { throw RuleSyntaxError("\(set) is no set: \(text)") }
-        try expect("{")
-        let header = try word()
-        guard let family = ["ip": AddressFamily.ipv4, "ip6": .ipv6][header] else {
-            throw RuleSyntaxError("\(header) is no header: \(text)")
-        }
-        for word in ["saddr", ".", header, "daddr", "}"] { try expect(word) }
-        return Note(set: String(set.dropFirst()), family: family)
     }
 
     mutating func number<Number: FixedWidthInteger>(
         _ type: Number.Type = Number.self
     ) throws(RuleSyntaxError) -> Number {
         let word = try word()
-        guard let number = Number(word) else {
-            throw RuleSyntaxError("\(word) is no number: \(text)")
-        }
+        guard let number = Number(word) else { throw error("\(word) is no number") }
         return number
     }
 
@@ -138,105 +122,7 @@ private struct RuleWords {
         }
         guard let first = ends.first, let low = first, let last = ends.last, let high = last,
             ends.count <= 2, low <= high
-        else { throw RuleSyntaxError("no range: \(text)") }
+        else { throw error("no range") }
         return low...high
-    }
-
-    /// `limit` is read already.
-    mutating func sampling() throws(RuleSyntaxError) -> Sampling {
-        try expect("rate")
-        let word = try word()
-        guard word.hasSuffix("/second"), let rate = UInt32(word.dropLast(7)) else {
-            throw RuleSyntaxError("\(word) is no rate: \(text)")
-        }
-        for word in ["burst", "\(rate)", "packets", "log", "prefix"] { try expect(word) }
-        let counter = try quoted()
-        try expect("group")
-        let group: UInt16 = try number()
-        try expect("snaplen")
-        try expect("\(Sampling.length)")
-        return Sampling(counter: counter, group: group, rate: rate)
-    }
-
-    mutating func match(_ first: String) throws(RuleSyntaxError) -> Match {
-        switch first {
-        case "ip", "ip6":
-            let family = first == "ip" ? AddressFamily.ipv4 : .ipv6
-            let field = try word()
-            if field == "hoplimit", family == .ipv6 { return .hopLimit(try number()) }
-            guard ["saddr", "daddr"].contains(field) else {
-                throw RuleSyntaxError("\(first) has no \(field): \(text)")
-            }
-            let value = try word()
-            if value.hasPrefix("@") {
-                let set = String(value.dropFirst())
-                return field == "saddr"
-                    ? .sourceIn(set: set, family) : .destinationIn(set: set, family)
-            }
-            guard let address = IPAddress(value), address.family == family else {
-                throw RuleSyntaxError("\(value) is no \(first) address: \(text)")
-            }
-            return field == "saddr" ? .source(address) : .destination(address)
-        case "meta":
-            switch try word() {
-            case "l4proto":
-                let word = try word()
-                if word == "@\(Table.adoptionSet)" { return .isAdopted }
-                guard let number = UInt8(word) else {
-                    throw RuleSyntaxError("\(word) is no protocol: \(text)")
-                }
-                return .protocolNumber(number)
-            case "nfproto":
-                let name = try word()
-                guard let family = AddressFamily(rawValue: name) else {
-                    throw RuleSyntaxError("\(name) is no family: \(text)")
-                }
-                return .family(family)
-            case "secpath":
-                try expect("exists")
-                return .wasDecrypted
-            case let field: throw RuleSyntaxError("meta has no \(field): \(text)")
-            }
-        case "rt":
-            try expect("ipsec")
-            try expect("exists")
-            return .willBeEncrypted
-        case "tcp", "udp":
-            let ipProtocol = first == "tcp" ? IPProtocol.tcp : .udp
-            switch try word() {
-            case "sport": return .sourcePorts(ipProtocol, try range())
-            case "dport": return .destinationPorts(ipProtocol, try range())
-            case "flags" where ipProtocol == .tcp:
-                for word in ["&", "2", "==", "0"] { try expect(word) }
-                return .continuesConnection
-            case let field: throw RuleSyntaxError("\(first) has no \(field): \(text)")
-            }
-        case "icmp", "icmpv6":
-            try expect("type")
-            return .icmpType(first == "icmp" ? .ipv4 : .ipv6, try range())
-        case "iif":
-            try expect("\"lo\"")
-            return .inputIsLoopback
-        case "oif":
-            try expect("\"lo\"")
-            return .outputIsLoopback
-        case "ct":
-            let key = try word()
-            if key == "status" {
-                try expect("snat,dnat")
-                return .isTranslated
-            }
-            guard key == "state" else { throw RuleSyntaxError("ct has no \(key): \(text)") }
-            var states: Set<TrackedState> = []
-            for name in try word().split(separator: ",", omittingEmptySubsequences: false) {
-                guard let state = TrackedState(rawValue: String(name)) else {
-                    throw RuleSyntaxError("\(name) is no state: \(text)")
-                }
-                states.insert(state)
-            }
-            return .connection(states)
-        default:
-            throw RuleSyntaxError("\(first) is not understood: \(text)")
-        }
     }
 }

@@ -3,7 +3,7 @@ package import PortModel
 /// Compiled tables as values: rendered to nft's language, compared with what the kernel lists, and
 /// evaluated in memory to explain a packet.
 package struct Ruleset: Hashable, Sendable, Codable {
-    /// Sorted by name; all of family `inet`.
+    /// Sorted by name; no two of one name, whatever their families.
     package var tables: [Table]
 
     package init(tables: [Table]) { self.tables = tables.sorted { $0.name < $1.name } }
@@ -11,8 +11,15 @@ package struct Ruleset: Hashable, Sendable, Codable {
     package var tableNames: Set<String> { Set(tables.map(\.name)) }
 }
 
-/// A table of family `inet` and everything in it.
-package struct Table: Hashable, Sendable, Codable {
+/// A family of nf_tables: which packets its tables see. Those of ours have no other.
+package enum TableFamily: String, Hashable, Sendable, Codable, CaseIterable {
+    /// IPv4 and IPv6.
+    case inet
+}
+
+/// A table and everything in it.
+package struct Table: Hashable, Sendable {
+    package var family: TableFamily
     package var name: String
     /// Named counters, sorted. Their values are the kernel's and no part of the policy.
     package var counters: [String]
@@ -21,11 +28,44 @@ package struct Table: Hashable, Sendable, Codable {
     /// Sorted by name.
     package var chains: [Chain]
 
-    package init(name: String, counters: [String], sets: [NamedSet], chains: [Chain]) {
+    package init(
+        family: TableFamily = .inet, name: String, counters: [String], sets: [NamedSet],
+        chains: [Chain]
+    ) {
+        self.family = family
         self.name = name
         self.counters = counters.sorted()
         self.sets = sets.sorted { $0.name < $1.name }
         self.chains = chains.sorted { $0.name < $1.name }
+    }
+}
+
+extension Table: Codable {
+    private enum CodingKeys: CodingKey {
+        case family
+        case name
+        case counters
+        case sets
+        case chains
+    }
+
+    /// Tables were stored without their family when all were of `inet`; such a one still is.
+    package init(from decoder: any Decoder) throws {
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        family = try values.decodeIfPresent(TableFamily.self, forKey: .family) ?? .inet
+        name = try values.decode(String.self, forKey: .name)
+        counters = try values.decode([String].self, forKey: .counters)
+        sets = try values.decode([NamedSet].self, forKey: .sets)
+        chains = try values.decode([Chain].self, forKey: .chains)
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var values = encoder.container(keyedBy: CodingKeys.self)
+        if family != .inet { try values.encode(family, forKey: .family) }
+        try values.encode(name, forKey: .name)
+        try values.encode(counters, forKey: .counters)
+        try values.encode(sets, forKey: .sets)
+        try values.encode(chains, forKey: .chains)
     }
 }
 

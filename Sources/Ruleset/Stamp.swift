@@ -38,7 +38,7 @@ extension Table {
     /// The table with its stamp's chain.
     package func stamped(_ stamp: Stamp) -> Table {
         Table(
-            name: name, counters: counters, sets: sets,
+            family: family, name: name, counters: counters, sets: sets,
             chains: chains.filter { $0.name != Stamp.chainName } + [stamp.chain])
     }
 

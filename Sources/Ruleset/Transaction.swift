@@ -63,12 +63,12 @@ package struct Transaction: Hashable, Sendable {
             if grain != .table, old.foreign.isEmpty {
                 change(clear(old, for: table), to: table, by: grain)
             } else if !old.differences(from: table).isEmpty {
-                add("delete table inet \(table.name)", table.name)
+                add("delete table \(table.qualifiedName)", table.name)
                 create(table)
             }
         }
         for old in observed where !wanted.tables.contains(where: { $0.name == old.name }) {
-            add("delete table inet \(old.name)", old.name)
+            add("delete table \(old.qualifiedName)", old.name)
         }
     }
 
@@ -91,11 +91,14 @@ package struct Transaction: Hashable, Sendable {
             if let old {
                 // What holds foreign objects will be replaced.
                 guard old.foreign.isEmpty else { continue }
-                for set in new { refill(set, old: nil, in: table.name) }
+                for set in new { refill(set, old: nil, in: table.qualifiedName) }
             } else if replacesTables {
                 // By its stamp it is ours, whatever comes next.
                 let stamp = table.chains.filter { $0.name == Stamp.chainName }
-                create(Table(name: table.name, counters: [], sets: new, chains: stamp))
+                create(
+                    Table(
+                        family: table.family, name: table.name, counters: [], sets: new,
+                        chains: stamp))
             }
         }
     }
@@ -105,14 +108,14 @@ package struct Transaction: Hashable, Sendable {
     package init?(takingBackPreparationIn observed: [ObservedTable], to before: [ObservedTable]) {
         for old in observed {
             guard let table = before.first(where: { $0.name == old.name }) else {
-                add("delete table inet \(old.name)", old.name)
+                add("delete table \(old.qualifiedName)", old.name)
                 continue
             }
             var rest = old
             rest.sets.removeAll { set in !table.sets.contains { $0.name == set.name } }
             guard rest.withoutCounts == table.withoutCounts else { return nil }
             for set in old.sets where !rest.sets.contains(where: { $0.name == set.name }) {
-                add("delete set inet \(old.name) \(set.name)", set.name)
+                add("delete set \(old.qualifiedName) \(set.name)", set.name)
             }
         }
         guard before.allSatisfy({ table in observed.contains { $0.name == table.name } }) else {
@@ -131,9 +134,9 @@ package struct Transaction: Hashable, Sendable {
         let chains = old.misfittingChains(for: table)
         let sets = old.misfittingSets(for: table)
         if chains.isEmpty && sets.isEmpty { return old }
-        add("flush table inet \(old.name)", old.name)
-        for name in chains { add("delete chain inet \(old.name) \(name)", name) }
-        for name in sets { add("delete set inet \(old.name) \(name)", name) }
+        add("flush table \(old.qualifiedName)", old.name)
+        for name in chains { add("delete chain \(old.qualifiedName) \(name)", name) }
+        for name in sets { add("delete set \(old.qualifiedName) \(name)", name) }
         var left = old
         left.chains.removeAll { chains.contains($0.name) }
         left.sets.removeAll { sets.contains($0.name) }
@@ -146,14 +149,14 @@ package struct Transaction: Hashable, Sendable {
 
     private mutating func create(_ table: Table) {
         makesTables = true
-        add("add table inet \(table.name)", table.name)
-        change(ObservedTable(name: table.name), to: table, by: .chain)
+        add("add table \(table.qualifiedName)", table.name)
+        change(ObservedTable(family: table.family, name: table.name), to: table, by: .chain)
     }
 
     private mutating func change(_ old: ObservedTable, to table: Table, by grain: Grain) {
-        let name = table.name
+        let name = table.qualifiedName
         for counter in table.counters where old.counters[counter] == nil {
-            add("add counter inet \(name) \(counter)", counter)
+            add("add counter \(name) \(counter)", counter)
         }
         for set in table.sets {
             refill(set, old: old.sets.first { $0.name == set.name }?.set, in: name)
@@ -164,7 +167,7 @@ package struct Transaction: Hashable, Sendable {
         for chain in table.chains
         where oldChains[chain.name]?.attachment != ObservedChain.Attachment(chain.hook) {
             let hook = chain.hook.map { " { \($0.text) }" } ?? ""
-            add("add chain inet \(name) \(chain.name)\(hook)", chain.name)
+            add("add chain \(name) \(chain.name)\(hook)", chain.name)
         }
         let goneChains = old.chains.filter { chain in
             !table.chains.contains { $0.name == chain.name }
@@ -173,7 +176,7 @@ package struct Transaction: Hashable, Sendable {
             (chain, oldChains[chain.name]?.change(to: chain.rules, by: grain) ?? .refill)
         }
         for (chain, change) in changes where oldChains[chain.name] != nil {
-            if case .refill = change { add("flush chain inet \(name) \(chain.name)", chain.name) }
+            if case .refill = change { add("flush chain \(name) \(chain.name)", chain.name) }
         }
         for chain in goneChains { remove("flush chain", chain.name, from: name) }
         for (chain, change) in changes {
@@ -184,12 +187,12 @@ package struct Transaction: Hashable, Sendable {
             case .edit(let removals, let added):
                 editsRules = true
                 for handle in removals {
-                    add("delete rule inet \(name) \(chain.name) handle \(handle)", chain.name)
+                    add("delete rule \(name) \(chain.name) handle \(handle)", chain.name)
                 }
                 additions = added
             }
             for rule in additions {
-                add("add rule inet \(name) \(chain.name) \(rule.text)", rule.comment)
+                add("add rule \(name) \(chain.name) \(rule.text)", rule.comment)
             }
         }
         for chain in goneChains { remove("delete chain", chain.name, from: name) }
@@ -201,23 +204,25 @@ package struct Transaction: Hashable, Sendable {
         }
     }
 
+    /// - Parameter table: as nft's language names it.
     private mutating func remove(_ what: String, _ name: String, from table: String) {
         if ObjectName.mayBeKeyword(name) { namesForeignWords = true }
-        add("\(what) inet \(table) \(name)", name)
+        add("\(what) \(table) \(name)", name)
     }
 
+    /// - Parameter table: as nft's language names it.
     private mutating func refill(_ set: NamedSet, old: NamedSet?, in table: String) {
         if old == set { return }
         guard let old else {
             let properties = set.properties.joined(separator: "; ")
-            add("add set inet \(table) \(set.name) { \(properties); }", set.name)
+            add("add set \(table) \(set.name) { \(properties); }", set.name)
             add(elements: set, "add", in: table)
             return
         }
         switch set.kind {
         case .intervals:
             // An interval can only be deleted as it was added, so all are written anew.
-            add("flush set inet \(table) \(set.name)", set.name)
+            add("flush set \(table) \(set.name)", set.name)
             add(elements: set, "add", in: table)
         case .addresses, .countedAddresses:
             // Only what differs, which keeps the other elements' counters.
@@ -236,7 +241,7 @@ package struct Transaction: Hashable, Sendable {
     private mutating func add(elements set: NamedSet, _ verb: String, in table: String) {
         if set.elements.isEmpty { return }
         let elements = set.elements.joined(separator: ", ")
-        add("\(verb) element inet \(table) \(set.name) { \(elements) }", set.name)
+        add("\(verb) element \(table) \(set.name) { \(elements) }", set.name)
     }
 }
 

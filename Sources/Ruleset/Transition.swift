@@ -50,7 +50,7 @@ extension Table {
             }.map { ($0.name, SetPurpose.standIn($0.purpose).name($0.family)) })
         if standIns.isEmpty { return nil }
         return Table(
-            name: name, counters: counters,
+            family: family, name: name, counters: counters,
             sets: sets.map { set in
                 var set = set
                 set.name = standIns[set.name] ?? set.name
@@ -93,7 +93,7 @@ extension Table {
             chains[chain.name] = both
         }
         return Table(
-            name: name, counters: Array(Set(counters).union(old.counters.keys)),
+            family: family, name: name, counters: Array(Set(counters).union(old.counters.keys)),
             sets: Array(sets.values), chains: Array(chains.values))
     }
 

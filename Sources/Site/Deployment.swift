@@ -63,29 +63,6 @@ package enum Peers: Hashable, Sendable {
     case only(AddressSet)
 }
 
-/// The effective ports of one node.
-package struct PortAssignments: Hashable, Sendable {
-    /// Those that differ from the documented defaults, so that equal assignments are equal values.
-    package private(set) var ranges: [NamedRange: ClosedRange<UInt16>]
-    package private(set) var ports: [ConfigurablePort: [UInt16]]
-
-    /// The documented defaults.
-    package init() {
-        ranges = [:]
-        ports = [:]
-    }
-
-    package subscript(_ range: NamedRange) -> ClosedRange<UInt16> {
-        get { ranges[range] ?? range.documentedDefault }
-        set { ranges[range] = newValue == range.documentedDefault ? nil : newValue }
-    }
-
-    package subscript(_ port: ConfigurablePort) -> [UInt16] {
-        get { ports[port] ?? port.documentedDefault }
-        set { ports[port] = newValue == port.documentedDefault ? nil : newValue }
-    }
-}
-
 /// A Management or Conferencing Node with everything that may be overridden for it resolved.
 package struct Node: Hashable, Sendable {
     package var name: String
@@ -103,7 +80,7 @@ package struct Node: Hashable, Sendable {
 
     package init(
         name: String, role: NodeRole, addresses: [IPAddress], secondaryAddresses: [IPAddress] = [],
-        features: Set<Feature> = [], ports: PortAssignments = PortAssignments(),
+        features: Set<Feature> = [], ports: PortAssignments = Profile.standard.ports,
         syslogTransport: IPProtocol = .udp, peers: [PeerClass: Peers] = [:]
     ) {
         self.name = name

@@ -1,7 +1,6 @@
 import ArgumentParser
 import Configuration
 import Display
-import Enforcement
 import Reports
 import Site
 

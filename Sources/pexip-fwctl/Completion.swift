@@ -6,7 +6,7 @@ import PlainText
 import Reports
 import Site
 
-/// What shells offer for words that only the configuration or the agent knows.
+/// The words that shells offer where only the configuration or the agent knows them.
 enum Completion {
     /// Long enough for a busy agent, short enough for who waits at a prompt.
     private static let patience = Duration.seconds(2)
@@ -51,7 +51,7 @@ enum Completion {
         }
     }
 
-    /// What follows an option on the line, which shells pass on as it was typed.
+    /// The word behind an option on the line, which shells pass on as it was typed.
     private static func value(of option: String, in words: [String]) -> String? {
         var value: String?
         for (index, word) in words.enumerated() {

@@ -20,7 +20,7 @@ struct ConfigurationOption: ParsableArguments {
         }
     }
 
-    /// What the directory compiles to; nil where none is named. Prints the diagnostics.
+    /// The rules that the directory compiles to; nil where none is named. Prints the diagnostics.
     func compile(node: String?) throws -> Compilation.Target? {
         guard let configDir else { return nil }
         let compilation = Compilation(

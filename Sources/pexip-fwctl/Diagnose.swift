@@ -45,7 +45,7 @@ struct Diagnose: ParsableCommand {
         }
     }
 
-    /// What the agent's plan says of the kernel.
+    /// Whether the kernel takes the rules, by the agent's plan.
     private var refusal: Fact<String?> {
         get throws {
             do {
@@ -57,7 +57,7 @@ struct Diagnose: ParsableCommand {
         }
     }
 
-    /// What the agent saw of other tables, where this process may not look itself.
+    /// The other tables that the agent saw, where this process may not look itself.
     private var shadows: Fact<[Shadow]> {
         get throws {
             do {

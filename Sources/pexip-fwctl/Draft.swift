@@ -16,7 +16,7 @@ struct Draft {
 
     /// nil for standard output.
     private let path: String?
-    /// Whose other files it goes with; nil where it stands alone.
+    /// The configuration directory that it is a file of; nil where it stands alone.
     private let configuration: String?
 
     /// - Parameters:
@@ -48,7 +48,7 @@ struct Draft {
         Failure(.failure, FileProblem.exists(path).words)
     }
 
-    /// What the loader makes of the text, beside the other files of its directory.
+    /// The text as the loader reads it, beside the other files of its directory.
     ///
     /// - Throws: where it is wrong, which is said.
     func loaded(_ text: String) throws -> LoadedConfiguration {
@@ -91,7 +91,7 @@ struct Draft {
         }
     }
 
-    /// What was done and what comes next.
+    /// A page on what was done and what comes next.
     func next(nodes: Int) -> Page {
         guard let path else { return Page() }
         return WrittenDraft(

@@ -15,7 +15,7 @@ struct Draw: ParsableCommand {
             configured alike. Needs neither the agent nor privileges.
             """)
 
-    /// What is drawn for.
+    /// The readers that it is drawn for.
     enum Format: String, ExpressibleByArgument, CaseIterable {
         /// Browsers, text processors and paper.
         case svg

@@ -58,7 +58,7 @@ struct Initialize: ParsableCommand {
     @Flag(help: "Even where the file is there already.")
     var force = false
 
-    /// What `sshFrom` says; nil where it is not given.
+    /// The access that `sshFrom` gives; nil where it is not given.
     private var sshAccess: Answers.SSHAccess? {
         get throws {
             guard !sshFrom.isEmpty else { return nil }
@@ -98,7 +98,7 @@ struct Initialize: ParsableCommand {
             var answers = try isAsking ? ask(session, host) : told(session, host)
             var loaded = try draft.loaded(StartingFile(answers).text)
             var compilation = Compilation(loaded, hostAddresses: host)
-            // What the documented row does not let through may still be how SSH reaches this host.
+            // SSH may reach this host by a way that the documented row does not let through.
             if let session, let target = compilation.target, !target.cuts(session).isEmpty,
                 answers.ssh.includes(session.client), let node = target.nodes.first
             {
@@ -106,7 +106,7 @@ struct Initialize: ParsableCommand {
                 loaded = try draft.loaded(StartingFile(answers).text)
                 compilation = Compilation(loaded, hostAddresses: host)
             }
-            // What is wrong for this host alone may be right for the one that the file is for.
+            // A fault for this host alone may be none for the one that the file is for.
             Terminal.complain(
                 compilation.diagnostics.map { Diagnostic(.warning, at: $0.location, $0.message) })
             for cut in compilation.target?.cuts(session) ?? [] {
@@ -117,7 +117,7 @@ struct Initialize: ParsableCommand {
         }
     }
 
-    /// What the options say.
+    /// The answers by the options.
     private func told(_ session: OperatorSession?, _ host: Set<IPAddress>) throws -> Answers {
         var answers = Answers()
         answers.placement = placement ?? .local
@@ -133,7 +133,7 @@ struct Initialize: ParsableCommand {
         return answers
     }
 
-    /// What is answered at the terminal.
+    /// The answers that are typed at the terminal.
     private func ask(_ session: OperatorSession?, _ addresses: Set<IPAddress>) throws -> Answers {
         let usable = addresses.filter { $0.unusableAsHost == nil }.sorted()
         let host = Interview.Host(

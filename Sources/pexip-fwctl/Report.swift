@@ -87,7 +87,7 @@ struct Report: ParsableCommand {
                     path: $0.path, digest: SHA256Digest(of: [$0.bytes]).hexadecimal)
             },
             configurationDigest: compilation.configurationDigest,
-            // That a host enforces nothing is no diagnostic but the coverage.
+            // A host that enforces nothing is no diagnostic but the coverage.
             diagnostics: compilation.target == nil
                 ? loaded.diagnostics : compilation.diagnostics,
             deployment: deployment, coverage: coverage(compilation, deployment),
@@ -135,7 +135,7 @@ struct Report: ParsableCommand {
         return .enforcedHere(target.nodes.compactMap { deployment.node(named: $0.name) })
     }
 
-    /// What the agent says, as far as it does.
+    /// The agent's answers, as far as it gives any.
     private func agent() throws -> AuditSubject.AgentAnswer {
         let status: StatusReport
         do {
@@ -153,7 +153,7 @@ struct Report: ParsableCommand {
         return .answered(status, tables: tables, plan: try plan())
     }
 
-    /// What apply would change: of the agent's own directory only.
+    /// The changes that apply would make: of the agent's own directory only.
     private func plan() throws -> ApplyReport? {
         guard source.configDir == nil, !inForce else { return nil }
         do {

@@ -4,7 +4,7 @@ import Display
 import Enforcement
 import Reports
 
-// What the agent's counters and samples say.
+// The commands that tell of the agent's counters and samples.
 
 /// `pexip-fwctl show nodes`
 struct ShowNodes: ParsableCommand {

@@ -51,7 +51,7 @@ struct StatusWatch {
         }
     }
 
-    /// What the agent says, or that it does not run: it may be started again while this goes on.
+    /// The agent's status, or its silence: it may be started again while this goes on.
     private func ask() throws -> WatchedStatus {
         do {
             return .report(try connection.status())
@@ -72,7 +72,7 @@ struct StatusWatch {
         return Terminal.written(Self.frame(lines))
     }
 
-    /// What replaces the lines on the screen without a flicker.
+    /// Sequences that replace the lines on the screen without a flicker.
     private static func frame(_ lines: [String]) -> String {
         "\u{1b}[H" + lines.joined(separator: "\u{1b}[K\r\n") + "\u{1b}[K\u{1b}[J"
     }
@@ -83,7 +83,7 @@ struct StatusWatch {
     private static let entering = "\u{1b}[?1049h\u{1b}[?25l"
     private static let leaving = "\u{1b}[?25h\u{1b}[?1049l"
 
-    /// Whatever ends or stops this program, the terminal is as it was before. Handlers may do no more
+    /// The terminal is as it was before, whatever ends or stops this program. Handlers may do no more
     /// than write: the sequences are constants of theirs.
     private func takeScreen() {
         for number in [SIGINT, SIGTERM, SIGHUP, SIGQUIT] {
@@ -135,7 +135,7 @@ private struct EventBell {
                         return true
                     }
                 } catch {
-                    // Whoever is rung for asks the agent, and shows why it does not answer.
+                    // The one who is rung for asks the agent, and shows why it does not answer.
                 }
                 ring()
                 sleep(1)

@@ -4,7 +4,7 @@ import Enforcement
 import LinuxSystem
 import PlainText
 
-/// What `pexip-fwd` was started with.
+/// The arguments that `pexip-fwd` was started with.
 ///
 /// Read by getopt_long(3). swift-argument-parser, which `pexip-fwctl` has, links
 /// FoundationEssentials: both were a third of the program and a tenth of the memory of the agent

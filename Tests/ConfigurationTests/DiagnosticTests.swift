@@ -470,8 +470,8 @@ extension FaultyFile {
             nodes: {a: {role: conferencing, address: 10.0.0.1, ports: {media: 30000-35000, signaling: 36000-37000}}, b: {role: conferencing, address: 10.0.0.2, ports: {ephemeral: 500-700}}}
             """#,
             says: #"""
-                a.yaml:1:20: warning: the range signaling 1000-6000 contains 1719 (H.323 RAS), 1720 (H.323 call signaling), 5060 (SIP) and 5061 (SIP TLS): packets to such a port pass as signaling, whatever its own row says
-                a.yaml:1:38: warning: the range media 20-600 contains 22 (SSH), 80 (HTTP), 161 (SNMP), 443 (HTTPS) and 500 (ISAKMP): packets to such a port pass as media, whatever its own row says
+                a.yaml:1:20: warning: the range signaling 1000-6000 contains 1719 (H.323, RAS signaling), 1720 (H.323, H.225 signaling), 5060 (SIP) and 5061 (SIP/TLS): packets to such a port pass as signaling, whatever its own row says
+                a.yaml:1:38: warning: the range media 20-600 contains 22 (SSH), 80 (HTTP), 161 (SNMP), 443 (HTTPS) and 500 (ISAKMP, IPsec): packets to such a port pass as media, whatever its own row says
                 a.yaml:2:168: error: the range ephemeral 500-700 overlaps media 20-600: choose ranges without a port in common
                 """#),
     ]

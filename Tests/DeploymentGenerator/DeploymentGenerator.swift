@@ -78,7 +78,7 @@ package struct DeploymentGenerator {
     }
 
     private mutating func somePorts() -> PortAssignments {
-        var ports = PortAssignments()
+        var ports = Profile.standard.ports
         if random.chance(40) {
             ports[.ephemeral] = 60000...65000
             ports[.signaling] = random.pick([10000...10999, 20000...20000, 33000...39999])

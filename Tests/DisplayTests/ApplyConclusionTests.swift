@@ -1,6 +1,6 @@
 import Reports
 import Site
-import Enforcement
+import Reports
 import Testing
 
 @testable import Display

@@ -1,4 +1,4 @@
-import Enforcement
+import Reports
 import JSONValue
 import Reports
 import Testing

@@ -67,7 +67,7 @@ struct ContentTests {
                     reason: "features.sip_udp is off")
             ])
         #expect(
-            diagram.footnotes == [
+            diagram.footnotes.map(\.mark) == [
                 .administrativeAccess, .rangeConfigurable, .featureOnly, .infinityConnectClients,
             ])
     }

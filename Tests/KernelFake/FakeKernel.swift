@@ -207,7 +207,7 @@ package actor FakeKernel: RulesetKernel {
         if failsToReadForeign { throw FakeKernelError("foreign tables can't be read as scripted") }
         let lookalikes = state.observed.filter { table in
             !OwnTable.isOurs(table.name, compiled: names) { table.stamp }
-                && table.name.hasPrefix(OwnTable.namePrefix)
+                && OwnTable.isLikeOurs(table.name.utf8)
         }
         return ForeignTables(
             shadows: foreignChains.shadows,

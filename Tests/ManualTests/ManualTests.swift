@@ -48,15 +48,15 @@ import Testing
     @Test func documentedPortsAreTold() throws {
         let page = try ManualPage("pexip-fw.d.5")
         let items = ManualPage.items(in: try page.section("Ports"))
+        let ports = Profile.standard.ports
         for key in PortKey.allCases {
             let item = try #require(items.first { $0.tags == [".It Cm \(key.rawValue)"] })
             let expected =
                 switch key {
                 case .range(let range):
-                    "\(range.documentedDefault.lowerBound)-\(range.documentedDefault.upperBound)."
-                case .port(let port) where port.documentedDefault.count == 1:
-                    "\(port.documentedDefault[0])."
-                case .port(let port): "\(port.documentedDefault)."
+                    "\(ports[range].lowerBound)-\(ports[range].upperBound)."
+                case .port(let port) where ports[port].count == 1: "\(ports[port][0])."
+                case .port(let port): "\(ports[port])."
                 }
             #expect(item.lines.joined(separator: " ").hasSuffix(expected), "\(item)")
         }

@@ -56,6 +56,17 @@ struct NftablesKernelTests {
         }
     }
 
+    @Test("every condition, statement and verdict is listed as it was written")
+    func samples() async throws {
+        try await TestedKernel.with { kernel in
+            let table = RuleSamples.table
+            try await kernel.commit(Transaction(from: [], to: Ruleset(tables: [table])))
+            let listed = try await TestedKernel.tables(kernel).tables
+            #expect(listed.map { $0.differences(from: table) } == [[]])
+            try await TestedKernel.removeTables(kernel)
+        }
+    }
+
     @Test("what is hooked elsewhere or of another type is made anew in its table")
     func otherLayout() async throws {
         try await TestedKernel.with { kernel in

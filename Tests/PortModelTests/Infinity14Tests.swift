@@ -16,7 +16,7 @@ struct Infinity14Tests {
     func transcribed() {
         #expect(profile.rows.count == 48)
         for table in transcription {
-            #expect(rows(table.role, table.direction).map(\.documentedLine) == table.lines)
+            #expect(rows(table.role, table.direction).map(profile.documentedLine) == table.lines)
         }
     }
 
@@ -38,7 +38,7 @@ struct Infinity14Tests {
             case "Management Node", "Conferencing Nodes": role = String(line)
             case "Inbound", "Outbound":
                 direction = String(line)
-                printed += rows(role, direction).map(\.documentedLine)
+                printed += rows(role, direction).map(profile.documentedLine)
             default:
                 let isRow = ["TCP", "UDP", "ESP"].contains { line.hasPrefix($0) }
                 if isRow, !direction.isEmpty { specified.append(String(line)) }
@@ -46,10 +46,9 @@ struct Infinity14Tests {
         }
         #expect(specified.count == 48)
         #expect(printed == specified)
-        for footnote in Footnote.allCases {
-            let text = try String(contentsOfFile: path, encoding: .utf8)
-            #expect(text.contains("\n\(footnote.rawValue) \(footnote.text)\n"))
-        }
+        let text = try String(contentsOfFile: path, encoding: .utf8)
+        for footnote in profile.footnotes { #expect(text.contains("\n\(footnote.line)\n")) }
+        for remark in profile.remarks { #expect(text.contains("\(remark)\n")) }
     }
 
     @Test("ids are unique, stable in form and say where the row stands")
@@ -81,6 +80,14 @@ struct Infinity14Tests {
             #expect(
                 row.hasConfigurableTransport == (row.marks[.protocol] == .portConfigurable),
                 "\(row.id)")
+        }
+    }
+
+    @Test("every mark has a text")
+    func footnotes() {
+        #expect(Set(profile.footnotes.map(\.mark)).count == profile.footnotes.count)
+        for row in profile.rows {
+            for mark in row.footnotes { #expect(profile.footnote(mark) != nil, "\(row.id)") }
         }
     }
 

@@ -18,7 +18,7 @@ struct MeshSetTests {
             roles: known.roles + [
                 Profile.Role(name: edge, title: "Edge Node", mayBeDualHomed: true)
             ],
-            rows: known.rows + rows)
+            ports: known.ports, footnotes: known.footnotes, rows: known.rows + rows)
     }
 
     /// An inter-node row for nodes of some roles.

@@ -1,3 +1,4 @@
+import DeploymentGenerator
 import PortModel
 import Ruleset
 import Testing
@@ -6,34 +7,15 @@ import Testing
 @Suite struct RuleTextTests {
     static let address4 = IPAddress(family: .ipv4, value: 0x0a00_0001)
     static let address6 = IPAddress(family: .ipv6, value: 0x2001_0db8 << 96 | 1)
-    static let matches: [Match] = [
-        .source(address4), .destination(address6), .sourceIn(set: "mesh.v4", .ipv4),
-        .destinationIn(set: "peers.ssh_clients.v6", .ipv6), .protocolNumber(50),
-        .sourcePorts(.udp, 123...123), .destinationPorts(.tcp, 33000...39999),
-        .icmpType(.ipv4, 3...3), .icmpType(.ipv6, 133...137), .hopLimit(255), .inputIsLoopback,
-        .outputIsLoopback, .connection([.related, .established]), .wasDecrypted, .willBeEncrypted,
-        .isAdopted, .continuesConnection,
-    ]
 
-    @Test(arguments: matches) func readsBackEveryMatch(_ match: Match) throws {
-        let rule = Rule([match], counter: "a.b", .accept, comment: "two words")
+    @Test(arguments: RuleSamples.rules) func readsBackEveryRule(_ rule: Rule) throws {
         #expect(try Rule(nft: rule.text) == rule)
     }
 
-    @Test(arguments: [
-        Rule([], .drop), Rule([], nil, comment: "only"), Rule([], .jump("input_tcp")),
-        Rule([.protocolNumber(6)], .goto("adopt_output")),
-        Rule([.inputIsLoopback, .hopLimit(1)], counter: "c", notrack: true, .return),
-        Rule(
-            [.connection([.invalid])], nil, comment: "refusals.sample",
-            sampling: Sampling(counter: "drop.in.invalid", group: 5001, rate: 20)),
-        Rule([.protocolNumber(50)], nil, note: Note(set: "seen.esp.v4", family: .ipv4)),
-        Rule(
-            [], counter: "c", nil, note: Note(set: "stray.nat-t.v6", family: .ipv6), comment: "mesh"
-        ),
-    ])
-    func readsBackEveryVerdict(_ rule: Rule) throws {
-        #expect(try Rule(nft: rule.text) == rule)
+    @Test(arguments: RuleSamples.Condition.allCases)
+    func everyConditionIsAmongThem(_ condition: RuleSamples.Condition) {
+        #expect(!condition.samples.isEmpty)
+        #expect(condition.samples.allSatisfy { RuleSamples.Condition($0) == condition })
     }
 
     @Test func protocolOfLatePortsStandsFirst() throws {

@@ -1,0 +1,55 @@
+/// The port ranges and ports that may be moved: as a version documents them, or as a node has them.
+package struct PortAssignments: Hashable, Sendable {
+    package var ephemeral: ClosedRange<UInt16>
+    package var signaling: ClosedRange<UInt16>
+    package var media: ClosedRange<UInt16>
+    package var snmp: [UInt16]
+    package var syslog: [UInt16]
+    package var stunTurn: [UInt16]
+    package var psom: [UInt16]
+
+    package init(
+        ephemeral: ClosedRange<UInt16>, signaling: ClosedRange<UInt16>,
+        media: ClosedRange<UInt16>, snmp: [UInt16], syslog: [UInt16], stunTurn: [UInt16],
+        psom: [UInt16]
+    ) {
+        self.ephemeral = ephemeral
+        self.signaling = signaling
+        self.media = media
+        self.snmp = snmp
+        self.syslog = syslog
+        self.stunTurn = stunTurn
+        self.psom = psom
+    }
+
+    package subscript(range: NamedRange) -> ClosedRange<UInt16> {
+        get { self[keyPath: range.place] }
+        set { self[keyPath: range.place] = newValue }
+    }
+
+    package subscript(port: ConfigurablePort) -> [UInt16] {
+        get { self[keyPath: port.place] }
+        set { self[keyPath: port.place] = newValue }
+    }
+}
+
+extension NamedRange {
+    fileprivate var place: WritableKeyPath<PortAssignments, ClosedRange<UInt16>> {
+        switch self {
+        case .ephemeral: \.ephemeral
+        case .signaling: \.signaling
+        case .media: \.media
+        }
+    }
+}
+
+extension ConfigurablePort {
+    fileprivate var place: WritableKeyPath<PortAssignments, [UInt16]> {
+        switch self {
+        case .snmp: \.snmp
+        case .syslog: \.syslog
+        case .stunTurn: \.stunTurn
+        case .psom: \.psom
+        }
+    }
+}
