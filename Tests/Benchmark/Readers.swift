@@ -3,6 +3,7 @@ import Control
 import Enforcement
 import Foundation
 import JSONValue
+import Reports
 import TestSupport
 
 /// What readers of the control socket cost: each method by itself, and what root and repairs wait while
