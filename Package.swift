@@ -85,7 +85,7 @@ let package = Package(
         .target(
             name: "Agent",
             dependencies: [
-                "Control", "Configuration", "Site", "Enforcement", "JSONValue", "LinuxSystem",
+                "Control", "Configuration", "Site", "Enforcement", "LinuxSystem",
                 "Metrics",
                 "Netlink", "Nftables", "Policy", "PortModel", "Reports", "Ruleset", logging, system,
             ],
@@ -93,7 +93,7 @@ let package = Package(
         .target(
             name: "Doctor",
             dependencies: [
-                "Configuration", "Enforcement", "LinuxSystem", "Netlink", "PlainText", "PortModel",
+                "Enforcement", "LinuxSystem", "Netlink", "PlainText", "PortModel",
                 "Reports", "Ruleset", "Site", system,
             ],
             swiftSettings: strict),
@@ -183,9 +183,9 @@ let package = Package(
         .testTarget(
             name: "NftablesTests",
             dependencies: [
-                "Configuration", "Site", "DeploymentGenerator", "LinuxSystem", "Netlink",
+                "Site", "DeploymentGenerator", "LinuxSystem", "Netlink",
                 "Nftables", "Policy",
-                "PortModel", "Ruleset", "TestSupport", "pexip-fwd",
+                "PortModel", "Ruleset", "TestSupport", "pexip-fwd", system,
             ],
             swiftSettings: strict),
         .testTarget(
@@ -226,7 +226,8 @@ let package = Package(
             name: "EnforcementTests",
             dependencies: [
                 "Auditing", "DeploymentGenerator", "Display",
-                "Configuration", "Site", "Enforcement", "KernelFake", "Metrics", "Policy",
+                "Configuration", "Site", "Enforcement", "JSONValue", "KernelFake", "Metrics",
+                "Policy",
                 "PortModel",
                 "Reports", "Ruleset", logging,
             ],
@@ -258,7 +259,7 @@ let package = Package(
         .testTarget(
             name: "DoctorTests",
             dependencies: [
-                "Configuration", "Site", "Doctor", "Enforcement", "PortModel", "Ruleset",
+                "Configuration", "Site", "Doctor", "Enforcement", "PortModel", "Reports", "Ruleset",
             ],
             swiftSettings: strict),
         .testTarget(
@@ -269,6 +270,9 @@ let package = Package(
                 "pexip-fwctl",
                 "pexip-fwd",
             ],
+            swiftSettings: strict),
+        .testTarget(
+            name: "StructureTests", dependencies: ["TestSupport", "pexip-fwctl"],
             swiftSettings: strict),
         .testTarget(
             name: "LinuxSystemTests",

@@ -1,5 +1,6 @@
 internal import Reports
 internal import PlainText
+internal import Reports
 
 extension DoctorReport {
     /// So many rows are named; what concerns more, concerns nearly everything.

@@ -3,6 +3,7 @@ import Enforcement
 import Foundation
 import Nftables
 import PortModel
+import Reports
 import Ruleset
 import TestSupport
 import Reports

@@ -3,6 +3,7 @@ import Control
 import Enforcement
 import Foundation
 import JSONValue
+import Reports
 import TestSupport
 import Reports
 

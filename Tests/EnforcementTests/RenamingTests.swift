@@ -1,6 +1,4 @@
 import Auditing
-import Reports
-import Site
 import Display
 import Foundation
 import KernelFake
@@ -8,9 +6,11 @@ import Metrics
 import Policy
 import PortModel
 import Ruleset
+import Site
 import Testing
 
 @testable import Enforcement
+@testable import Reports
 
 /// Nothing but `Names.swift` reads the names of chains, sets, counters and comments: they may be
 /// called anything.

@@ -1,5 +1,6 @@
 import Enforcement
 import Foundation
+import Reports
 import Site
 import Testing
 import TestSupport

@@ -1,5 +1,6 @@
 import Enforcement
 import PortModel
+import Reports
 import Ruleset
 import Site
 import Testing

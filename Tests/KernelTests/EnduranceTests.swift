@@ -3,6 +3,7 @@ import DeploymentGenerator
 import Enforcement
 import Foundation
 import JSONValue
+import Reports
 import Site
 import Testing
 import TestSupport

@@ -1,5 +1,6 @@
 import Enforcement
 import Foundation
+import Reports
 import Ruleset
 import TestSupport
 import Testing

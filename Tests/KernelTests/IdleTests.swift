@@ -1,6 +1,7 @@
 import Enforcement
 import Foundation
 import PortModel
+import Reports
 import TestSupport
 import Testing
 import Reports

@@ -4,6 +4,7 @@ import Enforcement
 import Foundation
 import JSONValue
 import PortModel
+import Reports
 import Site
 import Testing
 import TestSupport

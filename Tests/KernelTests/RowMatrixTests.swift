@@ -3,6 +3,7 @@ import DeploymentGenerator
 import Enforcement
 import Policy
 import PortModel
+import Reports
 import Ruleset
 import Site
 import Testing

@@ -1,6 +1,7 @@
 import DeploymentGenerator
 import Enforcement
 import Foundation
+import Reports
 import Site
 import Testing
 import TestSupport

@@ -1,5 +1,6 @@
 import Enforcement
 import Foundation
+import Reports
 import TestSupport
 import Testing
 import Reports

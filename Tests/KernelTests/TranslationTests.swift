@@ -2,6 +2,7 @@ import Doctor
 import Enforcement
 import Foundation
 import PortModel
+import Reports
 import TestSupport
 import Testing
 import Reports
