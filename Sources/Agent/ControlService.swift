@@ -256,7 +256,7 @@ struct ControlService: Sendable {
         let packet: Packet
         do throws(PacketQuery.Problem) {
             packet = try query.packet(
-                for: generation.nodes, isGateway: generation.ruleset.isGateway)
+                for: generation.nodes, in: generation.ruleset.placement)
         } catch {
             throw Self.refusal(error.description)
         }

@@ -26,7 +26,7 @@ extension Audit {
             blocks.append(
                 .paragraph(
                     Words(
-                        "Packets that \(verb), by reason\(deployment.placement == .gateway ? " and class of nodes" : "")."
+                        "Packets that \(verb), by reason\(deployment.placement.facts.sharedTable != nil ? " and class of nodes" : "")."
                     )))
             blocks.append(
                 .table(
@@ -164,7 +164,8 @@ extension Audit {
                 "pexip-fwctl status --json", "pexip-fwctl show rules",
                 "pexip-fwctl show generations", "pexip-fwctl plan --nft",
             ]
-            commands += subject.tables.map { "nft list table inet \($0.name)" }
+            let family = deployment.placement.facts.family.rawValue
+            commands += subject.tables.map { "nft list table \(family) \($0.name)" }
         }
         return Document.Section(
             anchor: "reproduction", title: "How to reproduce this",

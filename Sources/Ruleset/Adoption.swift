@@ -1,3 +1,4 @@
+internal import Deployment
 internal import PortModel
 
 // A host's first rules come while connections stand. Connection tracking knows nothing of them: it
@@ -35,7 +36,8 @@ extension Table {
     private static let adoption = "adopt"
 
     fileprivate var adopting: Table {
-        let additions = isGateway ? forwardAdoption : localAdoption
+        let additions =
+            placement?.facts.judgesForwarded == true ? forwardAdoption : localAdoption
         if additions.chains.isEmpty { return self }
         let set = NamedSet(
             name: Self.adoptionSet, family: .ipv4, kind: .adoption, addresses: AddressSet())
@@ -56,8 +58,6 @@ extension Table {
         return Table(
             name: name, counters: counters, sets: sets + [set], chains: chains + additions.chains)
     }
-
-    private var isGateway: Bool { chains.contains { $0.hook?.point == .forward } }
 
     /// Chains that adopt, and which of them each base chain leads to.
     private typealias Additions = (chains: [Chain], ways: [String: String])
