@@ -59,12 +59,15 @@ let package = Package(
             swiftSettings: strict),
         .target(
             name: "Netlink",
-            dependencies: ["Policy", "PortModel", "Ruleset", "LinuxSystem", "CMnl", system],
+            dependencies: [
+                "Policy", "PortModel", "Ruleset", "Site", "LinuxSystem", "CMnl", system,
+            ],
             swiftSettings: strict),
         .target(
             name: "Nftables",
             dependencies: [
-                "JSONValue", "PortModel", "Ruleset", "LinuxSystem", "Netlink", "CNftables", system,
+                "JSONValue", "PortModel", "Ruleset", "Site", "LinuxSystem", "Netlink", "CNftables",
+                system,
             ],
             swiftSettings: strict),
         .target(

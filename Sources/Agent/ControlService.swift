@@ -171,7 +171,7 @@ extension ControlService: ControlAnswers {
         let packet: Packet
         do throws(PacketQuery.Problem) {
             packet = try call.parameters.packet(
-                for: generation.nodes, isGateway: generation.ruleset.isGateway)
+                for: generation.nodes, in: generation.ruleset.placement)
         } catch {
             throw PexipFirewallInterface.refusal(error.description)
         }

@@ -17,8 +17,8 @@ extension Audit {
             (status?.nodes ?? []).map { ($0.node.name, $0.dropped) }, uniquingKeysWith: { $1 })
         for facts in groups {
             let group = facts.group
-            let gateway =
-                deployment.placement == .gateway
+            let policyClass =
+                deployment.placement.facts.sharedTable != nil
                 ? Words(" (class ") + .code(group.policyClass) + ")" : Words()
             blocks.append(
                 .heading(
@@ -26,7 +26,7 @@ extension Audit {
                     anchor: "nodes-\(group.policyClass)"))
             blocks.append(
                 .paragraph(
-                    Words("\(group.title)\(group.nodes.count == 1 ? "" : "s")") + gateway))
+                    Words("\(group.title)\(group.nodes.count == 1 ? "" : "s")") + policyClass))
             blocks.append(
                 .columns(
                     group.nodes.map { node in

@@ -26,7 +26,7 @@ extension Audit {
             blocks.append(
                 .paragraph(
                     Words(
-                        "Packets that \(verb), by reason\(deployment.placement == .gateway ? " and class of nodes" : "")."
+                        "Packets that \(verb), by reason\(deployment.placement.facts.sharedTable != nil ? " and class of nodes" : "")."
                     )))
             blocks.append(
                 .table(

@@ -67,7 +67,8 @@ extension Audit {
         for facts in groups {
             // A gateway's rules are for a class; a node's own, and the ways to them, hold its
             // addresses.
-            let isExample = deployment.placement == .local && facts.group.nodes.count > 1
+            let isExample =
+                deployment.placement.facts.sharedTable == nil && facts.group.nodes.count > 1
             for table in facts.tables {
                 blocks.append(
                     .heading(

@@ -166,7 +166,7 @@ extension Answers {
     /// Whether a host with these addresses enforces a node of its own, whose rules concern the
     /// sessions of those who are logged in there.
     package func include(_ hostAddresses: Set<IPAddress>) -> Bool {
-        placement == .local
+        placement.facts.judgesHost
             && nodes.contains { $0.allAddresses.contains(where: hostAddresses.contains) }
     }
 

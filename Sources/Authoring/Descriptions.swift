@@ -1,5 +1,5 @@
 internal import PortModel
-internal import Site
+package import Site
 
 // What each key means, in a sentence or two: the hover text of editors and the comments of a
 // starting file. A key that is added to the parser must be described here to compile.
@@ -10,7 +10,8 @@ extension RootKey {
         case .version: "The version of this format."
         case .profile: "The documented port usage to enforce."
         case .placement:
-            "Where the agent runs. local: on the node itself. gateway: on the router, firewall or hypervisor that forwards the nodes' packets."
+            "Where the agent runs. "
+                + Placement.allCases.map { "\($0.rawValue): \($0.meaning)." }.joined(separator: " ")
         case .enforce:
             "Which nodes are enforced here. auto: the node whose address this host has; on a gateway, all. Or a list of names, in local placement of one."
         case .mode:
@@ -30,6 +31,27 @@ extension RootKey {
         case .rules: "Rows of the site's own. A later file's list replaces an earlier one's."
         case .refusals: "Whether pexip-fwctl show drops can tell who is refused most."
         case .guards: "What guards against being locked out."
+        }
+    }
+}
+
+extension Placement {
+    /// The words for it, as `local or gateway`.
+    package static let words = alternatives(allCases.map(\.rawValue))
+
+    fileprivate var meaning: String {
+        switch self {
+        case .local: "on the node itself"
+        case .gateway:
+            "on the router, firewall or hypervisor that forwards the nodes' packets"
+        }
+    }
+
+    /// The same in few words.
+    var place: String {
+        switch self {
+        case .local: "on a node"
+        case .gateway: "in front of nodes"
         }
     }
 }

@@ -43,12 +43,13 @@ package struct Interview {
     package func answers() throws -> Answers {
         say("Return takes the answer in brackets; nothing is written before the end.")
         var answers = Answers()
+        let places = Placement.allCases.map { "\($0.rawValue) (\($0.place))" }
         answers.placement = try answer(
-            "Where does the agent run: local (on a node) or gateway (in front of nodes)?",
+            "Where does the agent run: \(alternatives(places))?",
             or: Placement.local.rawValue
         ) { text throws(AnswerProblem) in
             guard let placement = Placement(rawValue: text) else {
-                throw AnswerProblem("write local or gateway")
+                throw AnswerProblem("write \(Placement.words)")
             }
             return placement
         }
@@ -61,7 +62,7 @@ package struct Interview {
         }
         try askForSSH(&answers)
         answers.use(features)
-        if answers.placement == .local {
+        if answers.placement.facts.judgesHost {
             answers.dhcpClient = try answer("Does this host get its address by DHCP?", or: "no") {
                 text throws(AnswerProblem) in
                 switch text.lowercased() {
@@ -80,7 +81,7 @@ package struct Interview {
         let usual = profile.roleNames.first(where: profile.carriesCalls)
         say("All nodes of the deployment, one after another: each is a peer of the others.")
         while true {
-            let isOwn = answers.placement == .local && answers.nodes.isEmpty
+            let isOwn = answers.placement.facts.judgesHost && answers.nodes.isEmpty
             let known = answers
             let question =
                 isOwn

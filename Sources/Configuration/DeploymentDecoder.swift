@@ -131,10 +131,10 @@ struct DeploymentDecoder {
             }
             names.append(name)
             if nodeIndex[name] == nil { reportUnknownNode(name, at: element.location) }
-            if placement == .local, names.count == 2 {
+            if placement.facts.judgesHost, names.count == 2 {
                 findings.error(
                     element.location,
-                    "enforce names several nodes, but with placement: local the host is one node: name that one, or write auto"
+                    "enforce names several nodes, but with placement: \(placement.rawValue) the host is one node: name that one, or write auto"
                 )
             }
         }

@@ -14,10 +14,10 @@ package struct EnforcedSite: Sendable {
         nodes = deployment.nodes.filter { names.contains($0.name) }
     }
 
-    var isGateway: Bool { deployment.placement == .gateway }
+    var placement: Placement.Facts { deployment.placement.facts }
 
     /// Whether UDP media costs entries of connection tracking.
-    var tracksMedia: Bool { isGateway || deployment.host.trackMedia == .always }
+    var tracksMedia: Bool { placement.tracksMedia || deployment.host.trackMedia == .always }
 
     /// The families that the enforced nodes have addresses of, IPv4 first.
     var families: [AddressFamily] {
@@ -32,7 +32,7 @@ package struct EnforcedSite: Sendable {
         let own = Set(nodes.map(\.name))
         return deployment.nodes.compactMap { node in
             let isOwn = own.contains(node.name)
-            if isOwn, !isGateway { return nil }
+            if isOwn, placement.judgesHost { return nil }
             let addresses = (isOwn ? node.allAddresses : node.addresses).filter {
                 families.contains($0.family)
             }

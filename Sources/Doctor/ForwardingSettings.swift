@@ -5,7 +5,7 @@ extension Examination {
     /// Whether a gateway forwards the packets of the nodes behind it, by routing or by bridging, and
     /// whether they meet its rules.
     static func forwarding(_ facts: HostFacts, _ site: EnforcedSite) -> [Finding] {
-        guard site.isGateway else { return [] }
+        guard site.placement.traffic == .routed else { return [] }
         return site.families.flatMap { family in
             let ways: [String]
             switch (facts.routes, facts.interfaces) {

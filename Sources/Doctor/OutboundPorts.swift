@@ -5,7 +5,7 @@ extension Examination {
     /// Whether the ports that the kernel gives to the host's own connections are those that the
     /// rows permit. On a gateway they are the nodes' business.
     static func outboundPorts(_ facts: HostFacts, _ site: EnforcedSite) -> [Finding] {
-        guard !site.isGateway, let node = site.nodes.first else { return [] }
+        guard site.placement.judgesHost, let node = site.nodes.first else { return [] }
         let range: ClosedRange<UInt16>
         let reserved: PortSet
         switch (facts.localPorts, facts.reservedPorts) {

@@ -56,7 +56,7 @@ extension Examination {
         to node: Node, _ interfaces: [String: Interface], _ facts: HostFacts, _ site: EnforcedSite
     ) -> Fact<[Way]> {
         let addresses = node.allAddresses.filter { $0.family == .ipv4 }
-        guard site.isGateway else {
+        guard site.placement.judgesForwarded else {
             return .known(
                 addresses.flatMap { address in
                     interfaces.filter { $0.value.addresses.contains(address) }
@@ -77,9 +77,9 @@ extension Examination {
         _ name: String, _ addresses: Set<IPAddress>, of node: Node, _ site: EnforcedSite
     ) -> Finding {
         Finding(
-            site.isGateway ? .hint : .problem, .reversePath,
+            site.placement.judgesForwarded ? .hint : .problem, .reversePath,
             "\(node.name) is dual-homed, and rp_filter of \(name) is strict",
-            why: site.isGateway
+            why: site.placement.judgesForwarded
                 ? "The kernel drops, before any rule and any counter, what comes from the node by \(name) with its other address, as a node does whose default route is on the other side."
                 : "The kernel drops, before any rule and any counter, what comes in by \(name) from where the route back leads by the other interface: whoever is not in the routes of \(name) does not reach the node.",
             mend: .setting([("net/ipv4/conf/\(name)/rp_filter", "\(ReversePath.loose.rawValue)")]),

@@ -25,14 +25,15 @@ extension Examination {
                 Finding(
                     .problem, .routes,
                     "this host has no route to \(named(lost.map { "\($0.node) (\($0.address))" }))",
-                    why: site.isGateway
+                    why: site.placement.judgesForwarded
                         ? "Packets of nodes that are not routed through it meet no rule, and it can't deliver those that come."
                         : "All nodes must reach each other by IPsec: a call that is spread over nodes fails, and \"connectivity lost to node\" is raised.",
                     mend: Mend(
                         "for node in \(words.joined(separator: " ")); do ip route add \"$node\" via ROUTER; done",
                         permanently:
                             "in the host's network configuration, such as /etc/network/interfaces"),
-                    rows: site.isGateway ? site.rows { _ in true } : site.meshRows))
+                    rows: site.placement.judgesForwarded
+                        ? site.rows { _ in true } : site.meshRows))
         }
         findings += astray(routes, facts, site)
         if findings.isEmpty {
@@ -46,7 +47,7 @@ extension Examination {
     private static func astray(
         _ routes: [IPAddress: String], _ facts: HostFacts, _ site: EnforcedSite
     ) -> [Finding] {
-        guard !site.isGateway, let node = site.nodes.first,
+        guard site.placement.judgesHost, let node = site.nodes.first,
             case .known(let interfaces) = facts.interfaces
         else { return [] }
         return node.addresses.flatMap { primary -> [Finding] in

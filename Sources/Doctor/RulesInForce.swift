@@ -1,3 +1,4 @@
+internal import Site
 internal import Enforcement
 internal import PortModel
 internal import Reports
@@ -31,7 +32,7 @@ extension Examination {
         case .unknown(let reason): return [Finding(.unknown, .otherFirewalls, reason)]
         }
         let shadows = all.filter {
-            $0.concerns(isGateway: site.isGateway, families: Set(site.families))
+            $0.concerns(site.deployment.placement, families: Set(site.families))
         }
         guard !shadows.isEmpty else {
             return [

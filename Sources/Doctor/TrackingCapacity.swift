@@ -68,7 +68,9 @@ extension Examination {
 
     /// Whether answers to what this host translates for others may come, and are lost.
     private static func untrackedAnswers(_ facts: HostFacts, _ site: EnforcedSite) -> [Finding] {
-        guard !site.isGateway, site.deployment.host.trackMedia == .auto else { return [] }
+        guard !site.placement.tracksMedia, site.deployment.host.trackMedia == .auto else {
+            return []
+        }
         switch facts.translations {
         case .unknown(let reason): return [Finding(.unknown, .connectionTracking, reason)]
         case .known(let all):

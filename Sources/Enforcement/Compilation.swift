@@ -71,7 +71,7 @@ extension Compilation {
         case .success(let nodes):
             if onlyNode == nil {
                 diagnostics += deployment.placementWarnings(nodes, hostAddresses: hostAddresses)
-                if deployment.placement == .gateway, let routes = routes() {
+                if deployment.placement.facts.traffic == .routed, let routes = routes() {
                     let warnings = routes.warnings(of: nodes)
                     diagnostics += warnings
                     hostDependence = HostDependence(
@@ -102,27 +102,25 @@ extension Compilation {
 
 extension Compilation.Target {
     fileprivate init(nodes: [Node], deployment: Deployment) {
-        switch deployment.placement {
-        case .local:
+        if let table = deployment.placement.facts.sharedTable {
+            let policy = GatewayPolicy(of: nodes, in: deployment)
+            let classes = policy.classes
+            var enforced: [EnforcedNode] = []
+            for policyClass in classes {
+                enforced += policyClass.policies.map {
+                    EnforcedNode($0, table: table, policyClass: policyClass.name)
+                }
+            }
+            self.init(
+                mode: deployment.mode, nodes: enforced.sorted { $0.name < $1.name },
+                ruleset: Ruleset(tables: [policy.compile(classes)]), deployment: deployment)
+        } else {
             let policies = nodes.map { Policy(of: $0, in: deployment) }
             self.init(
                 mode: deployment.mode,
                 nodes: policies.map { EnforcedNode($0, table: $0.node.tableName) },
                 ruleset: Ruleset(tables: policies.map { $0.compileLocal() }),
                 deployment: deployment)
-        case .gateway:
-            let policy = GatewayPolicy(of: nodes, in: deployment)
-            let classes = policy.classes
-            var enforced: [EnforcedNode] = []
-            for policyClass in classes {
-                enforced += policyClass.policies.map {
-                    EnforcedNode(
-                        $0, table: GatewayPolicy.tableName, policyClass: policyClass.name)
-                }
-            }
-            self.init(
-                mode: deployment.mode, nodes: enforced.sorted { $0.name < $1.name },
-                ruleset: Ruleset(tables: [policy.compile(classes)]), deployment: deployment)
         }
     }
 }
@@ -183,14 +181,14 @@ extension Deployment {
             var addresses: String {
                 node.allAddresses.map(\.description).joined(separator: ", ")
             }
-            switch (placement, isHere) {
-            case (.local, true), (.gateway, false): return nil
-            case (.local, false):
+            switch (placement.facts.judgesHost, isHere) {
+            case (true, true), (false, false): return nil
+            case (true, false):
                 return Diagnostic(
                     .warning, at: nil,
                     "this host has no address of node \(node.name) (\(addresses)): its rules are in force but no packet meets them"
                 )
-            case (.gateway, true):
+            case (false, true):
                 return Diagnostic(
                     .warning, at: nil,
                     "node \(node.name) (\(addresses)) is this host itself, whose packets are not forwarded: placement: local enforces a host's own node"
@@ -215,7 +213,7 @@ extension Deployment {
         switch enforce {
         case .nodes(let names):
             return .success(names.compactMap(node(named:)))
-        case .auto where placement == .gateway:
+        case .auto where placement.facts.judgesForwarded:
             return .success(nodes)
         case .auto:
             let own = nodes.filter { $0.allAddresses.contains(where: hostAddresses.contains) }

@@ -1,3 +1,4 @@
+internal import Site
 internal import Policy
 internal import PortModel
 internal import Reports
@@ -9,7 +10,8 @@ struct FlowJudge: Sendable {
     /// Of the generation's nodes: what flows are looked at for.
     let addresses: Set<IPAddress>
     private let hostAddresses: Set<IPAddress>
-    private let isGateway: Bool
+    /// Whether flows between others are judged, rather than the host's own.
+    private let judgesForwarded: Bool
     private let evaluators: [TableEvaluator]
 
     /// - Parameter hostAddresses: those of this host's interfaces. Packets between them are loopback
@@ -17,7 +19,7 @@ struct FlowJudge: Sendable {
     init(_ generation: Generation, hostAddresses: Set<IPAddress>) {
         addresses = Set(generation.nodes.flatMap(\.addresses))
         self.hostAddresses = hostAddresses
-        isGateway = generation.ruleset.isGateway
+        judgesForwarded = generation.ruleset.placement.facts.judgesForwarded
         evaluators = generation.ruleset.tables.map { TableEvaluator($0) }
     }
 
@@ -35,7 +37,7 @@ struct FlowJudge: Sendable {
     private func isRefused(_ flow: Flow) -> Bool {
         let (source, destination) = (flow.original.source, flow.destination)
         let direction: Direction
-        if isGateway {
+        if judgesForwarded {
             guard !isHere(source), !isHere(destination) else { return false }
             direction = addresses.contains(destination) ? .inbound : .outbound
             guard direction == .inbound || addresses.contains(source) else { return false }
@@ -63,14 +65,14 @@ struct FlowJudge: Sendable {
     private func drops(_ packet: Packet, arriving: Packet) -> Bool {
         evaluators.contains {
             let evaluation =
-                isGateway
+                judgesForwarded
                 ? $0.evaluateForwarded(packet) : $0.evaluate(packet, arriving: arriving)
             return evaluation.verdict == .drop
         }
     }
 
     private func isHere(_ address: IPAddress) -> Bool {
-        hostAddresses.contains(address) || (!isGateway && addresses.contains(address))
+        hostAddresses.contains(address) || (!judgesForwarded && addresses.contains(address))
             || address.isLoopback
     }
 }

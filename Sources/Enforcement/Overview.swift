@@ -141,7 +141,7 @@ extension Overview {
     /// What others' tables do that answers must be tracked for and are not; nil where there is
     /// nothing.
     var translationWarning: String? {
-        guard let generation, !generation.ruleset.isGateway,
+        guard let generation, !generation.ruleset.placement.facts.tracksMedia,
             generation.mediaTracking ?? .auto == .auto
         else { return nil }
         return foreign.translations.concerning(generation.families).warning

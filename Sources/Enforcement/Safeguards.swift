@@ -54,7 +54,7 @@ extension Compilation.Target {
     ///
     /// On a gateway the host's own packets meet no rule, and while observing none is dropped.
     package func cuts(_ session: OperatorSession?) -> [String] {
-        guard !ruleset.isGateway, mode == .enforce else { return [] }
+        guard ruleset.placement.facts.judgesHost, mode == .enforce else { return [] }
         var cuts: [String] = []
         if let session, session.client != session.server {
             let packet = Packet(

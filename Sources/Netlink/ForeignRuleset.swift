@@ -2,6 +2,7 @@ internal import CMnl
 internal import Glibc
 internal import LinuxSystem
 package import Ruleset
+internal import Site
 
 /// Reads what other programs' tables do at hooks, in this process's network namespace.
 ///

@@ -1,5 +1,6 @@
 internal import CMnl
 internal import Ruleset
+internal import Site
 
 /// All tables of this network namespace, told by netlink, and which of them are ours.
 ///

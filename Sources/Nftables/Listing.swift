@@ -2,6 +2,7 @@ internal import JSONValue
 internal import Netlink
 internal import PortModel
 internal import Ruleset
+internal import Site
 
 /// What libnftables lists as JSON (libnftables-json(5)), read back into the ruleset's own values.
 ///

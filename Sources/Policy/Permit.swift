@@ -154,7 +154,7 @@ extension Node {
     func mesh(in deployment: Deployment) -> Mesh {
         Mesh(
             of: deployment.nodes.lazy.filter {
-                deployment.placement == .gateway || $0.name != name
+                deployment.placement.facts.sharedTable != nil || $0.name != name
             })
     }
 

@@ -61,7 +61,8 @@ package struct MeshSurvey {
     /// each other.
     static let lull = 600
 
-    private let isGateway: Bool
+    /// Whether packets of either end come by.
+    private let seesBothEnds: Bool
     private let census: MeshCensus
     private let notes: Notes
     private let now: Timestamp
@@ -87,7 +88,7 @@ package struct MeshSurvey {
                     "the rules in force note no packets between nodes: they are for a single node, or an earlier version made them; for that, say pexip-fwctl apply"
             )
         }
-        isGateway = deployment.placement == .gateway
+        seesBothEnds = deployment.placement.facts.judgesForwarded
         self.notes = notes
         self.now = now
         notedSince = facts.notedSince
@@ -249,7 +250,7 @@ package struct MeshSurvey {
         var pair = MeshReport.Pair(
             first: first.name, second: second.name, firstAddress: one, secondAddress: other,
             state: .silent, ike: sightings(.ike), esp: sightings(.esp),
-            routes: (isGateway ? [one, other] : [other]).compactMap { routes[$0] }, evidence: [])
+            routes: (seesBothEnds ? [one, other] : [other]).compactMap { routes[$0] }, evidence: [])
         let all = evidence(first, one, second, other, pair)
         pair.state = state(of: pair, evidence: all)
         // What is as it should be needs no evidence.
@@ -298,7 +299,7 @@ package struct MeshSurvey {
         default:
             if pair.routes.contains(where: { $0.interface == nil }) { return .noRoute }
             let isOneSided =
-                isGateway && pair.routes.count == 2
+                seesBothEnds && pair.routes.count == 2
                 && pair.routes[0].interface == pair.routes[1].interface
             return isOneSided ? .elsewhere : .silent
         }
@@ -382,7 +383,7 @@ package struct MeshSurvey {
     ) throws(MeshProblem) -> [IPAddress: MeshReport.Route] {
         var routes: [IPAddress: MeshReport.Route] = [:]
         for node in deployment.nodes
-        where deployment.placement == .gateway || !enforced.contains(node.name) {
+        where deployment.placement.facts.judgesForwarded || !enforced.contains(node.name) {
             for address in node.addresses {
                 do {
                     routes[address] = MeshReport.Route(

@@ -30,9 +30,9 @@ package struct PacketQuery: Hashable, Sendable, Codable {
     ///
     /// - Parameters:
     ///   - nodes: the nodes whose ends of it are meant.
-    ///   - isGateway: whether the packet is forwarded rather than a host's own.
+    ///   - placement: says whether the packet is forwarded, or a host's own.
     package func packet(
-        for nodes: [EnforcedNode], isGateway: Bool
+        for nodes: [EnforcedNode], in placement: Placement
     ) throws(Problem) -> Packet {
         for (text, what) in [
             (`protocol`, "the protocol"), (source, "the source"), (destination, "the destination"),
@@ -51,7 +51,8 @@ package struct PacketQuery: Hashable, Sendable, Codable {
         func isNode(_ address: IPAddress) -> Bool {
             nodes.contains { $0.addresses.contains(address) }
         }
-        guard isGateway || isNode(from.address) || isNode(to.address) else {
+        let isForwarded = placement.facts.judgesForwarded
+        guard isForwarded || isNode(from.address) || isNode(to.address) else {
             let known = nodes.flatMap(\.addresses).map(\.description).joined(separator: ", ")
             throw Problem(
                 description:
@@ -60,7 +61,7 @@ package struct PacketQuery: Hashable, Sendable, Codable {
         }
         // A host's packets to its own addresses never leave it.
         let isLoopback =
-            !isGateway
+            !isForwarded
             && nodes.contains {
                 $0.addresses.contains(from.address) && $0.addresses.contains(to.address)
             }
@@ -196,7 +197,7 @@ package struct ExplainReport: Hashable, Sendable, Codable {
         inactive =
             explanation.verdict == .drop
             ? deployment?.inactiveRows(
-                for: packet, of: nodes, isGateway: ruleset.isGateway) ?? [] : []
+                for: packet, of: nodes, in: ruleset.placement) ?? [] : []
         let named = Set(explanation.permits + explanation.nearest.map(\.row) + inactive)
         let profile = deployment?.profile ?? .standard
         rows = [:]
@@ -207,14 +208,14 @@ package struct ExplainReport: Hashable, Sendable, Codable {
         self.counters = counters.filter { counted.contains($0.key) }
         crossings =
             explanation.verdict == .drop
-            ? [] : shadows.compactMap { Crossing($0, packet, isGateway: ruleset.isGateway) }
+            ? [] : shadows.compactMap { Crossing($0, packet, in: ruleset.placement) }
     }
 }
 
 extension ExplainReport.Crossing {
     /// nil for a chain that keeps no packet from passing, or that none of these comes by.
-    fileprivate init?(_ shadow: Shadow, _ packet: Packet, isGateway: Bool) {
-        let met = shadow.isMet(by: packet, isGateway: isGateway)
+    fileprivate init?(_ shadow: Shadow, _ packet: Packet, in placement: Placement) {
+        let met = shadow.isMet(by: packet, in: placement)
         guard shadow.cuts, met.packet || met.answers else { return nil }
         self.init(shadow: shadow, packet: met.packet, answers: met.answers)
     }
@@ -255,9 +256,10 @@ extension Deployment {
     /// Rows that would permit a packet if their feature were on for its node, at each end that no
     /// row permits it.
     fileprivate func inactiveRows(
-        for packet: Packet, of enforced: [EnforcedNode], isGateway: Bool
+        for packet: Packet, of enforced: [EnforcedNode], in placement: Placement
     ) -> [String] {
-        let directions = isGateway ? Direction.allCases : [packet.direction]
+        let directions =
+            placement.facts.judgesForwarded ? Direction.allCases : [packet.direction]
         return directions.flatMap { direction -> [String] in
             var packet = packet
             packet.direction = direction

@@ -1,3 +1,4 @@
+internal import Site
 internal import PortModel
 package import Ruleset
 
@@ -122,8 +123,8 @@ extension [Shadow] {
     package func concerning(_ generation: Generation?) -> [Shadow] {
         guard let generation else { return [] }
         let families = generation.families
-        let isGateway = generation.ruleset.isGateway
-        return filter { $0.concerns(isGateway: isGateway, families: families) }
+        let placement = generation.ruleset.placement
+        return filter { $0.concerns(placement, families: families) }
     }
 }
 

@@ -1,3 +1,4 @@
+internal import Site
 internal import PortModel
 
 // A host's first rules come while connections stand. Connection tracking knows nothing of them: it
@@ -34,7 +35,8 @@ extension Table {
     package static var adoptionSet: String { SetPurpose.adoption.name(.ipv4) }
 
     fileprivate var adopting: Table {
-        let additions = isGateway ? forwardAdoption : localAdoption
+        let additions =
+            placement?.facts.judgesForwarded == true ? forwardAdoption : localAdoption
         if additions.chains.isEmpty { return self }
         let set = NamedSet(.adoption, .ipv4, .adoption)
         var chains = chains
@@ -55,8 +57,6 @@ extension Table {
             family: family, name: name, counters: counters, sets: sets + [set],
             chains: chains + additions.chains)
     }
-
-    private var isGateway: Bool { chains.contains { $0.hook?.point == .forward } }
 
     /// Chains that adopt, and which of them each base chain leads to.
     private typealias Additions = (chains: [Chain], ways: [String: String])

@@ -1,3 +1,4 @@
+internal import Site
 package import Policy
 internal import PortModel
 
@@ -33,11 +34,6 @@ package struct Explanation: Hashable, Sendable, Codable {
 }
 
 extension Ruleset {
-    /// Whether the ruleset judges what the host forwards, rather than its own packets.
-    package var isGateway: Bool {
-        tables.contains { $0.chains.contains { $0.hook?.point == .forward } }
-    }
-
     /// How many rows a refusal names.
     private static let shownNearMisses = 3
 
@@ -48,10 +44,11 @@ extension Ruleset {
         var permits: [String] = []
         var reason = "no rule judges it: it is neither from nor to an enforced node"
         var misses: [Explanation.NearMiss] = []
+        let isForwarded = placement.facts.judgesForwarded
         for table in tables {
             let evaluator = TableEvaluator(table)
             let evaluation =
-                isGateway ? evaluator.evaluateForwarded(packet) : evaluator.evaluate(packet)
+                isForwarded ? evaluator.evaluateForwarded(packet) : evaluator.evaluate(packet)
             for step in evaluation.matched where step.rule.note == nil {
                 rules.append(
                     Explanation.AppliedRule(

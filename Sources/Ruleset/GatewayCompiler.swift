@@ -4,7 +4,7 @@ internal import Site
 
 extension GatewayPolicy {
     /// The one table of gateway placement.
-    package static let tableName = "pexip_fw_gateway"
+    package static let tableName = Placement.gatewayTable
 
     /// Compiles the policies for gateway placement: one table for any number of nodes.
     ///

@@ -1,4 +1,5 @@
 package import PortModel
+package import Site
 
 /// A table as the kernel holds it, which may hold anything: what this model has no words for is
 /// kept as text, so that it differs from everything that was compiled.

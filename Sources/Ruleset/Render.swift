@@ -1,4 +1,5 @@
 internal import PortModel
+internal import Site
 
 // nft's language; what rules consist of is in RuleGrammar.swift.
 

@@ -1,4 +1,5 @@
 package import PortModel
+package import Site
 
 /// Compiled tables as values: rendered to nft's language, compared with what the kernel lists, and
 /// evaluated in memory to explain a packet.
@@ -9,12 +10,6 @@ package struct Ruleset: Hashable, Sendable, Codable {
     package init(tables: [Table]) { self.tables = tables.sorted { $0.name < $1.name } }
 
     package var tableNames: Set<String> { Set(tables.map(\.name)) }
-}
-
-/// A family of nf_tables: which packets its tables see. Those of ours have no other.
-package enum TableFamily: String, Hashable, Sendable, Codable, CaseIterable {
-    /// IPv4 and IPv6.
-    case inet
 }
 
 /// A table and everything in it.

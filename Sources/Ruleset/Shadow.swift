@@ -1,3 +1,4 @@
+package import Site
 package import Policy
 package import PortModel
 
@@ -91,7 +92,7 @@ package struct Shadow: Hashable, Sendable, Codable {
     /// Whether packets that the ruleset judges come by the chain.
     ///
     /// - Parameter families: of the enforced nodes' addresses.
-    package func concerns(isGateway: Bool, families: Set<AddressFamily>) -> Bool {
+    package func concerns(_ placement: Placement, families: Set<AddressFamily>) -> Bool {
         switch family {
         case .ip, .arp: if !families.contains(.ipv4) { return false }
         case .ip6: if !families.contains(.ipv6) { return false }
@@ -99,9 +100,10 @@ package struct Shadow: Hashable, Sendable, Codable {
         }
         return switch hook {
         case .prerouting, .postrouting, .ingress, .egress: true
-        case .forward: isGateway
-        // Packets that a gateway forwards; its own and the requests of its neighbours pass ARP.
-        case .input, .output: !isGateway || family == .arp
+        case .forward: placement.facts.hooks.contains(.forward)
+        // A gateway's own packets and the requests of its neighbours pass ARP.
+        case .input: placement.facts.hooks.contains(.input) || family == .arp
+        case .output: placement.facts.hooks.contains(.output) || family == .arp
         // Of a table that can't be read it is not known.
         case nil: true
         }
@@ -109,15 +111,15 @@ package struct Shadow: Hashable, Sendable, Codable {
 
     /// Whether a packet comes by the chain, and whether those that answer it do.
     package func isMet(
-        by packet: Packet, isGateway: Bool
+        by packet: Packet, in placement: Placement
     ) -> (packet: Bool, answers: Bool) {
-        guard concerns(isGateway: isGateway, families: [packet.family]) else {
+        guard concerns(placement, families: [packet.family]) else {
             return (false, false)
         }
         // Without an answer to ARP nothing is sent, either way; but for the host to itself.
         if family == .arp { return (!packet.isLoopback, !packet.isLoopback) }
         switch hook {
-        case _ where isGateway || packet.isLoopback, nil: return (true, true)
+        case _ where placement.facts.judgesForwarded || packet.isLoopback, nil: return (true, true)
         case .ingress, .prerouting, .input:
             return (packet.direction == .inbound, packet.direction == .outbound)
         case .output, .postrouting, .egress:

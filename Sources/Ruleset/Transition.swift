@@ -1,3 +1,4 @@
+internal import Site
 internal import PortModel
 
 extension Ruleset {
@@ -72,7 +73,7 @@ extension Table {
         let oldSets = old.sets.compactMap(\.set)
         let oldChains = old.chains.compactMap(Chain.init(observed:))
         guard old.foreign.isEmpty, oldChains.count == old.chains.count,
-            chains.contains(where: { $0.hook?.point == .forward }), movesNodes(from: oldSets)
+            placement?.facts.sharedTable != nil, movesNodes(from: oldSets)
         else { return nil }
 
         var sets = Dictionary(oldSets.map { ($0.name, $0) }, uniquingKeysWith: { $1 })

@@ -36,14 +36,6 @@ package struct Deployment: Hashable, Sendable {
     package func node(named name: String) -> Node? { nodes.first { $0.name == name } }
 }
 
-/// Where the rules stand.
-package enum Placement: String, Hashable, Sendable, CaseIterable, Codable {
-    /// The agent runs on the node: input and output hooks.
-    case local
-    /// The agent runs on the Linux router, firewall or hypervisor in front of nodes: forward hook.
-    case gateway
-}
-
 /// Which nodes are enforced here.
 package enum Enforce: Hashable, Sendable {
     /// Local placement: the node whose address this host has. Gateway: all.

@@ -63,7 +63,7 @@ struct Explain: ParsableCommand {
         _ query: PacketQuery, by target: Compilation.Target
     ) throws -> ExplainReport {
         do throws(PacketQuery.Problem) {
-            let packet = try query.packet(for: target.nodes, isGateway: target.ruleset.isGateway)
+            let packet = try query.packet(for: target.nodes, in: target.ruleset.placement)
             return ExplainReport(
                 packet, by: target.ruleset, nodes: target.nodes,
                 deployment: .success(target.deployment))

@@ -22,7 +22,8 @@ struct Initialize: ParsableCommand {
             session that it is typed in, unless --ssh-from says otherwise.
             """)
 
-    @Option(help: "Where the agent runs: local or gateway. Default: local.")
+    @Option(
+        help: "Where the agent runs: \(Placement.words). Default: \(Placement.local.rawValue).")
     var placement: Placement?
 
     @Option(

@@ -1,3 +1,4 @@
+import Site
 import Policy
 import PortModel
 import Ruleset
@@ -24,7 +25,7 @@ import Testing
     ) throws -> ExplainReport {
         let target = try #require(compile(text).target)
         let packet = try PacketQuery(protocol: ipProtocol, source: from, destination: to)
-            .packet(for: target.nodes, isGateway: target.ruleset.isGateway)
+            .packet(for: target.nodes, in: target.ruleset.placement)
         return ExplainReport(
             packet, by: target.ruleset, nodes: target.nodes, deployment: .success(target.deployment)
         )
@@ -80,7 +81,7 @@ import Testing
         let target = try #require(compile(Self.node).target)
         let packet = try PacketQuery(
             protocol: "tcp", source: "192.0.2.7", destination: "10.0.0.21:22"
-        ).packet(for: target.nodes, isGateway: false)
+        ).packet(for: target.nodes, in: .local)
         let report = ExplainReport(
             packet, by: target.ruleset, nodes: target.nodes,
             deployment: .failure(RefusedFiles(of: 3, [])))
@@ -109,7 +110,7 @@ import Testing
             var packet = try PacketQuery(
                 protocol: "tcp", source: to.hasPrefix("[") ? "2001:db8:7::7" : "192.0.2.7",
                 destination: to
-            ).packet(for: target.nodes, isGateway: false)
+            ).packet(for: target.nodes, in: .local)
             change(&packet)
             let explanation = target.ruleset.explain(packet)
             #expect(explanation.verdict == .drop)
@@ -173,7 +174,7 @@ import Testing
         func packet(_ ipProtocol: String) throws -> Packet {
             try PacketQuery(
                 protocol: ipProtocol, source: "192.0.2.7", destination: "10.0.0.21" + port
-            ).packet(for: target.nodes, isGateway: false)
+            ).packet(for: target.nodes, in: .local)
         }
         #expect(try packet(number) == packet(name))
     }
@@ -208,7 +209,7 @@ import Testing
         let target = try #require(compile(Self.node).target)
         let query = PacketQuery(protocol: ipProtocol, source: "192.0.2.7", destination: to)
         let error = #expect(throws: PacketQuery.Problem.self) {
-            try query.packet(for: target.nodes, isGateway: false)
+            try query.packet(for: target.nodes, in: .local)
         }
         #expect(error?.description.hasPrefix(problem) == true)
     }

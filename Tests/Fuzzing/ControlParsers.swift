@@ -1,3 +1,4 @@
+import Site
 import JSONValue
 import PortModel
 
@@ -49,9 +50,9 @@ extension Parser {
             ).map { String(decoding: $0, as: UTF8.self) }
             guard words.count == 3 else { return }
             let query = PacketQuery(protocol: words[0], source: words[1], destination: words[2])
-            for isGateway in [false, true] {
+            for placement in Placement.allCases {
                 do throws(PacketQuery.Problem) {
-                    _ = try query.packet(for: [.tried], isGateway: isGateway)
+                    _ = try query.packet(for: [.tried], in: placement)
                 } catch {
                     try require(!error.description.isEmpty, "it is refused without a reason")
                 }

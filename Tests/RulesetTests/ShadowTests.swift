@@ -1,3 +1,4 @@
+import Site
 import Policy
 import PortModel
 import Ruleset
@@ -121,12 +122,12 @@ struct ShadowTests {
         let node = try #require(IPAddress("10.0.0.21"))
         let peer = try #require(IPAddress("192.0.2.7"))
         func met(
-            _ packet: Packet, isGateway: Bool = false, family: ForeignChain.Family = .inet
+            _ packet: Packet, in placement: Placement = .local, family: ForeignChain.Family = .inet
         ) -> (packets: Set<ForeignChain.HookPoint>, answers: Set<ForeignChain.HookPoint>) {
             var found: (Set<ForeignChain.HookPoint>, Set<ForeignChain.HookPoint>) = ([], [])
             for point in ForeignChain.HookPoint.allCases {
                 let shadow = [Self.base("c", point, family: family, effects: [.drop])].shadows[0]
-                let met = shadow.isMet(by: packet, isGateway: isGateway)
+                let met = shadow.isMet(by: packet, in: placement)
                 if met.packet { found.0.insert(point) }
                 if met.answers { found.1.insert(point) }
             }
@@ -139,7 +140,7 @@ struct ShadowTests {
         #expect(local.answers == [.ingress, .prerouting, .input])
         let inbound = met(Packet(.inbound, from: peer, to: node, transport))
         #expect(inbound.packets == local.answers && inbound.answers == local.packets)
-        let forwarded = met(query, isGateway: true)
+        let forwarded = met(query, in: .gateway)
         #expect(
             forwarded.packets == [.ingress, .prerouting, .forward, .postrouting, .egress]
                 && forwarded.answers == forwarded.packets)
@@ -148,7 +149,7 @@ struct ShadowTests {
         #expect(met(query, family: .ip6).packets.isEmpty)
         #expect(met(query, family: .arp).answers == met(query, family: .arp).packets)
         let legacy = Shadow(legacy: "raw", family: .ip)
-        #expect(legacy.isMet(by: query, isGateway: false) == (true, true))
+        #expect(legacy.isMet(by: query, in: .local) == (true, true))
     }
 
     @Test("a chain without a hook meets no packet")
@@ -167,19 +168,19 @@ struct ShadowTests {
 
     @Test("only hooks that our packets pass concern us, in each placement")
     func hooks() {
-        func concerned(_ isGateway: Bool) -> Set<ForeignChain.HookPoint> {
+        func concerned(_ placement: Placement) -> Set<ForeignChain.HookPoint> {
             Set(
                 ForeignChain.HookPoint.allCases.filter { point in
                     [Self.base("c", point, effects: [.drop])].shadows.contains {
-                        $0.concerns(isGateway: isGateway, families: [.ipv4])
+                        $0.concerns(placement, families: [.ipv4])
                     }
                 })
         }
         #expect(
-            concerned(false) == [
+            concerned(.local) == [
                 .prerouting, .input, .output, .postrouting, .ingress, .egress,
             ])
-        #expect(concerned(true) == [.prerouting, .forward, .postrouting, .ingress, .egress])
+        #expect(concerned(.gateway) == [.prerouting, .forward, .postrouting, .ingress, .egress])
     }
 
     @Test("only address families that our nodes have concern us")
@@ -188,7 +189,7 @@ struct ShadowTests {
             Set(
                 ForeignChain.Family.allCases.filter { family in
                     [Self.base(family: family, effects: [.drop])].shadows.contains {
-                        $0.concerns(isGateway: false, families: families)
+                        $0.concerns(.local, families: families)
                     }
                 })
         }

@@ -1,6 +1,7 @@
 import Foundation
 import Ruleset
 import Testing
+import Site
 
 /// Generations that are stored outlive the agent that stored them, in both directions.
 @Suite("A table's family")

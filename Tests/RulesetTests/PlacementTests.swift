@@ -1,0 +1,33 @@
+import Site
+import DeploymentGenerator
+import Policy
+import Ruleset
+import Testing
+
+/// What a placement says of itself is what its compiler makes.
+@Suite("Placements")
+struct PlacementTests {
+    @Test("a compiled table has its placement's hooks and names", arguments: Placement.allCases)
+    func compiled(placement: Placement) {
+        var generator = DeploymentGenerator(seed: 47)
+        for _ in 0..<20 {
+            let deployment = generator.deployment(placement: placement)
+            let table =
+                placement.facts.sharedTable == nil
+                ? Policy(of: deployment.nodes[0], in: deployment).compileLocal()
+                : GatewayPolicy(of: deployment.nodes, in: deployment).compile()
+            #expect(Ruleset(tables: [table]).placement == placement)
+            #expect(
+                table.name == placement.facts.sharedTable ?? deployment.nodes[0].tableName)
+            let isExempted = table.chains.flatMap(\.rules).contains(where: \.isNotrack)
+            #expect(isExempted != placement.facts.tracksMedia)
+        }
+    }
+
+    @Test("placements are told apart by their hooks")
+    func hooks() {
+        let all = Placement.allCases.flatMap(\.facts.hooks)
+        #expect(Set(all).count == all.count)
+        #expect(Ruleset(tables: []).placement == .local)
+    }
+}
