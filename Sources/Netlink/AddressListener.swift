@@ -9,6 +9,9 @@ package final class AddressListener: Sendable {
     package let changes: AsyncStream<Void>
     private let source: DescriptorSource
 
+    /// Listens from this moment on; needs no privilege.
+    ///
+    /// - Throws: where no netlink socket can be opened or watched.
     package init() throws(KernelError) {
         let socket = try NetlinkSocket(
             bus: NETLINK_ROUTE,

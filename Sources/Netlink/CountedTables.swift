@@ -1,12 +1,14 @@
 internal import CMnl
 package import Ruleset
 
-/// What a set holds.
+/// The elements of one set.
 package struct ListedElements: Hashable, Sendable {
+    /// The set's name in the kernel.
     package var set: String
     /// As the kernel's messages have them: see ``SetElements``.
     package var attributes: [UInt8]
 
+    /// - Parameter attributes: whole ones, as they came.
     package init(set: String, attributes: [UInt8]) {
         self.set = set
         self.attributes = attributes
@@ -15,9 +17,12 @@ package struct ListedElements: Hashable, Sendable {
 
 /// A named counter's value.
 package struct NamedCounterValue: Hashable, Sendable {
+    /// The counter's name in the kernel.
     package var name: String
+    /// As it was at the moment of the message; counters of one table are not read at once.
     package var value: CounterValue
 
+    /// - Parameter name: in the kernel.
     package init(name: String, value: CounterValue) {
         self.name = name
         self.value = value
@@ -59,6 +64,8 @@ extension NetlinkSocket {
     }
 
     /// The elements of a set as the kernel's messages have them: see ``SetElements``.
+    ///
+    /// - Throws: ``KernelError/Code/missing`` where there is no such table or set.
     package func elements(of set: String, in table: KernelName) throws(KernelError) -> [UInt8] {
         var found: [UInt8] = []
         try request(
@@ -75,9 +82,9 @@ extension NetlinkSocket {
         return found
     }
 
-    /// What the table's sets hold, in the order of the sets.
+    /// The elements of the table's sets, in the order of the sets.
     ///
-    /// - Parameter wantsNoted: whether also what packets noted, which may be much.
+    /// - Parameter wantsNoted: whether also the notes of packets, which may be many.
     package func elementsOfSets(
         in table: KernelName, _ wantsNoted: Bool
     ) throws(KernelError) -> [ListedElements] {

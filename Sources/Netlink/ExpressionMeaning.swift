@@ -1,8 +1,9 @@
 internal import CMnl
 internal import Ruleset
 
-/// What an expression of somebody else's rule may do to a packet that we permit, to one that answers
-/// it, or to one that we refuse. Conditions, and which packets meet them, are not looked at.
+/// The effect that an expression of somebody else's rule may have on a packet that we permit, on
+/// one that answers it, or on one that we refuse. Conditions, and which packets meet them, are not
+/// looked at.
 ///
 /// All expressions of Linux 6.18 (`net/netfilter/nft_*.c`, and those of IPv4, IPv6 and bridges) are
 /// decided here:
@@ -19,7 +20,7 @@ internal import Ruleset
 /// | `flow_offload` | take the flow's later packets past the forward hook |
 /// | `nat`, `masq`, `redir` | nothing that cuts: it is translated before rules see it, and its answers back. Whether a source is translated is told: answers to that must be tracked |
 /// | `dup` | nothing: a copy goes elsewhere |
-/// | `ct` and `meta` that set marks, labels, events, priority, tracing; `exthdr` that writes or strips options of TCP | nothing to its way. What policy routing makes of a mark is no rule's doing |
+/// | `ct` and `meta` that set marks, labels, events, priority, tracing; `exthdr` that writes or strips options of TCP | nothing to its way: policy routing by a mark is no rule's doing |
 /// | `counter`, `last`, `log`, `dynset`, `limit`, `quota`, `connlimit`, and `objref` to these, `secmark`, `tunnel` | nothing: they are conditions, or note |
 /// | `cmp`, `range`, `bitwise`, `byteorder`, `exthdr`, `fib`, `hash`, `inner`, `numgen`, `osf`, `rt`, `socket`, `tunnel`, `xfrm`, `match` | nothing: they look |
 /// | `target` | what the target of iptables, ebtables or arptables does |
@@ -86,7 +87,7 @@ enum ExpressionMeaning: Hashable {
         }
     }
 
-    /// - Parameter data: what is loaded into a register.
+    /// - Parameter data: the value that is loaded into a register.
     init(verdictIn data: NetlinkPayload) {
         guard let verdict = data.nested[NFTA_DATA_VERDICT]?.nested,
             let code = verdict[NFTA_VERDICT_CODE]?.number(UInt32.self).map(Int32.init(bitPattern:))
@@ -105,7 +106,7 @@ enum ExpressionMeaning: Hashable {
         }
     }
 
-    /// What a reference to an object does.
+    /// The effect of a reference to an object.
     ///
     /// - Parameter type: an `NFT_OBJECT_` number; nil where the kernel did not tell it.
     init(object type: UInt32?) {
@@ -130,7 +131,7 @@ enum ExpressionMeaning: Hashable {
         case UInt32(NFT_META_MARK.rawValue), UInt32(NFT_META_PRIORITY.rawValue),
             UInt32(NFT_META_NFTRACE.rawValue), UInt32(NFT_META_SECMARK.rawValue):
             self = .nothing
-        // What is for another host is not delivered, nor forwarded.
+        // A packet for another host is not delivered, nor forwarded.
         case UInt32(NFT_META_PKTTYPE.rawValue): self = .effect(.rewrite)
         case Self.broute: self = .effect(.divert)
         default: self = .effect(.unknown)

@@ -13,6 +13,8 @@ package enum FlowTracking {
     /// - Parameters:
     ///   - limit: reading ends with so many.
     ///   - isWanted: which of them to keep.
+    /// - Throws: ``KernelError/Code/unreadable`` where an entry is not as documented, and where
+    ///   netlink can't be used.
     package static func flows(
         touching addresses: Set<IPAddress>, atMost limit: Int, where isWanted: (Flow) -> Bool
     ) throws(KernelError) -> [Flow] {
@@ -41,7 +43,9 @@ package enum FlowTracking {
     }
 
     /// Takes the flows' entries away. One that is gone already, whose tuple may be another flow's
-    /// by now, is as good as ended. What can't be ended does not keep the others from it.
+    /// by now, is as good as ended. An entry that can't be ended does not keep the others from it.
+    ///
+    /// - Throws: ``KernelError/Code/notPermitted``, and where netlink can't be used.
     package static func end(_ flows: [Flow]) throws(KernelError) -> EndedFlows {
         let socket = try NetlinkSocket()
         var ended = EndedFlows()
@@ -65,6 +69,8 @@ package enum FlowTracking {
     }
 
     /// How full it is.
+    ///
+    /// - Throws: where netlink can't be used, or the kernel does not tell.
     package static func use() throws(KernelError) -> TrackingUse {
         var use: TrackingUse?
         try NetlinkSocket().request(

@@ -12,11 +12,12 @@ package enum ForeignRuleset {
     /// A reading that others keep disturbing is taken as it is: they cause another one.
     private static let readings = 2
 
-    /// What matters to our tables of all others.
+    /// The findings about all tables that are not ours, as far as they matter to those that are.
     ///
     /// Blocks for as long as the kernel takes to tell all rules of tables with base chains.
     ///
     /// - Parameter names: of compiled tables, which are ours whatever they hold.
+    /// - Throws: where the kernel can't be asked.
     package static func tables(
         compiled names: Set<String>
     ) throws(KernelError) -> ForeignTables {
@@ -32,7 +33,7 @@ package enum ForeignRuleset {
                 found.translations = chains.translations
                 found.lookalikes = others.compactMap(Lookalike.init).sorted { $0.name < $1.name }
             } catch {
-                // What was asked about may have gone.
+                // The object that was asked about may have gone.
                 if isLast { throw error }
                 let after = try socket.rulesetGeneration()
                 if after == before { throw error }
@@ -79,6 +80,8 @@ package enum ForeignRuleset {
 
 extension NetlinkSocket {
     /// The ruleset generation: changes with every transaction that anyone commits.
+    ///
+    /// - Throws: where netlink can't be used, or the kernel does not tell.
     package func rulesetGeneration() throws(KernelError) -> UInt32 {
         var generation: UInt32?
         try request(NFT_MSG_GETGEN, flags: 0) {

@@ -4,8 +4,11 @@ internal import CMnl
 package struct HelperAssignment: Hashable, Sendable {
     /// As nft writes it: `ip`, `ip6`, `inet`, ….
     package var family: String
+    /// The table's name, which may be anything.
     package var table: String
+    /// The chain that the rule stands in.
     package var chain: String
+    /// The kernel's number of the rule, by which nft deletes it.
     package var handle: UInt64
     /// The helpers' names in the kernel, such as `sip` or `RAS`: all that its table has where a map
     /// chooses.
@@ -51,7 +54,7 @@ package struct HelperAssignment: Hashable, Sendable {
         var name: String
     }
 
-    /// What rules refer to.
+    /// The objects and maps that rules refer to.
     private struct Known {
         var helpers: [Object: String] = [:]
         /// Those that map to helpers.

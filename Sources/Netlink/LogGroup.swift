@@ -6,7 +6,10 @@ internal import Ruleset
 ///
 /// Only who holds `CAP_NET_ADMIN` may bind a socket to it; whoever has the socket may read.
 package enum LogGroup {
-    /// A socket that receives what is logged to the group, with numbers that tell what was lost.
+    /// A socket that receives the packets that are logged to the group, with numbers that tell how
+    /// many are lost.
+    ///
+    /// - Throws: ``KernelError/Code/taken`` where another socket has the group.
     package static func open(_ group: UInt16) throws(KernelError) -> NetlinkSocket {
         let socket = try NetlinkSocket()
         let message = NetfilterMessage(

@@ -39,7 +39,7 @@ struct NetlinkAttributes {
     }
 }
 
-/// What an attribute holds.
+/// The contents of an attribute, valid only while the buffer that they lie in is.
 struct NetlinkPayload {
     let bytes: UnsafeRawBufferPointer
 
@@ -66,9 +66,12 @@ struct NetlinkPayload {
 
 /// The name of an object as the kernel has it: any bytes but NUL.
 package struct KernelName: Hashable, Sendable {
+    /// Without the NUL at the end.
     package let bytes: [UInt8]
 
+    /// - Parameter bytes: none of them NUL.
     package init(bytes: some Sequence<UInt8>) { self.bytes = Array(bytes) }
+    /// The name as UTF-8, as our own are.
     package init(_ text: String) { self.init(bytes: text.utf8) }
 
     /// Bytes that are no UTF-8 are replaced.

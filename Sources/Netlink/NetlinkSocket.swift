@@ -40,6 +40,8 @@ package final class NetlinkSocket {
     }
 
     /// For questions to netfilter.
+    ///
+    /// - Throws: where no netlink socket can be opened.
     package convenience init() throws(KernelError) { try self.init(bus: NETLINK_NETFILTER) }
 
     /// Goes on with the socket of a program that this process was before.
@@ -58,6 +60,7 @@ package final class NetlinkSocket {
 
     deinit { mnl_socket_close(socket) }
 
+    /// The file descriptor, which the socket keeps and closes.
     package var descriptor: Int32 { mnl_socket_get_fd(socket) }
 
     /// Sends an nf_tables request and hands every answer to `body`.
@@ -107,7 +110,7 @@ package final class NetlinkSocket {
         while true {
             var isDone = false
             try receive { message in
-                // What an earlier request that failed left behind.
+                // An answer to an earlier request that failed.
                 if message.sequence != sequence || isDone { return }
                 switch message.kind {
                 case .done: isDone = true

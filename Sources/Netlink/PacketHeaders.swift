@@ -1,11 +1,11 @@
 internal import Policy
 internal import PortModel
 
-/// What the beginning of an IP packet tells, as anybody may have sent it.
+/// The headers at the beginning of an IP packet, which anybody may have sent.
 struct PacketHeaders: Hashable {
     let source: IPAddress
     let destination: IPAddress
-    /// Of what comes behind the IP header and IPv6 extension headers.
+    /// Of the part behind the IP header and IPv6 extension headers.
     let protocolNumber: UInt8
     /// nil where its header is not there: in a later fragment, or in a packet that ends before it.
     let transport: Transport?
@@ -46,7 +46,7 @@ struct PacketHeaders: Hashable {
             }
             number = next
             start += length
-            // What follows in a later fragment is the middle of something.
+            // The bytes behind it in a later fragment are the middle of something.
             if isLaterFragment { break }
         }
         let isCutOff = isLaterFragment || Self.extensions.contains(number)

@@ -4,7 +4,7 @@ package import LinuxSystem
 package import Ruleset
 internal import Synchronization
 
-/// What is heard of refused packets.
+/// An event of the group that refused packets are logged to.
 package enum RefusalEvent: Hashable, Sendable {
     case refused(RefusedPacket)
     /// Something came that is no sample of ours, or is cut off in its IP header.
@@ -22,6 +22,7 @@ package final class RefusalListener: Sendable {
     /// - Parameters:
     ///   - socket: of ``KernelKeeper/openLogGroup(_:)``.
     ///   - onEvent: called on the listener's queue.
+    /// - Throws: where the socket can't be watched.
     package init(
         _ socket: consuming OwnedDescriptor,
         onEvent: @escaping @Sendable (RefusalEvent) -> Void

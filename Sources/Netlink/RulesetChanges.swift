@@ -7,7 +7,7 @@ package import SystemPackage
 
 /// A transaction that somebody committed, as the kernel notifies it.
 package struct RulesetChange: Hashable, Sendable {
-    /// Who committed a transaction.
+    /// The thread that committed a transaction.
     package struct Writer: Hashable, Sendable {
         /// The committing thread's id in the initial pid namespace; a process with one thread is
         /// named by it.
@@ -15,19 +15,23 @@ package struct RulesetChange: Hashable, Sendable {
         /// The thread's name, at most 15 bytes.
         package var name: String
 
+        /// - Parameter name: of the thread, at most 15 bytes.
         package init(pid: Int32, name: String) {
             self.pid = pid
             self.name = name
         }
     }
 
+    /// The ruleset's number since this transaction; each one adds 1.
     package var generationID: UInt32
+    /// As the notification that ends the transaction names it.
     package var writer: Writer
-    /// What it did to the tables of family `inet` that it touched.
+    /// Its effects on the tables of family `inet` that it touched, by their names.
     package var tables: [String: TableEffect]
     /// Whether it touched tables of other families.
     package var touchesOtherFamilies: Bool
 
+    /// - Parameter tables: by name, those of family `inet` alone.
     package init(
         generationID: UInt32, writer: Writer, tables: [String: TableEffect],
         touchesOtherFamilies: Bool
@@ -39,7 +43,7 @@ package struct RulesetChange: Hashable, Sendable {
     }
 }
 
-/// What a transaction did to a table, as far as that can be told without reading the table.
+/// The effect of a transaction on a table, as far as it can be told without reading the table.
 package enum TableEffect: Hashable, Sendable {
     /// It took the table away.
     case removed
@@ -49,7 +53,7 @@ package enum TableEffect: Hashable, Sendable {
     case other
 }
 
-/// What the listener heard.
+/// An event that the listener heard.
 package enum RulesetEvent: Hashable, Sendable {
     case change(RulesetChange)
     /// Notifications were lost (the socket's buffer overflowed): anything may have changed.
@@ -67,6 +71,8 @@ package final class RulesetListener: Sendable {
     /// falls between them.
     ///
     /// Needs `CAP_NET_ADMIN`, and starts no thread.
+    ///
+    /// - Throws: ``KernelError/Code/notPermitted`` without that capability.
     package init() throws(KernelError) {
         // One foreign transaction of 4,000 rules overflows the default buffer.
         reader = NetlinkReader(
@@ -75,14 +81,19 @@ package final class RulesetListener: Sendable {
                 receiveBuffer: 8 << 20))
     }
 
-    /// Goes on with what ``descriptor`` was in a program that this process was before.
+    /// Goes on with the socket that ``descriptor`` was in a program that this process was before.
+    ///
+    /// - Throws: where the descriptor is no socket.
     package init(adopting descriptor: Int32) throws(KernelError) {
         reader = NetlinkReader(try NetlinkSocket(adopting: descriptor))
     }
 
+    /// The netlink socket, for the keeper, and for a program that goes on with it.
     package var descriptor: FileDescriptor { reader.descriptor }
 
     /// Lets a listener's socket hear nf_tables or not, which takes `CAP_NET_ADMIN` each time.
+    ///
+    /// - Throws: where the kernel refuses it.
     package static func set(
         hearing isHearing: Bool, _ descriptor: FileDescriptor
     ) throws(SystemError) {
@@ -97,8 +108,10 @@ package final class RulesetListener: Sendable {
     /// Tells ``events()`` that nothing more will be heard.
     package func fail(_ reason: String) { failing.withLock { $0 }?(reason) }
 
-    /// What was heard; to be called once. Received on a queue of its own, until the stream's
-    /// consumer ends.
+    /// The events from the beginning on; to be called once. They are received on a queue of their
+    /// own, until the stream's consumer ends.
+    ///
+    /// - Throws: where the socket can't be watched.
     package func events() throws(KernelError) -> AsyncStream<RulesetEvent> {
         let (events, continuation) = AsyncStream.makeStream(of: RulesetEvent.self)
         failing.withLock {
@@ -192,7 +205,7 @@ private struct RemovedRule {
     }
 }
 
-/// What a transaction's notifications said of one table so far.
+/// One table's part of a transaction, by the notifications so far.
 private struct TableChange {
     /// Far more than our tables have.
     private static let mostRules = 16_384
@@ -220,7 +233,7 @@ private struct TableChange {
             rules[rule.chain, default: []].insert(rule.handle)
             ruleCount += 1
         case NFT_MSG_DELTABLE: lostTable = true
-        // What belongs to a table that goes is told of before it.
+        // The parts of a table that goes are told of before it.
         case NFT_MSG_DELCHAIN, NFT_MSG_DELSET, NFT_MSG_DELSETELEM, NFT_MSG_DELOBJ,
             NFT_MSG_DELFLOWTABLE:
             lostMore = true

@@ -10,6 +10,7 @@ package struct SetElements {
     /// Whole attributes, as they came.
     package let bytes: [UInt8]
 
+    /// - Parameter bytes: whole attributes, as the kernel sent them.
     package init(bytes: [UInt8]) { self.bytes = bytes }
 
     /// - Returns: whether the bytes are whole attributes.
@@ -73,8 +74,8 @@ package struct SetElements {
         return AddressSet(ranges: ranges)
     }
 
-    /// What packets noted, and how many seconds ago they did so last. Elements that they can't have
-    /// made say nothing of any packet.
+    /// The pairs that packets noted, with the seconds since they did so last. Elements that packets
+    /// can't have made are left out.
     package func noted(_ family: AddressFamily, _ limits: NoteLimits) -> [AddressPair: Int] {
         var noted: [AddressPair: Int] = [:]
         _ = forEach { element in

@@ -4,11 +4,13 @@ internal import Site
 
 /// All tables of this network namespace, told by netlink, and which of them are ours.
 ///
-/// What is in others' tables, their names included, never comes near libnftables.
+/// Nothing of others' tables, not even their names, comes near libnftables.
 package struct TableCensus {
+    /// A table as the kernel lists it.
     package struct Entry: Hashable {
         /// An `NFPROTO_` number.
         package var family: UInt8
+        /// Any bytes but NUL: others' names need be no text.
         package var name: KernelName
         /// As the kernel has them, `NFT_TABLE_F_…`.
         package var flags: UInt32
@@ -23,10 +25,13 @@ package struct TableCensus {
         }
     }
 
+    /// Of our family, with a compiled name, or with our stamp and a name as we give it.
     package private(set) var ours: [Entry] = []
+    /// All other tables, of whatever family.
     package private(set) var others: [Entry] = []
 
     /// - Parameter names: of compiled tables, which are ours whatever they hold.
+    /// - Throws: where the kernel can't be asked.
     package init(_ socket: NetlinkSocket, compiled names: Set<String>) throws(KernelError) {
         var all: [Entry] = []
         try socket.request(
@@ -86,8 +91,10 @@ extension NetlinkSocket {
         return stamp
     }
 
-    /// Objects of one of our tables whose names no object of ours has, as words of its listing: some
-    /// of them end libnftables, which takes all names for UTF-8.
+    /// Objects of one of our tables whose names no object of ours has, as words of its listing:
+    /// some of them end libnftables, which takes all names for UTF-8.
+    ///
+    /// - Throws: where the kernel can't be asked.
     package func strangelyNamed(in table: KernelName) throws(KernelError) -> [String] {
         var found: [String] = []
         func look(_ kind: String, _ owner: NetlinkPayload?, _ name: NetlinkPayload?) {

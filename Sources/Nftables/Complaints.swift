@@ -1,7 +1,7 @@
 internal import Netlink
 internal import Ruleset
 
-/// What libnftables wrote about commands that failed: for each a line
+/// The complaints of libnftables about commands that failed: for each a line
 /// `FILE:LINE:COLUMNS: Error: …`, then the line of input and a marker below it.
 struct Complaints {
     /// Each with the number from 1 of the line of input that it is about.
@@ -22,7 +22,7 @@ struct Complaints {
 }
 
 extension KernelError {
-    /// - Parameter complaint: what libnftables wrote.
+    /// - Parameter complaint: the text that libnftables wrote.
     static func refused(_ transaction: Transaction, _ complaint: String) -> KernelError {
         let reasons = Complaints(complaint).found.map { message, line -> String in
             guard let line, transaction.statements.indices.contains(line - 1) else {

@@ -26,7 +26,7 @@ package enum KeeperProgram {
             /// To the keeper, with a listener's socket: let it hear nf_tables where the value is 1,
             /// and not where it is 0.
             case hear
-            /// That is so now.
+            /// The order is carried out.
             case done
         }
 
@@ -53,7 +53,7 @@ package enum KeeperProgram {
         do throws(SystemError) {
             try serve(control)
         } catch {
-            // An agent that has ended needs no answer. What lives ends with this process.
+            // An agent that has ended needs no answer. Its workers end with this process.
             guard [.brokenPipe, .connectionReset].contains(error.errno) else { throw error }
         }
     }

@@ -5,9 +5,8 @@ internal import Synchronization
 internal import SystemPackage
 
 /// The process that holds `CAP_NET_ADMIN` for the agent, as the agent sees it.
-///
 package final class KernelKeeper: Sendable {
-    /// What is waited for a process to start or to end.
+    /// How long a process is given to start or to end.
     private static let patience = Duration.seconds(5)
 
     private let pid: Int32
@@ -22,6 +21,7 @@ package final class KernelKeeper: Sendable {
     /// Starts the keeper. To be called while the calling thread still has `CAP_NET_ADMIN`.
     ///
     /// - Parameter program: `pexip-fwd`; this process's own program by default.
+    /// - Throws: where it can't be started.
     package init(program: String = "/proc/self/exe") throws(SystemError) {
         let (ours, theirs) = try MessageSocket.pair()
         control = ours
@@ -33,23 +33,29 @@ package final class KernelKeeper: Sendable {
     }
 
     /// Goes on with a keeper that a program started which this process was before.
+    ///
+    /// - Throws: where no such process is left.
     package init(adopting passed: Passed) throws(SystemError) {
         control = MessageSocket(adopting: FileDescriptor(rawValue: passed.descriptor))
         pid = passed.pid
         process = try ProcessHandle(child: pid)
     }
 
-    /// What the next program of this process needs to know.
+    /// The handles by which the next program of this process goes on with the keeper.
     package struct Passed: Sendable {
+        /// The keeper's process id, a child of this process whatever program it runs.
         package var pid: Int32
+        /// The number of the socket to the keeper, which must stay open over exec.
         package var descriptor: Int32
 
+        /// - Parameter descriptor: of the socket to the keeper.
         package init(pid: Int32, descriptor: Int32) {
             self.pid = pid
             self.descriptor = descriptor
         }
     }
 
+    /// The handles to hand to the next program, which adopts them by ``init(adopting:)``.
     package var passed: Passed { Passed(pid: pid, descriptor: control.descriptor.rawValue) }
 
     /// By which `pexip-fwd` becomes the keeper.
@@ -204,6 +210,8 @@ package final class KernelKeeper: Sendable {
     package func ending() -> AsyncStream<Void> { process.ending() }
 
     /// How it ended; waits for it.
+    ///
+    /// - Throws: where this process has no such child.
     package func reap() throws(SystemError) -> ProcessEnd {
         let result = end.withLock { end -> Result<ProcessEnd, SystemError> in
             if let end { return .success(end) }

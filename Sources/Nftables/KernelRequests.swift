@@ -3,10 +3,10 @@ internal import Netlink
 internal import PortModel
 internal import Ruleset
 
-// What the agent and the worker process say to each other. A new operation is a case of
-// `Operation`, a request and a reply here, and a case in the worker's `answer`.
+// The language between the agent and the worker process. A new operation is a case of `Operation`,
+// a request and a reply here, and a case in the worker's `answer`.
 
-/// What the worker does for the agent.
+/// An operation that the worker does for the agent.
 enum Operation: UInt8, Hashable, Sendable {
     case introduce = 1
     case readGeneration
@@ -21,7 +21,7 @@ enum Operation: UInt8, Hashable, Sendable {
 }
 
 extension Operation {
-    /// What ends where the worker does, in words.
+    /// The part that ends where the worker does, in words.
     var subject: String {
         switch self {
         case .snapshot, .commit, .check: "libnftables"
@@ -36,19 +36,19 @@ extension Operation {
 protocol KernelRequest: WireValue {
     associatedtype Reply: WireValue
     static var operation: Operation { get }
-    /// What the worker does, in words that follow "while it".
+    /// The work in words that follow "while it".
     var doing: String { get }
 }
 
-/// What a frame from the worker holds; its kind.
+/// The kind of a frame from the worker.
 enum Answer: UInt8 {
     /// The ``KernelRequest/Reply``.
     case reply
-    /// Some of what was asked for, where that may be much. More frames come.
+    /// Some of the answer, where that may be much. More frames come.
     case part
     /// A ``KernelError``.
     case failure
-    /// What the worker does now, in words that follow "while it". More frames come.
+    /// The present work in words that follow "while it". More frames come.
     case progress
 }
 
@@ -104,7 +104,7 @@ struct ListedTable: WireValue {
     enum Listing {
         /// As libnftables-json(5) has it, without sets' elements, and these.
         case json([UInt8], elements: [ListedElements])
-        /// What libnftables complained about.
+        /// The complaint of libnftables.
         case failed(String)
         /// The table was not listed, since it has this, in words, which no table of ours has.
         case foreign([String])
@@ -133,7 +133,7 @@ struct CheckRequest: KernelRequest {
 }
 
 struct RunReply: WireValue {
-    /// What libnftables wrote where it failed.
+    /// The text that libnftables wrote where it failed.
     var complaint: String?
 }
 
@@ -164,7 +164,7 @@ struct EndFlowsRequest: KernelRequest {
     typealias Reply = EndedFlows
 }
 
-/// What matters to us of the tables that are not ours.
+/// The findings about tables that are not ours.
 struct ForeignTablesRequest: KernelRequest {
     static let operation = Operation.readForeignTables
     let doing = "read others' tables"
@@ -184,7 +184,7 @@ struct TrackingUseRequest: KernelRequest {
     typealias Reply = TrackingUse
 }
 
-/// What packets counted and noted in tables of ours.
+/// The counters and notes of packets in tables of ours.
 struct CountsRequest: KernelRequest {
     static let operation = Operation.readCounts
     let doing = "read counters"

@@ -86,8 +86,8 @@ struct KernelWorker {
         return answer
     }
 
-    /// What a listing read is of no use to a commit, which would free it before it reads its own; so
-    /// that is done while nobody waits.
+    /// Frees the results of a listing. They are of no use to a commit, which would free them before
+    /// it reads its own; so that is done while nobody waits.
     private func forget() throws(FrameChannel.Failure) {
         try setAlarm(Self.longestDeadline)
         libnftables.forget()
@@ -247,8 +247,8 @@ struct KernelWorker {
         return .json(json, elements: try elements(in: table.name, wantsNoted))
     }
 
-    /// What the table's sets hold, in the order of the sets; not what packets noted, which may be
-    /// much, where that is not wanted.
+    /// The elements of the table's sets, in the order of the sets; without the notes of packets,
+    /// which may be many, where those are not wanted.
     private func elements(
         in table: KernelName, _ wantsNoted: Bool
     ) throws(KernelError) -> [ListedElements] {

@@ -4,7 +4,7 @@ internal import PortModel
 internal import Ruleset
 internal import Site
 
-/// What libnftables lists as JSON (libnftables-json(5)), read back into the ruleset's own values.
+/// A listing of libnftables as JSON (libnftables-json(5)), read back into the ruleset's own values.
 ///
 /// Listings are canonicalised and differ between versions; reading them as values makes the
 /// comparison one of meaning. Whatever has no counterpart among the values stays foreign.

@@ -6,7 +6,7 @@ internal import SystemPackage
 // A group of nflog, from the process that opens it to the agent.
 
 extension LogGroup {
-    /// What comes with the socket, or in its place.
+    /// The message that comes with the socket, or in its place.
     enum Answer: WireValue {
         case opened
         case failed(KernelError)

@@ -32,7 +32,7 @@ final class NftablesContext {
 
     /// Runs commands of nft's language as one transaction.
     ///
-    /// - Returns: what the commands printed: JSON for listings.
+    /// - Returns: the output of the commands: JSON for listings.
     func run(_ commands: String) throws(RunFailure) -> [UInt8] {
         // From a file in memory rather than a buffer, about whose errors libnftables tells no line.
         let status: Int32
@@ -57,7 +57,7 @@ final class NftablesContext {
     /// that fails, so that its status is no matter.
     func forget() { _ = nft_run_cmd_from_buffer(context, "") }
 
-    /// What libnftables wrote about commands that failed, as ``Complaints`` reads it.
+    /// The text that libnftables wrote about commands that failed, as ``Complaints`` reads it.
     struct RunFailure: Error {
         let text: String
     }

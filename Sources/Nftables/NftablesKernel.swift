@@ -19,8 +19,8 @@ package actor NftablesKernel {
     private let report: @Sendable (String) -> Void
     /// Reads our tables and commits: what keeps the kernel as it should be waits for nothing else.
     private let supervisor: WorkerSupervisor
-    /// Each in a worker of its own: others' tables and tracked flows may be many, and no repair is to
-    /// wait for whoever asks what is counted, or plans.
+    /// Each in a worker of its own: others' tables and tracked flows may be many, and no repair is
+    /// to wait for whoever asks for counters, or plans.
     private let others: KernelLane
     private let readers: [Urgency: KernelLane]
     private let plans: KernelLane
@@ -61,6 +61,8 @@ package actor NftablesKernel {
     }
 
     /// Lets the workers and the keeper end, and waits for them.
+    ///
+    /// - Throws: where a process can't be ended or waited for.
     package func stop() async throws {
         for lane in [others, plans, tracking] + readers.values { try await lane.stop() }
         try supervisor.stop()
@@ -68,11 +70,14 @@ package actor NftablesKernel {
     }
 
     /// The ruleset generation: changes with every transaction that anyone commits.
+    ///
+    /// - Throws: ``KernelError`` where no worker answers.
     package func generationID() throws(KernelError) -> UInt32 {
         try supervisor.perform(GenerationRequest()).generationID
     }
 
-    /// What was last read without a disturbance, or is known of the time since, and by which names.
+    /// Our tables as they were last read without a disturbance, or as they are known to be since,
+    /// with the names that they were read by.
     private let lastRead = Mutex<(names: Set<String>, observation: Observation)?>(nil)
 
     /// As ``tables(compiled:)``, but with counters as they were when the tables were last read.
@@ -80,12 +85,16 @@ package actor NftablesKernel {
     /// Every transaction makes a new generation (nf_tables since Linux 3.18), so that tables need no
     /// reading where it is still the same. Only what packets note in sets escapes this, which is not
     /// read here.
+    ///
+    /// - Throws: as ``tables(compiled:)``.
     package func structure(compiled names: Set<String>) throws(KernelError) -> Observation {
         if let known = known(by: names), try generationID() == known.generationID { return known }
         return try read(SnapshotRequest(names: names.sorted(), wantsNoted: false))
     }
 
     /// As ``structure(compiled:)``, for whoever plans: no repair waits for it.
+    ///
+    /// - Throws: as ``tables(compiled:)``.
     package nonisolated func planningStructure(
         compiled names: Set<String>
     ) async throws(KernelError) -> Observation {
@@ -105,6 +114,8 @@ package actor NftablesKernel {
     /// Every table that is ours, by its name or its stamp, as one consistent state.
     ///
     /// - Parameter names: of compiled tables.
+    /// - Throws: ``KernelError/Code/unsettled`` where others never rest,
+    ///   ``KernelError/Code/unreadable`` where a listing is none.
     package func tables(compiled names: Set<String>) throws(KernelError) -> Observation {
         try read(SnapshotRequest(names: names.sorted(), wantsNoted: true))
     }
@@ -166,6 +177,8 @@ package actor NftablesKernel {
     }
 
     /// Asks the kernel whether it would take a transaction, and changes nothing.
+    ///
+    /// - Throws: ``KernelError/Code/refused`` where it would not, as ``commit(_:)`` says it.
     package nonisolated func check(_ transaction: Transaction) async throws(KernelError) {
         if transaction.isEmpty { return }
         let reply = try await plans.perform(CheckRequest(text: transaction.text))
@@ -174,6 +187,8 @@ package actor NftablesKernel {
 
     /// Tracked flows whose first packet is from or to one of the addresses, once destination NAT is
     /// done, and that `isWanted` takes; at most `limit` of them.
+    ///
+    /// - Throws: ``KernelError`` where connection tracking can't be read.
     package nonisolated func flows(
         touching addresses: Set<IPAddress>, atMost limit: Int,
         where isWanted: @escaping @Sendable (Flow) -> Bool
@@ -192,12 +207,17 @@ package actor NftablesKernel {
     }
 
     /// Takes the flows' entries away, as far as they are still there.
+    ///
+    /// - Throws: ``KernelError`` where no worker answers, or the privilege is missing; single flows
+    ///   that stay are told in the result.
     package nonisolated func end(_ flows: [Flow]) async throws(KernelError) -> EndedFlows {
         if flows.isEmpty { return EndedFlows() }
         return try await tracking.perform(EndFlowsRequest(flows: flows))
     }
 
     /// How full connection tracking is.
+    ///
+    /// - Throws: ``KernelError`` where the kernel does not tell.
     package nonisolated func trackingUse(
         _ urgency: Urgency
     ) async throws(KernelError) -> TrackingUse {
@@ -209,9 +229,10 @@ package actor NftablesKernel {
     /// How many workers ended by themselves, or had to be ended.
     package nonisolated var workerEnds: Int { ends.count }
 
-    /// What matters to us of the tables that are not ours.
+    /// The findings about tables that are not ours, as far as they matter to those that are.
     ///
     /// - Parameter names: of compiled tables, which are ours.
+    /// - Throws: ``KernelError`` where others' tables can't be read; ours are not touched.
     package nonisolated func foreign(
         compiled names: Set<String>
     ) async throws(KernelError) -> ForeignTables {
@@ -283,7 +304,10 @@ extension WorkerSupervisor {
 
 /// Our tables at one ruleset generation.
 package struct Observation: Hashable, Sendable {
+    /// The kernel's number, which every transaction that anyone commits changes; it comes round
+    /// again after 2³² of them.
     package var generationID: UInt32
+    /// Those that are ours by name or stamp, whatever they hold.
     package var tables: [ObservedTable]
 }
 

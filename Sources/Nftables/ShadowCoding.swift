@@ -1,6 +1,6 @@
 internal import Ruleset
 
-// What others' tables hold between the agent and the worker process.
+// Findings about others' tables, on their way between the worker process and the agent.
 
 extension ForeignTables: WireValue {
     init(from reader: inout WireReader) throws(WireError) {

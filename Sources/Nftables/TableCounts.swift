@@ -2,8 +2,8 @@ package import LinuxSystem
 package import Netlink
 package import Ruleset
 
-// What packets count and note in our tables. Read by netlink alone, since readers ask for it all the
-// time: libnftables would read every rule of a table for it.
+// Counters and notes of packets in our tables. They are read by netlink alone, since readers ask
+// for them all the time: libnftables would read every rule of a table for that.
 
 extension NftablesKernel {
     /// The values of the tables' counters and of those sets in which packets count or note, without
@@ -11,7 +11,9 @@ extension NftablesKernel {
     ///
     /// - Parameters:
     ///   - tables: ours, as they were compiled.
-    ///   - withNotes: whether the pairs of addresses that packets noted are wanted, which may be many.
+    ///   - withNotes: whether the pairs of addresses that packets noted are wanted, which may be
+    ///     many.
+    /// - Throws: ``KernelError`` where no worker answers, or netlink can't be used.
     package nonisolated func counts(
         of tables: [Table], withNotes: Bool, _ urgency: Urgency
     ) async throws(KernelError) -> [ObservedTable] {

@@ -97,7 +97,7 @@ struct WireReader {
 
     mutating func data() throws(WireError) -> [UInt8] { Array(try take(Int(try number()))) }
 
-    /// What is no UTF-8 is replaced: others' names and complaints may be anything.
+    /// Bytes that are no UTF-8 are replaced: others' names and complaints may be anything.
     mutating func text() throws(WireError) -> String {
         String(decoding: try take(Int(try number())), as: UTF8.self)
     }

@@ -4,14 +4,18 @@ internal import Site
 
 /// A node that is enforced from now on, or not any more, or has other addresses.
 package struct NodeChange: Hashable, Sendable, Codable {
+    /// By names: a node of the same name stays one, whatever its addresses become.
     package enum Kind: String, Hashable, Sendable, Codable, CaseIterable {
         case joins
         case leaves
         case moves
     }
 
+    /// A node that leaves and comes under another name is two changes.
     package var kind: Kind
+    /// The node's name in the configuration.
     package var node: String
+    /// Its role afterwards, or before where it leaves.
     package var role: NodeRole
     /// Afterwards, or of a node that leaves before.
     package var addresses: [IPAddress]
@@ -21,8 +25,11 @@ package struct NodeChange: Hashable, Sendable, Codable {
 
 /// A table's text before and afterwards; nil where there is none.
 package struct TableChange: Hashable, Sendable, Codable {
+    /// Without its family, as `pexip_fw_gateway`.
     package var name: String
+    /// In nft's language, without the stamp; nil for a table that comes.
     package var before: String?
+    /// In nft's language, without the stamp; nil for a table that goes.
     package var after: String?
 }
 
@@ -110,7 +117,7 @@ extension RowChange {
     }
 }
 
-/// What the rules of a row permit a node, read from the rules themselves.
+/// The packets that a row's rules permit a node, read from the rules themselves.
 private struct RowTerms {
     var direction: Direction?
     /// `TCP <any> -> 443`; for refusals what becomes of the packets.

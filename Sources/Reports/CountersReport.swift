@@ -1,7 +1,7 @@
 internal import Policy
 internal import Ruleset
 
-/// What the counters of the tables in force say: the answer of the control protocol's `Counters`.
+/// The counters of the tables in force: the answer of the control protocol's `Counters`.
 package struct CountersReport: Hashable, Sendable, Codable {
     /// nil where nothing is in force.
     package var generation: Int?
@@ -9,20 +9,25 @@ package struct CountersReport: Hashable, Sendable, Codable {
     package var since: Timestamp?
     /// Sorted by kind, then by name.
     package var counters: [Counter]
-    /// What was refused to and from each node.
+    /// Each node with the packets that were refused to and from it.
     package var nodes: [StatusReport.NodeStatus]
 
+    /// One counter, summed over all tables that have it.
     package struct Counter: Hashable, Sendable, Codable {
         /// A row's id, a site rule's id, or the reason of a refusal.
         package var name: String
+        /// Follows from the counter's purpose.
         package var kind: Kind
         /// On a gateway, the classes whose packets it counts; empty in local placement, where it
         /// counts the one node's.
         package var classes: [String]
+        /// Since ``CountersReport/since``.
         package var packets: UInt64
+        /// Of the packets from their IP headers on.
         package var bytes: UInt64
     }
 
+    /// The order of the cases is that of the report.
     package enum Kind: String, Hashable, Sendable, Codable, CaseIterable {
         /// Packets that a row or a site rule permits.
         case row
@@ -45,7 +50,7 @@ extension CountersReport {
         let wanted = node == nil ? nil : Set(nodes.compactMap(\.node.policyClass))
         let uses = generation.map { CounterUse.all(in: $0.ruleset) } ?? [:]
         counters = uses.compactMap { purpose, use in
-            // What no class's chain counts concerns all of them.
+            // A counter that no class's chain uses concerns all classes.
             if let wanted, !use.classes.isEmpty, use.classes.isDisjoint(with: wanted) { return nil }
             let value = status.counters[purpose.id] ?? StatusReport.CounterReport()
             return Counter(
@@ -58,7 +63,7 @@ extension CountersReport {
     }
 }
 
-/// What the rules of a ruleset use a counter for.
+/// The use that a ruleset's rules make of a counter.
 private struct CounterUse {
     var kind: CountersReport.Kind
     var classes: Set<String> = []
@@ -91,8 +96,10 @@ extension CounterPurpose {
 
 /// The nodes that are enforced: what `pexip-fwctl show nodes --json` prints.
 package struct NodesReport: Hashable, Sendable, Codable {
+    /// In the order of the generation's nodes.
     package var nodes: [StatusReport.NodeStatus]
 
+    /// - Parameter nodes: with the refusals that an agent told.
     package init(_ nodes: [StatusReport.NodeStatus]) { self.nodes = nodes }
 
     /// Those of which nothing was refused yet.

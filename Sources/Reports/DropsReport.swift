@@ -3,13 +3,15 @@ package import PortModel
 package import Ruleset
 package import Site
 
-/// Who is refused most: the answer of the control protocol's `Drops`. All numbers are of samples.
+/// The talkers that are refused most: the answer of the control protocol's `Drops`. All numbers are
+/// of samples.
 package struct DropsReport: Hashable, Sendable, Codable {
-    /// The most talkers that are told and explained at once, and how many where nobody says.
+    /// The most talkers that are told and explained at once.
     package static let mostTalkers = 100
+    /// How many talkers are told where nobody says.
     package static let usualTalkers = 20
 
-    /// nil where the rules in force do not sample, and nothing is in force.
+    /// nil where the rules in force do not sample, and where nothing is in force.
     package var sampling: SamplingReport?
     /// Whether refused packets are dropped or only counted; nil while nothing is in force.
     package var mode: Mode?
@@ -19,45 +21,61 @@ package struct DropsReport: Hashable, Sendable, Codable {
     package var incomplete: String?
     /// Since when; nil where nothing was ever heard.
     package var since: Timestamp?
+    /// Heard since ``since``, of all talkers, told here or not.
     package var samples: UInt64
-    /// That the kernel could not hand over, because they were not read in time.
+    /// Samples that the kernel could not hand over, because they were not read in time.
     package var lost: UInt64
-    /// What came by the group and is no sample of these rules.
+    /// Messages of the group that are no samples of these rules.
     package var unreadable: UInt64
     /// Those with the most samples first.
     package var talkers: [Talker]
     /// How many more are known.
     package var more: Int
 
+    /// How the rules in force sample.
     package struct SamplingReport: Hashable, Sendable, Codable {
+        /// The group of nflog by which samples come.
         package var group: UInt16
         /// Samples a second by each rule that refuses, at most.
         package var rate: UInt32
     }
 
+    /// Samples that have their refusal, both ends, the protocol and the destination's port in
+    /// common.
     package struct Talker: Hashable, Sendable, Codable {
         /// The counter of the refusals, which counts all of them.
         package var counter: String
+        /// As the node sees the packets.
         package var direction: Direction
         /// The node at whose end it is refused; nil where it is enforced no more.
         package var node: String?
         /// `tcp`, `udp`, `esp`, `icmp`, `icmpv6`, or a number.
         package var `protocol`: String
+        /// As the rule that refused saw it.
         package var source: IPAddress
-        /// Of the last sample.
+        /// Of the last sample; nil for protocols without ports, and for fragments.
         package var sourcePort: UInt16?
+        /// As the rule that refused saw it, of the same family.
         package var destination: IPAddress
+        /// nil for protocols without ports, and for fragments.
         package var destinationPort: UInt16?
+        /// Of ICMP and ICMPv6; nil for others, and for fragments.
         package var icmpType: UInt8?
         /// The last sample is of a fragment that is not the first, which has no ports.
         package var isFragment: Bool
+        /// With at most ``excess`` that are not the talker's own.
         package var samples: UInt64
         /// So many of these, at most, were somebody else's.
         package var excess: UInt64
+        /// When the entry was made, with its first sample.
         package var first: Timestamp
+        /// When the last sample came.
         package var last: Timestamp
-        /// What the rules in force say of the last sample's packet; nil where they can't be asked.
+        /// The verdict of the rules in force on the last sample's packet; nil where they can't be
+        /// asked.
         package var verdict: Decision.Verdict?
+        /// In words: of the rules in force where they can be asked, otherwise of the refusal
+        /// itself.
         package var reason: String
         /// Rows that permit it now.
         package var permits: [String]

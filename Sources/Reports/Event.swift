@@ -2,11 +2,12 @@ package import Ruleset
 
 /// Something that happened, as `Monitor` tells it.
 package struct Event: Hashable, Sendable, Codable {
+    /// The words that monitors and their scripts know.
     package enum Kind: String, Hashable, Sendable, Codable, CaseIterable {
         /// How it stands when somebody begins to watch.
         case present
         case applied
-        /// What was applied is taken back unless it is confirmed in time.
+        /// The applied generation is taken back unless it is confirmed in time.
         case pending
         case confirmed
         /// Nobody confirmed: what was in force before is again.
@@ -32,7 +33,9 @@ package struct Event: Hashable, Sendable, Codable {
         case stopping
     }
 
+    /// Decides which of the optional values there are.
     package var kind: Kind
+    /// When it happened, by the wall clock.
     package var time: Timestamp
     /// For people.
     package var message: String
@@ -40,13 +43,16 @@ package struct Event: Hashable, Sendable, Codable {
     package var state: StatusReport.State
     /// The generation in force afterwards.
     package var generation: Int?
-    /// Who changed our tables, where it is about that.
+    /// The name of the process that changed our tables, where it is about that.
     package var process: String?
+    /// The process's id; nil where it is about no change, or notifications were lost.
     package var pid: Int32?
+    /// The chain that was found or is gone; nil for all other kinds.
     package var shadow: Shadow?
     /// So many events before this one were not delivered because they were not read in time.
     package var lost: Int?
 
+    /// Events that were lost before it are counted when it is delivered: see ``lost``.
     package init(
         _ kind: Kind, time: Timestamp, message: String, state: StatusReport.State,
         generation: Int?, process: String? = nil, pid: Int32? = nil, shadow: Shadow? = nil

@@ -6,6 +6,7 @@ package import Site
 package struct Generation: Hashable, Sendable, Codable {
     /// Counts from 1. Of one state directory no two generations that were in force have one number.
     package var number: Int
+    /// When it was compiled.
     package var created: Timestamp
     package var origin: Origin
     /// SHA-256 of the configuration files that it was compiled from.
@@ -15,11 +16,13 @@ package struct Generation: Hashable, Sendable, Codable {
     /// Those of them, or of the generation before, that came, went or differ; nil where this is the
     /// first, or an earlier version made it.
     package var changedFiles: [String]?
+    /// Whether refused packets are dropped or only counted.
     package var mode: Mode
     /// Whether established flows that it does not permit are ended.
     package var revokesEstablished: Bool
     /// `host.track_media`; nil where an earlier version made it, which means `auto`.
     package var mediaTracking: Host.MediaTracking?
+    /// The nodes that it enforces here; in local placement the host's own.
     package var nodes: [EnforcedNode]
     /// The compiled tables without stamps.
     package var ruleset: Ruleset
@@ -27,6 +30,7 @@ package struct Generation: Hashable, Sendable, Codable {
     /// for that.
     package var isProvisional = false
 
+    /// - Parameter ruleset: without stamps, which need the number and the text.
     package init(
         number: Int, created: Timestamp, origin: Origin, configurationDigest: String,
         configuration: [ConfigurationText], changedFiles: [String]? = nil, mode: Mode,
@@ -47,7 +51,7 @@ package struct Generation: Hashable, Sendable, Codable {
         self.isProvisional = isProvisional
     }
 
-    /// What made the agent apply it.
+    /// The cause of the apply that made it.
     package enum Origin: String, Hashable, Sendable, Codable, CaseIterable {
         /// The directory changed, or SIGHUP or new addresses of the host asked for another look.
         case directory
@@ -66,9 +70,12 @@ package struct Generation: Hashable, Sendable, Codable {
 
 /// A configuration file as a generation was compiled from it.
 package struct ConfigurationText: Hashable, Sendable, Codable {
+    /// As diagnostics name the file.
     package var path: String
+    /// The whole file; bytes that are no UTF-8 are replaced.
     package var text: String
 
+    /// - Parameter path: as diagnostics name the file.
     package init(path: String, text: String) {
         self.path = path
         self.text = text
@@ -94,6 +101,7 @@ extension [ConfigurationText] {
 /// Why what a generation was compiled from can't be told: this version is stricter than the one that
 /// made it. Its rules are in force all the same.
 package struct RefusedFiles: Error, Hashable, Sendable, CustomStringConvertible {
+    /// In words; where there is a generation, with the command that mends it.
     package let description: String
 
     /// There is no generation.
@@ -101,6 +109,9 @@ package struct RefusedFiles: Error, Hashable, Sendable, CustomStringConvertible 
 
     private init(description: String) { self.description = description }
 
+    /// - Parameters:
+    ///   - generation: its number.
+    ///   - diagnostics: of reading its files with this version; the first error is told.
     package init(of generation: Int, _ diagnostics: [Diagnostic]) {
         let first = diagnostics.first { $0.severity == .error }
         let reason = first.map { diagnostic in
@@ -113,7 +124,9 @@ package struct RefusedFiles: Error, Hashable, Sendable, CustomStringConvertible 
 
 /// A node that a generation enforces.
 package struct EnforcedNode: Hashable, Sendable, Codable {
+    /// As the configuration calls it.
     package var name: String
+    /// It decides which rows apply.
     package var role: NodeRole
     /// Primary, then secondary addresses.
     package var addresses: [IPAddress]
@@ -124,6 +137,7 @@ package struct EnforcedNode: Hashable, Sendable, Codable {
     /// How many rows and site rules apply to it.
     package var rows: Int
 
+    /// - Parameter policyClass: nil in local placement.
     package init(
         name: String, role: NodeRole, addresses: [IPAddress], table: String,
         policyClass: String? = nil, rows: Int

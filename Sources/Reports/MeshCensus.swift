@@ -1,8 +1,9 @@
 internal import PortModel
 internal import Site
 
-/// The nodes of a mesh, and how the pairs of them stand of which no packet tells anything: counted by
-/// what nodes have in common, since there are as many pairs as the square of the nodes.
+/// The nodes of a mesh, and how the pairs of them stand of which no packet tells anything. Pairs
+/// are counted by the properties that nodes share, since there are as many as the square of the
+/// nodes.
 struct MeshCensus: Sendable {
     /// How this host reaches a node in one family.
     enum Reach: Hashable, Sendable {
@@ -119,7 +120,7 @@ struct MeshCensus: Sendable {
 
     /// How many pairs there are of each state, as if no packet told anything.
     func unseenCounts() -> [MeshReport.State: Int] {
-        // What decides but which interface it is: that has as many values as there are interfaces.
+        // Keys without their interfaces, which would make as many keys as there are interfaces.
         var counts = pairCounts(groups.map { ($0.key.withoutInterfaces, $0.members.count) })
         // Those that share an interface in a family are reached by it in both, and were counted as
         // silent.

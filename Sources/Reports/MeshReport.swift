@@ -17,18 +17,24 @@ package struct MeshReport: Hashable, Sendable, Codable {
 
     /// Two nodes that must reach each other.
     package struct Pair: Hashable, Sendable, Codable {
-        /// In local placement the node that this host is.
+        /// In local placement the node that this host is; on a gateway an enforced one.
         package var first: String
+        /// The other node's name; a node that need not be enforced here.
         package var second: String
-        /// Their primary addresses of the family that they speak, or would.
+        /// The first node's primary address of the family that the two speak, or would.
         package var firstAddress: IPAddress
+        /// The second node's primary address of the same family.
         package var secondAddress: IPAddress
+        /// Judged from sightings, evidence and routes together.
         package var state: State
+        /// IKE that the rules permitted, by direction.
         package var ike: Sightings
+        /// ESP (IP protocol 50) that the rules permitted, by direction.
         package var esp: Sightings
         /// This host's routes to the other node, or on a gateway to both.
         package var routes: [Route]
-        /// What was seen beside, which tells more.
+        /// Other sightings that explain the state, such as translated flows; empty where the pair
+        /// is `up`.
         package var evidence: [Evidence]
     }
 
@@ -36,26 +42,36 @@ package struct MeshReport: Hashable, Sendable, Codable {
     package struct Sightings: Hashable, Sendable, Codable {
         /// From the pair's first node to the second.
         package var forth: Timestamp?
+        /// From the second node to the first.
         package var back: Timestamp?
 
+        /// Without arguments: never seen in either direction.
         package init(forth: Timestamp? = nil, back: Timestamp? = nil) {
             self.forth = forth
             self.back = back
         }
     }
 
+    /// This host's way to a primary address.
     package struct Route: Hashable, Sendable, Codable {
+        /// The address that the route leads to.
         package var address: IPAddress
         /// nil where there is no route.
         package var interface: String?
     }
 
+    /// Packets beside those that the pair needs, which explain how it stands.
     package struct Evidence: Hashable, Sendable, Codable {
+        /// How the packets differ from those that the pair needs.
         package var kind: Kind
+        /// The packets' source, as the rules saw it.
         package var from: IPAddress
+        /// The packets' destination, as the rules saw it.
         package var to: IPAddress
+        /// When the last of them came by.
         package var seen: Timestamp
 
+        /// The words that reports have for evidence.
         package enum Kind: String, Hashable, Sendable, Codable, CaseIterable {
             /// This host translates addresses between the two.
             case translated
@@ -70,14 +86,20 @@ package struct MeshReport: Hashable, Sendable, Codable {
         }
     }
 
+    /// Refused IPsec with one end that is no node's address.
     package struct Stranger: Hashable, Sendable, Codable {
+        /// The protocol of the refused packets.
         package var kind: Kind
+        /// The refused packets' source: the node's address, or the stranger's.
         package var from: IPAddress
+        /// The refused packets' destination: the node's address, or the stranger's.
         package var to: IPAddress
         /// The enforced node at one end.
         package var node: String
+        /// When the last of them was refused.
         package var seen: Timestamp
 
+        /// The protocols of IPsec that rules note where they refuse them.
         package enum Kind: String, Hashable, Sendable, Codable, CaseIterable {
             case ike
             case esp
@@ -110,6 +132,8 @@ package struct MeshReport: Hashable, Sendable, Codable {
         /// ESP gets through in both directions.
         case up
 
+        /// Whether an administrator must do something: IPsec does not pass as it should. `idle` and
+        /// `elsewhere` are no faults.
         package var isBroken: Bool {
             switch self {
             case .noRoute, .translated, .espMissing, .espOneWay, .natSuspected, .ikeOneWay, .silent:
@@ -119,6 +143,7 @@ package struct MeshReport: Hashable, Sendable, Codable {
         }
     }
 
+    /// How many pairs the query was about: those in ``pairs`` and those left out.
     package var total: Int { counts.values.reduce(0, +) }
 
     /// Whether any pair is broken, shown or not.

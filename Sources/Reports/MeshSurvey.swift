@@ -3,7 +3,7 @@ package import PortModel
 package import Ruleset
 package import Site
 
-/// What is asked about the mesh.
+/// A question about the mesh: of all nodes, or of one.
 package struct MeshQuery: Hashable, Sendable {
     /// Only pairs with this node.
     package var node: String?
@@ -21,11 +21,13 @@ package struct MeshQuery: Hashable, Sendable {
     package static let shownPairs = 100
     /// So many pairs are told at all: they fit a message.
     package static let mostPairs = 10_000
+    /// So many strangers are told at most, the newest.
     package static let shownStrangers = 20
 }
 
 /// Why the mesh can't be told of, and what to do.
 package struct MeshProblem: Error, Hashable, Sendable, CustomStringConvertible {
+    /// One sentence, without a full stop.
     package let description: String
 
     package init(description: String) { self.description = description }
@@ -34,15 +36,19 @@ package struct MeshProblem: Error, Hashable, Sendable, CustomStringConvertible {
 /// The interface by which this host reaches an address; nil where it has no route to it.
 package typealias RouteFinder = (IPAddress) throws -> String?
 
-/// What the mesh's state is read from, as it was at one moment.
+/// Everything that the mesh's state is read from, as it was at one moment.
 package struct MeshFacts: Sendable {
     let generation: Generation
-    /// What it was compiled from, where this version can read it.
+    /// The deployment that it was compiled from, where this version can read it.
     let deployment: Result<Deployment, RefusedFiles>
     let tables: [ObservedTable]
     let notedSince: Timestamp?
     let now: Timestamp
 
+    /// - Parameters:
+    ///   - tables: ours as the kernel holds them, with the pairs that packets noted.
+    ///   - notedSince: when noting began; nil where that was before the agent started.
+    ///   - now: the moment of the reading, from which the notes' ages count back.
     package init(
         generation: Generation, deployment: Result<Deployment, RefusedFiles>,
         tables: [ObservedTable], notedSince: Timestamp?, now: Timestamp
@@ -74,6 +80,12 @@ package struct MeshSurvey {
     private let strangers: [MeshReport.Stranger]
     private let astray: Astray
 
+    /// Judges every pair of which packets tell anything.
+    ///
+    /// - Parameter route: asked once for each primary address of a node; in local placement not for
+    ///   the host's own.
+    /// - Throws: ``MeshProblem`` where this version refuses the generation's files, its rules note
+    ///   no pairs, or a route can't be asked for.
     package init(_ facts: MeshFacts, route: RouteFinder) throws(MeshProblem) {
         let (generation, now) = (facts.generation, facts.now)
         let deployment: Deployment
@@ -121,6 +133,9 @@ package struct MeshSurvey {
         }
     }
 
+    /// The state of the mesh, as far as the query asks for it; the worst pairs first.
+    ///
+    /// - Throws: ``MeshProblem`` where the query names a node that the deployment does not have.
     package func report(_ query: MeshQuery) throws(MeshProblem) -> MeshReport {
         let limit = query.all ? MeshQuery.mostPairs : MeshQuery.shownPairs
         let suspects = suspects()
@@ -253,7 +268,7 @@ package struct MeshSurvey {
             routes: (seesBothEnds ? [one, other] : [other]).compactMap { routes[$0] }, evidence: [])
         let all = evidence(first, one, second, other, pair)
         pair.state = state(of: pair, evidence: all)
-        // What is as it should be needs no evidence.
+        // A pair that is as it should be needs no evidence.
         pair.evidence = pair.state == .up ? [] : all
         return pair
     }
@@ -423,7 +438,7 @@ private struct Astray {
     }
 }
 
-/// What packets noted, over all of our tables.
+/// The notes of packets, over all of our tables.
 private struct Notes {
     private var ages: [NoteSet: [AddressPair: Int]] = [:]
     /// Pairs of which anything is noted, in both orders.

@@ -11,10 +11,14 @@ package struct PacketQuery: Hashable, Sendable, Codable {
     /// Bytes of a protocol or of an end of the packet, which are far shorter.
     private static let longest = 64
 
+    /// `tcp`, `udp`, `esp`, `icmp` or a protocol's number, as it was written.
     package var `protocol`: String
+    /// `ADDRESS`, `ADDRESS:PORT` or `[ADDRESS]:PORT`, as it was written.
     package var source: String
+    /// `ADDRESS`, `ADDRESS:PORT` or `[ADDRESS]:PORT`, as it was written; TCP and UDP need its port.
     package var destination: String
 
+    /// Takes any text; ``packet(for:in:)`` judges it.
     package init(protocol: String, source: String, destination: String) {
         self.protocol = `protocol`
         self.source = source
@@ -23,6 +27,7 @@ package struct PacketQuery: Hashable, Sendable, Codable {
 
     /// Why a query can't be understood, and what would be.
     package struct Problem: Error, Hashable, Sendable, CustomStringConvertible {
+        /// One sentence, without a full stop, that quotes the query.
         package let description: String
     }
 
@@ -31,6 +36,7 @@ package struct PacketQuery: Hashable, Sendable, Codable {
     /// - Parameters:
     ///   - nodes: the nodes whose ends of it are meant.
     ///   - placement: says whether the packet is forwarded, or a host's own.
+    /// - Throws: ``Problem`` for a query that no packet fits, with words that would fit.
     package func packet(
         for nodes: [EnforcedNode], in placement: Placement
     ) throws(Problem) -> Packet {
@@ -140,7 +146,7 @@ package struct PacketQuery: Hashable, Sendable, Codable {
         return (try unmapped(address, text, ":\(port)"), port)
     }
 
-    /// - Parameter port: what stands behind the address.
+    /// - Parameter port: the text behind the address, for the error.
     private static func unmapped(
         _ address: IPAddress, _ text: String, _ port: String = ""
     ) throws(Problem) -> IPAddress {
@@ -154,6 +160,7 @@ package struct PacketQuery: Hashable, Sendable, Codable {
 /// The answer to a ``PacketQuery``: why the packet passes or not, with what the documentation says
 /// of the rows.
 package struct ExplainReport: Hashable, Sendable, Codable {
+    /// By the compiled rules; other tables are in ``crossings``.
     package var explanation: Explanation
     /// The rows that permit the packet or came closest, by id, as the documentation prints them.
     package var rows: [String: RowText]
@@ -161,7 +168,7 @@ package struct ExplainReport: Hashable, Sendable, Codable {
     package var inactive: [String]
     /// Why these can't be told; nil where they are.
     package var incomplete: String?
-    /// What the counters of the applied rules say; empty without an agent.
+    /// The values of the applied rules' counters, by id; empty without an agent.
     package var counters: [String: StatusReport.CounterReport]
     /// Chains of other tables that may keep the packet from passing although it is permitted; empty
     /// for a refusal, and without an agent.
@@ -169,14 +176,19 @@ package struct ExplainReport: Hashable, Sendable, Codable {
 
     /// A chain of another table that the packet comes by, or those that answer it.
     package struct Crossing: Hashable, Sendable, Codable {
+        /// The chain, which ``Shadow/cuts``.
         package var shadow: Shadow
+        /// Whether the packet comes by the chain.
         package var packet: Bool
+        /// Whether packets that answer it do.
         package var answers: Bool
     }
 
     /// A row as the documentation prints it.
     package struct RowText: Hashable, Sendable, Codable {
+        /// The row's cells, in one line.
         package var line: String
+        /// Each with its mark, as the documentation prints it below the table.
         package var footnotes: [String]
     }
 

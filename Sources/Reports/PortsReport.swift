@@ -8,11 +8,15 @@ package struct PortsReport: Hashable, Sendable, Codable {
     /// Two for each group of nodes whose rows differ by their own addresses alone, inbound first.
     package var tables: [Table]
 
+    /// One direction of one group's rows.
     package struct Table: Hashable, Sendable, Codable {
         /// Sorted by name.
         package var nodes: [String]
+        /// All nodes of a group have the same one.
         package var role: NodeRole
+        /// As the nodes see it: inbound is towards them.
         package var direction: Direction
+        /// In the documentation's order, the site's own rules behind them.
         package var lines: [Line]
     }
 
@@ -20,10 +24,14 @@ package struct PortsReport: Hashable, Sendable, Codable {
     package struct Line: Hashable, Sendable, Codable {
         /// The row's or the site rule's id.
         package var id: String
+        /// In the documentation's words, with all protocols of the row.
         package var `protocol`: String
+        /// In the documentation's words; `<any>` for all ports.
         package var sourcePort: String
+        /// In the documentation's words; `<any>` for all ports.
         package var destinationPort: String
         package var description: String
+        /// The other end in the documentation's words; empty for a rule of the site.
         package var device: String
         /// The nodes' addresses that the row binds to.
         package var nodeAddresses: PeerList
@@ -35,6 +43,7 @@ package struct PortsReport: Hashable, Sendable, Codable {
         package var inactive: String?
     }
 
+    /// - Parameter tables: collected from the parts of the agent's answer.
     package init(_ tables: [Table]) { self.tables = tables }
 
     /// - Parameter groups: of nodes of the deployment.

@@ -1,11 +1,12 @@
 package import Ruleset
 package import Site
 
-/// What the agent says of itself: the answer of the control protocol's `Status`, and with it the
+/// The agent's account of itself: the answer of the control protocol's `Status`, and with it the
 /// documented JSON of `pexip-fwctl status --json`.
 package struct StatusReport: Hashable, Sendable, Codable {
+    /// How the kernel, the configuration and the state directory agree.
     package var state: State
-    /// The generation in force; nil before the first.
+    /// The generation in force; nil where nothing is.
     package var generation: Int?
     /// The newest generation that a boot would restore.
     package var confirmedGeneration: Int?
@@ -13,22 +14,24 @@ package struct StatusReport: Hashable, Sendable, Codable {
     package var pending: PendingReport?
     /// Why something else than what is configured is in force; nil where it is not.
     package var hold: HoldReport?
-    /// When the generation in force was made, and by what.
+    /// When the generation in force was made; nil where nothing is in force.
     package var generationCreated: Timestamp?
+    /// The cause of that generation; nil where nothing is in force.
     package var generationOrigin: Generation.Origin?
     /// The configuration's files in which that one differs from the generation before it; nil where
     /// that is not known.
     package var changedFiles: [String]?
     /// Whether refused packets are dropped or only counted; nil while nothing is in force.
     package var mode: Mode?
+    /// Every node that the generation in force enforces; empty while nothing is in force.
     package var nodes: [NodeStatus]
     /// Of the tables in force, by name: a row's id, a site rule's id, or a reason for dropping.
     package var counters: [String: CounterReport]
     /// Since when they count: when our tables were made, or made anew. nil where that was before the
     /// agent started, or nothing is in force.
     package var countersSince: Timestamp?
-    /// What was seen in the kernel that needs an administrator, and which files of the configuration
-    /// are not taken up yet because they are being written, in words.
+    /// In words: findings in the kernel that need an administrator, and files of the configuration
+    /// that are not taken up yet because they are being written.
     package var warnings: [String]
     /// Chains of other tables that may cut what is permitted; ``warnings`` has them in words.
     package var shadows: [Shadow]
@@ -37,7 +40,9 @@ package struct StatusReport: Hashable, Sendable, Codable {
     /// Why the state is `degraded`: what the kernel or the last failed apply ran into. In another
     /// state, damage of the state directory that was found at the start and is healed.
     package var problem: String?
+    /// Since the agent started, without its own changes.
     package var drift: Drift
+    /// Tells one agent's answers from those of the one after it.
     package var agent: AgentIdentity
 
     package init(
@@ -69,6 +74,7 @@ package struct StatusReport: Hashable, Sendable, Codable {
         self.agent = agent
     }
 
+    /// The states in the words of the documented JSON.
     package enum State: String, Hashable, Sendable, Codable, CaseIterable {
         /// The kernel holds what the configuration says.
         case inSync = "in-sync"
@@ -77,8 +83,8 @@ package struct StatusReport: Hashable, Sendable, Codable {
         case pendingConfirmation = "pending-confirmation"
         /// The kernel holds an older generation because `rollback` was said.
         case pinned
-        /// What the configuration says was in force and was taken back: nobody confirmed in time, or
-        /// a probe did not connect.
+        /// The configuration's own generation was in force and was taken back: nobody confirmed in
+        /// time, or a probe did not connect.
         case reverted
         /// The configuration is wrong; the last good generation is in force.
         case rejected
@@ -90,6 +96,8 @@ package struct StatusReport: Hashable, Sendable, Codable {
         /// `pexip-fwctl flush` took the tables away: nothing is enforced.
         case flushed
 
+        /// Whether the kernel holds a generation that was asked for, by the configuration or by a
+        /// command. `pexip-fwctl status` ends with success where it does.
         package var isHealthy: Bool {
             switch self {
             case .inSync, .pendingConfirmation, .pinned: true
@@ -98,13 +106,16 @@ package struct StatusReport: Hashable, Sendable, Codable {
         }
     }
 
+    /// A generation that waits for `pexip-fwctl confirm`.
     package struct PendingReport: Hashable, Sendable, Codable {
         /// When it is taken back.
         package var deadline: Timestamp
+        /// At the moment of the answer, never negative.
         package var secondsLeft: Int
         /// The generation that comes back; nil for none.
         package var fallback: Int?
 
+        /// - Parameter fallback: the generation that comes back without confirmation; nil for none.
         package init(deadline: Timestamp, secondsLeft: Int, fallback: Int?) {
             self.deadline = deadline
             self.secondsLeft = secondsLeft
@@ -112,32 +123,43 @@ package struct StatusReport: Hashable, Sendable, Codable {
         }
     }
 
+    /// Keeps something else in force than the configuration says: an older generation, or none.
     package struct HoldReport: Hashable, Sendable, Codable {
+        /// The command or the event that keeps it.
         package var reason: HoldReason
-        /// What was taken back, and why; nil for what was commanded.
+        /// In words: the generation that was taken back, and why; nil where a command holds it.
         package var explanation: String?
 
+        /// - Parameter explanation: nil where a command holds it.
         package init(reason: HoldReason, explanation: String?) {
             self.reason = reason
             self.explanation = explanation
         }
     }
 
+    /// A node with its refusals.
     package struct NodeStatus: Hashable, Sendable, Codable {
+        /// As the generation in force has it.
         package var node: EnforcedNode
-        /// What was refused to and from the node.
+        /// The packets that were refused to and from the node.
         package var dropped: CounterReport
 
+        /// - Parameter dropped: on a gateway of the node's own addresses, in local placement of
+        ///   everything that the host refused.
         package init(node: EnforcedNode, dropped: CounterReport) {
             self.node = node
             self.dropped = dropped
         }
     }
 
+    /// A counter's value, as the kernel counts; in `observe` mode refusals count packets that pass.
     package struct CounterReport: Hashable, Sendable, Codable {
+        /// Since ``StatusReport/countersSince``.
         package var packets: UInt64
+        /// Of the packets from their IP headers on.
         package var bytes: UInt64
 
+        /// Without arguments: a counter that no packet advanced yet.
         package init(packets: UInt64 = 0, bytes: UInt64 = 0) {
             self.packets = packets
             self.bytes = bytes
@@ -148,25 +170,35 @@ package struct StatusReport: Hashable, Sendable, Codable {
     package struct Drift: Hashable, Sendable, Codable {
         /// Since the agent started.
         package var count: Int
+        /// nil where there was none.
         package var last: Occurrence?
 
+        /// - Parameters:
+        ///   - count: since the agent started.
+        ///   - last: nil where there was none.
         package init(count: Int, last: Occurrence? = nil) {
             self.count = count
             self.last = last
         }
 
+        /// One change of our tables that somebody else made.
         package struct Occurrence: Hashable, Sendable, Codable {
+            /// When the agent found it, not when it was made.
             package var time: Timestamp
             /// The name of the process that made the change, with its arguments where it still ran
             /// when they were read; "unknown" where notifications were lost.
             package var process: String
             /// nil where notifications were lost.
             package var pid: Int32?
-            /// What was found to differ, at most ``shownDifferences`` of them.
+            /// The differences that were found, at most ``shownDifferences`` of them.
             package var differences: [String]
 
+            /// So many differences are told; a flushed table makes one for each rule.
             package static let shownDifferences = 5
 
+            /// - Parameters:
+            ///   - process: "unknown" where notifications were lost.
+            ///   - pid: nil where notifications were lost.
             package init(time: Timestamp, process: String, pid: Int32?, differences: [String]) {
                 self.time = time
                 self.process = process
@@ -176,11 +208,16 @@ package struct StatusReport: Hashable, Sendable, Codable {
         }
     }
 
+    /// The agent's process, by which its users see that it was started anew.
     package struct AgentIdentity: Hashable, Sendable, Codable {
+        /// As `pexip-fwd --version` prints it.
         package var version: String
+        /// In the agent's own pid namespace.
         package var pid: Int32
+        /// When the agent began, by the wall clock.
         package var started: Timestamp
 
+        /// - Parameter pid: in the agent's own pid namespace.
         package init(version: String, pid: Int32, started: Timestamp) {
             self.version = version
             self.pid = pid
@@ -210,8 +247,9 @@ package enum HoldReason: String, Hashable, Sendable, Codable, CaseIterable {
     case probe
 }
 
-/// What came of an apply, a rollback or a flush.
+/// The outcome of an apply, a plan, a rollback or a flush.
 package struct ApplyReport: Hashable, Sendable, Codable {
+    /// The words of the documented JSON.
     package enum Outcome: String, Hashable, Sendable, Codable, CaseIterable {
         /// The kernel holds exactly that already.
         case unchanged
@@ -229,12 +267,13 @@ package struct ApplyReport: Hashable, Sendable, Codable {
     package var outcome: Outcome
     /// The generation in force afterwards.
     package var generation: Int?
-    /// What changed, or would, in the port model's words.
+    /// The rows that changed, or would, in the port model's words.
     package var changes: [RowChange]
     /// The nodes that join, leave or move, or would.
     package var nodes: [NodeChange] = []
     /// How the tables differ; nil where that was not asked for.
     package var tables: [TableChange]?
+    /// Of the configuration that was read for it; empty where none was, as for a rollback.
     package var diagnostics: [Diagnostic]
     /// How many established flows were ended, or would be, because they are not permitted any more;
     /// nil where none was looked for.
@@ -243,6 +282,7 @@ package struct ApplyReport: Hashable, Sendable, Codable {
     /// are not permitted any more.
     package var problem: String?
 
+    /// Node and table changes come later, by ``describe(from:to:withTables:)``.
     package init(
         outcome: Outcome, generation: Int?, changes: [RowChange] = [],
         diagnostics: [Diagnostic] = [], endedFlows: Int? = nil, problem: String? = nil
@@ -258,19 +298,24 @@ package struct ApplyReport: Hashable, Sendable, Codable {
 
 /// The tables in force: the answer of the control protocol's `Rules`.
 package struct RulesReport: Hashable, Sendable, Codable {
+    /// Sorted by name, without stamps.
     package var tables: [TableText]
 
     /// A table in nft's language.
     package struct TableText: Hashable, Sendable, Codable {
+        /// Without its family, as `pexip_fw_gateway`.
         package var name: String
+        /// As ``Table/text``, or a part of it where an answer comes in parts.
         package var text: String
 
+        /// - Parameter text: in nft's language; a part of the table's where more parts follow.
         package init(name: String, text: String) {
             self.name = name
             self.text = text
         }
     }
 
+    /// - Parameter tables: as they were compiled, not as the kernel lists them.
     package init(_ tables: [Table]) {
         self.tables = tables.map { TableText(name: $0.name, text: $0.text) }
     }
@@ -288,14 +333,18 @@ package struct RulesReport: Hashable, Sendable, Codable {
     }
 }
 
-/// What a list tells of a generation.
+/// One line of the list of stored generations.
 package struct GenerationSummary: Hashable, Sendable, Codable {
+    /// Counts from 1, as ``Generation/number``.
     package var number: Int
+    /// When it was compiled.
     package var created: Timestamp
+    /// The cause of the apply that made it.
     package var origin: Generation.Origin
     /// The names of the nodes that it enforces.
     package var nodes: [String]
 
+    /// Leaves out the rules and the configuration, which make most of a generation.
     package init(_ generation: Generation) {
         number = generation.number
         created = generation.created

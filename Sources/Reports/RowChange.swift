@@ -4,6 +4,7 @@ package import Ruleset
 
 /// How one row of nodes differs between two generations, alike for all of them.
 package struct RowChange: Hashable, Sendable, Codable {
+    /// The three ways in which a row's rules differ.
     package enum Kind: String, Hashable, Sendable, Codable, CaseIterable {
         /// The row was not enforced before: its packets pass now.
         case opened
@@ -13,6 +14,7 @@ package struct RowChange: Hashable, Sendable, Codable {
         case changed
     }
 
+    /// Refusals are only ever `changed`: by the mode.
     package var kind: Kind
     /// The nodes' names, sorted; never empty.
     package var nodes: [String]
@@ -20,10 +22,10 @@ package struct RowChange: Hashable, Sendable, Codable {
     package var row: String
     /// Whether it is about packets to or from the node.
     package var direction: Direction?
-    /// What passes, as `TCP <any> -> 443`, or passed where it is closed; of refusals what becomes of
-    /// them. nil where it is told nowhere.
+    /// The packets that pass, as `TCP <any> -> 443`, or that passed where the row is closed. Of
+    /// refusals, `dropped` or `counted only`. nil where the rules tell none.
     package var traffic: String?
-    /// What passed before, where that differs.
+    /// The packets that passed before, where they differ.
     package var trafficBefore: String?
     /// Of a row that opens or closes, who is at the other end; nil for anybody.
     package var peers: PeerList?
@@ -38,6 +40,7 @@ package struct NodeRules {
     let nodes: [EnforcedNode]
     let ruleset: Ruleset
 
+    /// - Parameter nodes: each names the table, and the class, of the ruleset that enforces it.
     package init(nodes: [EnforcedNode], ruleset: Ruleset) {
         self.nodes = nodes
         self.ruleset = ruleset
@@ -45,12 +48,12 @@ package struct NodeRules {
 }
 
 extension Generation {
-    /// What changes are told from.
+    /// The part of the generation that changes are told from.
     package var nodeRules: NodeRules { NodeRules(nodes: nodes, ruleset: ruleset) }
 }
 
 extension NodeRules {
-    /// What changes for the nodes' packets from `old` to these rules, sorted by node and row; nodes
+    /// The changes for the nodes' packets from `old` to these rules, sorted by node and row; nodes
     /// that share their rules are told together. A node that joins has its rows opened, one that
     /// leaves has them closed.
     package func changes(from old: NodeRules?) -> [RowChange] {
@@ -94,7 +97,8 @@ extension NodeRules {
     }
 }
 
-/// What two nodes have in common that change alike: classes are about all addresses of their nodes.
+/// Everything that two nodes must share to change alike: classes are about all addresses of their
+/// nodes.
 private struct Likeness: Hashable {
     /// Before and afterwards.
     private let groups: [NodeMeanings.Group]
@@ -112,7 +116,7 @@ private struct Likeness: Hashable {
     }
 }
 
-/// What is told once for all nodes for which it is the same.
+/// A change that is told once for all nodes that it is the same for.
 private struct ChangedRow: Hashable {
     /// Before and afterwards.
     let groups: [NodeMeanings.Group?]
@@ -147,7 +151,7 @@ private struct RuleMeaning {
     let families: Set<AddressFamily>
     let own: Own
 
-    /// What it is to a node with these addresses.
+    /// The rule as it concerns a node with these addresses.
     func parts(_ addresses: [IPAddress]) -> [RulePart] {
         let concerned: [IPAddress]
         switch own {
@@ -167,7 +171,7 @@ private struct RulePart: Hashable {
     let text: Int
 }
 
-/// What each node's rows mean in one generation.
+/// The meaning of each node's rows in one generation.
 private struct NodeMeanings {
     /// A node's table, and its class where it has one.
     struct Group: Hashable {
@@ -329,8 +333,8 @@ extension Match {
 }
 
 extension RulePurpose {
-    /// What a change is told of; nil where it is no row, no option and no refusal. Classes come and go
-    /// with what is told, and are no part of it.
+    /// The row, the option or the refusal that a change is told of; nil for every other purpose.
+    /// Classes come and go with their nodes, and are no part of it.
     var row: RulePurpose? {
         switch self {
         case .counter(.refusal(let refusal)): .counter(.refusal(refusal.ofAnyClass))

@@ -1,12 +1,18 @@
 internal import PortModel
 package import Ruleset
 
-/// What the counters of our tables say, with what each of them counts.
+/// The counters of our tables, each with labels that say which packets it counts.
 package struct RowTraffic: Sendable {
+    /// A counter's value with its labels, as monitoring has them: of `node`, `row`, `direction`,
+    /// `reason` and `class` those that apply.
     package typealias Counted = (value: StatusReport.CounterReport, labels: [String: String])
 
+    /// Permitted packets, with `row` and `direction`; `node` where the table is a single node's.
     package private(set) var rows: [Counted] = []
+    /// Refused packets, with `direction` and `reason`; `class` on a gateway, `node` in local
+    /// placement.
     package private(set) var refusals: [Counted] = []
+    /// Packets of flows between two nodes that this host translates (NAT).
     package private(set) var translated: [Counted] = []
 
     /// - Parameter generation: in force; tables that it does not know are left out.

@@ -3,7 +3,7 @@ internal import PortModel
 package import Ruleset
 
 extension Shadow {
-    /// What it may cut, and what to do, for an administrator.
+    /// One sentence for an administrator: place, effects, consequence, remedy.
     package var warning: String { "\(place) \(danger): \(remedy)" }
 
     /// Such as `table inet firewalld, chain filter_INPUT (hook input, priority 10, firewalld)`.
@@ -17,7 +17,7 @@ extension Shadow {
             "\(table), chain \(ObjectName.words(chain)) (hook \(hook.rawValue), priority \(priority)\(owner))"
     }
 
-    /// What it does, and what that may mean.
+    /// Its effects in words, and their consequence for the nodes' packets.
     package var danger: String {
         let effects = why.map { reason in
             switch reason {
@@ -51,7 +51,7 @@ extension Shadow {
     /// Whether it may keep from passing what is permitted.
     package var cuts: Bool { why.contains { $0 != .offload } }
 
-    /// What to do, with the commands for it.
+    /// The way to mend it, with the commands for it.
     package var remedy: String {
         switch owner {
         case .firewalld:
@@ -75,7 +75,7 @@ extension Shadow {
         }
     }
 
-    /// What the rules are to do with the nodes' packets.
+    /// The change that the rules need for the nodes' packets.
     private var exception: String {
         let refusals: [Reason] = [.policyDrop, .drop, .reject, .queue, .unknown]
         return why.contains(where: refusals.contains)
@@ -113,6 +113,7 @@ extension Shadow {
 }
 
 extension [Shadow] {
+    /// The first eight in words; where there are more, a ninth line says how many.
     package var warnings: [String] {
         map(\.warning).shownWarnings {
             "\($0.counted("more chain")) of other tables may do so: see --json"
@@ -129,6 +130,7 @@ extension [Shadow] {
 }
 
 extension [Lookalike] {
+    /// The first eight in words; where there are more, a ninth line says how many.
     package var warnings: [String] {
         map(\.warning).shownWarnings {
             "\($0.counted("more table")) of such names: see nft list tables inet"
@@ -154,7 +156,7 @@ extension Lookalike {
 }
 
 extension [SourceTranslation] {
-    /// What is lost by them where media is not tracked.
+    /// The packets that such translations lose where media is not tracked.
     package static let loss =
         "UDP that answers such packets is lost where it comes to a port of media, or to one that no row opens, since that is judged before connection tracking knows whose it is"
 

@@ -5,6 +5,7 @@ package struct Timestamp: Hashable, Sendable, Comparable {
     /// Seconds since 1970-01-01 UTC.
     package let seconds: Int64
 
+    /// - Parameter seconds: since 1970-01-01 UTC; negative before.
     package init(seconds: Int64) { self.seconds = seconds }
 
     /// nil for any other way to write it.

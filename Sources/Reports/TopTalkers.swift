@@ -2,20 +2,25 @@ internal import Policy
 package import PortModel
 package import Ruleset
 
-/// Who is refused most, in bounded memory however many there are: the space-saving algorithm
+/// Those who are refused most, in bounded memory however many there are: the space-saving algorithm
 /// (Metwally, Agrawal and El Abbadi, 2005).
 ///
 /// Whoever has more than one in ``capacity`` of all samples is certainly among the entries. A new
 /// talker takes the place of one with the fewest samples, and their number: what it has too many by
 /// that at most is its ``Entry/excess``.
 package struct TopTalkers: Sendable {
+    /// In entries; with fewer talkers than this every count is exact.
     package static let capacity = 1_000
 
-    /// What samples of one talker have in common.
+    /// Everything that samples of one talker have in common.
     package struct Talker: Hashable, Sendable {
+        /// The rule that refused, by its counter.
         package let refusal: Refusal
+        /// As the rule that refused saw it.
         package let source: IPAddress
+        /// As the rule that refused saw it, of the same family.
         package let destination: IPAddress
+        /// The IP protocol number, whatever extension headers come before it.
         package let protocolNumber: UInt8
         /// The destination's port, or the type of ICMP; nil for other protocols and for fragments.
         package let detail: UInt16?
@@ -34,6 +39,7 @@ package struct TopTalkers: Sendable {
         }
     }
 
+    /// A talker with its count.
     package struct Entry: Hashable, Sendable {
         package fileprivate(set) var talker: Talker
         package fileprivate(set) var samples: UInt64
@@ -51,6 +57,7 @@ package struct TopTalkers: Sendable {
     /// The first place of the entries with a number of samples.
     private var firstPlaces: [UInt64: Int] = [:]
 
+    /// Without entries.
     package init() {}
 
     /// Takes the same time however many entries there are.
@@ -100,23 +107,30 @@ package struct TopTalkers: Sendable {
     }
 }
 
-/// What was heard of refusals since they are sampled.
+/// All that was heard of refusals since they are sampled.
 package struct RefusalRecord: Sendable {
+    /// When the agent first listened to the group of nflog.
     package let since: Timestamp
+    /// Of all talkers, those among ``talkers`` and others.
     package private(set) var samples: UInt64 = 0
     /// Samples that nobody read in time.
     package private(set) var lost: UInt64 = 0
-    /// What came and was no sample of ours.
+    /// Messages that came and were no samples of ours.
     package private(set) var unreadable: UInt64 = 0
+    /// Fed with every sample, never emptied.
     package private(set) var talkers = TopTalkers()
 
+    /// - Parameter since: when the agent first listened to the group of nflog.
     package init(since: Timestamp) { self.since = since }
 
+    /// - Parameter time: when the sample was read.
     package mutating func add(_ packet: RefusedPacket, at time: Timestamp) {
         samples += 1
         talkers.add(packet, at: time)
     }
 
+    /// - Parameter count: the gap in the samples' numbers.
     package mutating func addLost(_ count: UInt32) { lost += UInt64(count) }
+    /// Counts a message that is no sample of ours, or is cut off in its IP header.
     package mutating func addUnreadable() { unreadable += 1 }
 }

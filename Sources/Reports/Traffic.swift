@@ -1,11 +1,12 @@
 internal import PortModel
 package import Ruleset
 
-/// What the counters of our tables say.
+/// The counters of our tables, summed over all tables.
 package struct Traffic {
     private let byPurpose: [CounterPurpose: StatusReport.CounterReport]
     private let nodeTotals: [IPAddress: StatusReport.CounterReport]
 
+    /// - Parameter tables: our own; their counters are added up by purpose and by node's address.
     package init(_ tables: [ObservedTable]) {
         var counters: [CounterPurpose: StatusReport.CounterReport] = [:]
         var totals: [IPAddress: StatusReport.CounterReport] = [:]
@@ -26,8 +27,8 @@ package struct Traffic {
         Dictionary(uniqueKeysWithValues: byPurpose.map { ($0.id, $1) })
     }
 
-    /// What was refused to and from a node: on a gateway the node's own elements, in local placement
-    /// everything that was refused.
+    /// The packets that were refused to and from a node: on a gateway the node's own elements, in
+    /// local placement everything that was refused.
     package func dropped(_ node: EnforcedNode) -> StatusReport.CounterReport {
         var total = StatusReport.CounterReport()
         if node.policyClass != nil {
@@ -38,6 +39,8 @@ package struct Traffic {
         return total
     }
 
+    /// One line in words where packets between nodes were translated, which Pexip's guidance
+    /// forbids; empty otherwise.
     package var warnings: [String] {
         guard let translated = byPurpose[.translated], translated.packets > 0 else {
             return []

@@ -32,6 +32,7 @@ extension ObservedTable {
 }
 
 extension Table {
+    /// The name of the set by which rules adopt, of which each table has one at most.
     package static var adoptionSet: String { SetPurpose.adoption.name(.ipv4) }
 
     fileprivate var adopting: Table {
@@ -46,7 +47,7 @@ extension Table {
             let guarding = Rule(
                 [.connection([.new]), .continuesConnection, .isAdopted], .jump(target),
                 for: .adoption)
-            // What is tracked needs no look.
+            // Packets of tracked flows need no look.
             let established = chains[index].rules.firstIndex { rule in
                 rule.verdict == .accept
                     && rule.matches.contains(.connection([.established, .related]))
@@ -71,7 +72,8 @@ extension Table {
 
     private func chain(_ name: String) -> Chain? { chains.first { $0.name == name } }
 
-    /// What an answer of TCP has to fulfil, for a packet that fulfils the chain's permits.
+    /// The conditions that an answer of TCP has to fulfil, for a packet that fulfils the chain's
+    /// permits.
     ///
     /// - Parameter permits: the verdict of rules that permit.
     private func answers(
@@ -89,7 +91,7 @@ extension Table {
 
     // MARK: On the node
 
-    /// What input permits, output's packets answer, and the other way round.
+    /// Output's packets answer those that input permits, and the other way round.
     private var localAdoption: Additions {
         var additions: Additions = ([], [:])
         for (from, to) in [(Hook.Point.input, Hook.Point.output), (.output, .input)] {
@@ -117,8 +119,8 @@ extension Table {
 
     // MARK: In front of nodes
 
-    /// What it answers must be permitted at both ends, where both are enforced: behind the chain of
-    /// the end that was called comes that of the one that called.
+    /// The packet that it answers must be permitted at both ends, where both are enforced: behind
+    /// the chain of the end that was called comes the chain of the one that called.
     private var forwardAdoption: Additions {
         guard let forward = base(.forward) else { return ([], [:]) }
         var called: [Rule] = []

@@ -1,6 +1,6 @@
 internal import PortModel
 
-/// What makes a chain's rules into others.
+/// The change that makes a chain's rules into others.
 enum ChainChange {
     case none
     /// All rules go, and all come anew.
@@ -24,7 +24,7 @@ extension ObservedChain {
     func change(to wanted: [Rule], by grain: Transaction.Grain) -> ChainChange {
         let (removals, additions) = edits(to: wanted)
         if removals.isEmpty && additions.isEmpty { return .none }
-        // Where less stays than goes, refilling says less.
+        // Refilling is shorter where less stays than goes.
         guard grain == .rule, handles.count == rules.count, removals.count * 2 <= rules.count
         else { return .refill }
         return .edit(removals: removals.map { handles[$0] }, additions: additions)
@@ -51,7 +51,8 @@ extension ObservedChain {
         }
         var kept = Set<Int>()
         var additions: [Rule] = []
-        // What stands before a rule in `wanted`, and where it stands: what comes stands last.
+        // The rules that stand before another one in `wanted`, with their places: one that comes
+        // stands last.
         var earlier: [(rule: Rule, place: Int)] = []
         for rule in wanted.dropFirst(equal) {
             if let place = takePlace(of: rule),

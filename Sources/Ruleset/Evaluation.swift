@@ -1,7 +1,7 @@
 package import Policy
 internal import PortModel
 
-/// What a packet meets in a table, rule by rule, as the kernel would take it through.
+/// A packet's way through a table, rule by rule, as the kernel would take it.
 package struct Evaluation: Hashable, Sendable {
     /// The verdict of the last base chain that saw the packet.
     package var verdict: Verdict
@@ -10,10 +10,13 @@ package struct Evaluation: Hashable, Sendable {
     /// The packet was exempted from connection tracking.
     package var isUntracked: Bool
 
+    /// A rule that matched, in its place.
     package struct Step: Hashable, Sendable {
+        /// The chain's name in the kernel.
         package var chain: String
         /// The rule's place in its chain, from 0.
         package var index: Int
+        /// As it stands in the table.
         package var rule: Rule
     }
 
@@ -40,6 +43,7 @@ package struct TableEvaluator: Sendable {
     private let outbound: [Chain]
     private let forwarded: [Chain]
 
+    /// Prepares the base chains in the order of hooks and priorities.
     package init(_ table: Table) {
         chains = Dictionary(table.chains.map { ($0.name, $0) }, uniquingKeysWith: { $1 })
         sets = Dictionary(table.sets.map { ($0.name, $0) }, uniquingKeysWith: { $1 })
@@ -171,7 +175,7 @@ private struct Passage {
             return packet.isProtected && packet.direction == .inbound
         case .willBeEncrypted:
             return packet.isProtected && packet.direction == .outbound
-        // What is evaluated comes when that time is over.
+        // An evaluated packet comes when that time is over.
         case .isAdopted:
             return false
         case .continuesConnection:

@@ -17,18 +17,23 @@ package struct Explanation: Hashable, Sendable, Codable {
 
     /// A rule in its place.
     package struct AppliedRule: Hashable, Sendable, Codable {
+        /// The table's name without its family.
         package var table: String
+        /// The chain's name in the kernel.
         package var chain: String
         /// From 1, as people count.
         package var number: Int
+        /// The rule in nft's language.
         package var rule: String
+        /// The id of the rule's counter, as reports call it; nil where it counts nothing.
         package var counter: String?
     }
 
     /// A row whose rule the packet missed.
     package struct NearMiss: Hashable, Sendable, Codable {
+        /// The row's or the site rule's id.
         package var row: String
-        /// What would have to be otherwise, in words.
+        /// The conditions that the packet does not fulfil, in words; empty where it fulfils all.
         package var differences: [String]
     }
 }
@@ -64,7 +69,7 @@ extension Ruleset {
                 }
             }
             if let refusal {
-                // Observation counts what it lets pass.
+                // Observation counts a refusal and lets the packet pass.
                 verdict = .drop
                 reason = refusal.words
                 misses += table.nearMisses(of: packet, refusedIn: evaluation.matched)
@@ -77,7 +82,7 @@ extension Ruleset {
             reason: reason, nearest: Array(misses.prefix(Self.shownNearMisses)))
     }
 
-    /// What a rule stands for that no row is about.
+    /// The meaning of a rule that no row is about.
     private static func words(_ rule: Rule) -> String {
         switch rule.purpose {
         case .established: "it belongs to a flow that was permitted"
@@ -147,9 +152,9 @@ extension Table {
         }
     }
 
-    /// What the packet lacks of the addresses that jumps to a rule's chain ask for, by the closest
-    /// jump. The protocol, which they ask for as well, the rule has itself, and where it asks for one
-    /// of the addresses, it has the last word on them.
+    /// The addresses that jumps to a rule's chain ask for and the packet does not have, by the
+    /// closest jump. The protocol, which they ask for as well, the rule has itself, and where it
+    /// asks for one of the addresses, it has the last word on them.
     private func lacks(_ packet: Packet, of ways: [Rule], to rule: Rule) -> [Lack] {
         if rule.matches.contains(where: { $0.address != nil }) { return [] }
         return ways.filter { !$0.excludes(rule) }.map { way in
@@ -157,7 +162,7 @@ extension Table {
         }.min { $0.weight < $1.weight } ?? []
     }
 
-    /// What of one condition the packet does not fulfil; empty where it does.
+    /// The part of one condition that the packet does not fulfil; empty where it fulfils all of it.
     private func lacks(_ packet: Packet, of match: Match) -> [Lack] {
         func unless(
             _ isFulfilled: Bool, _ text: @autoclosure () -> String, of family: AddressFamily? = nil

@@ -5,10 +5,11 @@ package import PortModel
 package struct Flow: Hashable, Sendable {
     /// The kernel's number of this entry: a later one with the same tuples has another.
     package var id: UInt32
+    /// A conntrack zone, as others' rules assign them; ours assign none.
     package var zone: Zone
     /// Of the packets from the end that began, as they come in: before any NAT.
     package var original: Tuple
-    /// Of the packets that answer, as they come in: what NAT made of the original is turned round
+    /// Of the packets that answer, as they come in: NAT's changes to the original are turned round
     /// here.
     package var reply: Tuple
     /// Of a flow that a helper expected, as FTP's data: the original of the flow that announced it.
@@ -35,11 +36,15 @@ package struct Flow: Hashable, Sendable {
         case original(UInt16)
     }
 
-    /// What the packets of one direction have in common.
+    /// Everything that the packets of one direction have in common.
     package struct Tuple: Hashable, Sendable {
+        /// Where the packets come from, as they come in.
         package var source: IPAddress
+        /// Where the packets go, as they come in.
         package var destination: IPAddress
+        /// As in the IP header, behind extension headers.
         package var protocolNumber: UInt8
+        /// Tells apart the flows of one protocol between the same ends.
         package var detail: Detail
 
         /// - Precondition: both addresses are of one family.
@@ -54,9 +59,11 @@ package struct Flow: Hashable, Sendable {
             self.detail = detail
         }
 
+        /// Of both addresses.
         package var family: AddressFamily { source.family }
     }
 
+    /// The protocol's own part of a tuple.
     package enum Detail: Hashable, Sendable {
         /// Of protocols that the kernel does not look into, as ESP.
         case none
@@ -66,8 +73,8 @@ package struct Flow: Hashable, Sendable {
         case icmp(id: UInt16, type: UInt8, code: UInt8)
     }
 
-    /// Where the first packet goes once destination NAT is done, which is what rules of input,
-    /// forward and output see.
+    /// The destination of the first packet once destination NAT is done, as rules of input, forward
+    /// and output see it.
     package var destination: IPAddress { reply.source }
 
     /// The first packet's transport before destination NAT.
@@ -85,7 +92,7 @@ package struct Flow: Hashable, Sendable {
 }
 
 extension Flow.Tuple {
-    /// That of the answers, where there is no NAT.
+    /// The tuple of the answers, where there is no NAT.
     package var reversed: Self {
         var detail = detail
         switch detail {
@@ -130,15 +137,16 @@ extension Flow: CustomStringConvertible {
     }
 }
 
-/// What came of ending flows.
+/// The outcome of ending flows.
 package struct EndedFlows: Hashable, Sendable {
     /// How many were there and are no more.
     package var count: Int
     /// How many are still there.
     package var left: Int
-    /// Why the first of those is, in words; nil where none is.
+    /// Why the first of those is still there, in words; nil where none is.
     package var failure: String?
 
+    /// Without arguments: nothing was to be ended.
     package init(count: Int = 0, left: Int = 0, failure: String? = nil) {
         self.count = count
         self.left = left

@@ -21,12 +21,16 @@ package struct ForeignChain: Hashable, Sendable, Codable {
         case egress
     }
 
+    /// The place of a base chain among all chains of its hook.
     package struct Attachment: Hashable, Sendable, Codable {
+        /// With the family, it decides which packets come by.
         package var point: HookPoint
+        /// As the kernel has it; lower ones come first.
         package var priority: Int
-        /// What no rule decides is dropped.
+        /// Packets that no rule decides are dropped.
         package var dropsByPolicy: Bool
 
+        /// - Parameter dropsByPolicy: the policy is `drop`, not `accept`.
         package init(_ point: HookPoint, priority: Int, dropsByPolicy: Bool = false) {
             self.point = point
             self.priority = priority
@@ -34,18 +38,22 @@ package struct ForeignChain: Hashable, Sendable, Codable {
         }
     }
 
+    /// Of the chain's table.
     package var family: Family
+    /// The table's name, which may be anything: show it by ``ObjectName/words(_:)``.
     package var table: String
+    /// The chain's name, which may be anything: show it by ``ObjectName/words(_:)``.
     package var name: String
     /// nil for chains that are only jumped to.
     package var attachment: Attachment?
-    /// What its rules may do to a packet beside accepting it.
+    /// The effects that its rules may have on a packet beside accepting it.
     package var effects: Set<Shadow.Reason>
     /// The chains that its rules jump or go to, directly or by a verdict map.
     package var targets: Set<String>
     /// Whether one of its rules may give a packet another source.
     package var translatesSources: Bool
 
+    /// - Parameter attachment: nil for chains that are only jumped to.
     package init(
         _ family: Family, _ table: String, _ name: String, at attachment: Attachment? = nil,
         effects: Set<Shadow.Reason> = [], targets: Set<String> = [],
@@ -96,7 +104,7 @@ extension [ForeignChain] {
         }.map { SourceTranslation(family: $0.family, table: $0.table, chain: $0.name) }.sorted()
     }
 
-    /// Names that are no text may look alike: then what either does counts for both.
+    /// Names that are no text may look alike: then the effects of either count for both.
     private var byKey: [ForeignChain.Key: ForeignChain] {
         Dictionary(map { ($0.key, $0) }, uniquingKeysWith: { $0.joined(with: $1) })
     }
@@ -110,8 +118,8 @@ extension ForeignChain.Attachment {
     /// (`NF_BR_PRI_BRNF`, with br_netfilter).
     private static let bridgedTracking = 0
 
-    /// Whether rules that packets meet here can do so: what keeps a packet from being tracked comes
-    /// too late once it is.
+    /// Whether rules that packets meet here can do so: a rule that keeps packets from being tracked
+    /// comes too late once they are.
     fileprivate func allows(_ effect: Shadow.Reason, in family: ForeignChain.Family) -> Bool {
         guard effect == .notrack || effect == .zone else { return true }
         return switch point {

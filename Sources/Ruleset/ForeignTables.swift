@@ -1,9 +1,13 @@
-/// What matters to our tables of those that are not ours.
+/// The findings about tables that are not ours, as far as they matter to those that are.
 package struct ForeignTables: Hashable, Sendable {
+    /// Chains that may cut what our rules permit, or lead past them; sorted.
     package var shadows: [Shadow]
+    /// Tables called as ours are; sorted by name.
     package var lookalikes: [Lookalike]
+    /// Chains that give packets another source; sorted.
     package var translations: [SourceTranslation]
 
+    /// Without arguments: nothing that matters.
     package init(
         shadows: [Shadow] = [], lookalikes: [Lookalike] = [],
         translations: [SourceTranslation] = []
@@ -14,14 +18,15 @@ package struct ForeignTables: Hashable, Sendable {
     }
 }
 
-/// A table of family `inet` that is called as if it were ours and is not: the agent leaves it alone,
-/// and who made it may not know that.
+/// A table of family `inet` that is called as if it were ours and is not: the agent leaves it
+/// alone, which its maker may not know.
 package struct Lookalike: Hashable, Sendable {
     /// Anything that begins as our tables' names do.
     package var name: String
     /// By which nft's language names the table whatever it is called.
     package var handle: UInt64
 
+    /// - Parameter handle: the kernel's number of the table.
     package init(name: String, handle: UInt64) {
         self.name = name
         self.handle = handle

@@ -59,7 +59,7 @@ package struct PolicyClass: Hashable, Sendable {
         }
     }
 
-    /// What nodes of one shape have in common at the least: the same rows by identity.
+    /// The least that nodes of one shape have in common: the same rows by identity.
     struct Likeness: Hashable {
         private let rows: ObjectIdentifier
         /// In their addresses' order, which is the families' own.
@@ -98,7 +98,7 @@ package struct PolicyClass: Hashable, Sendable {
         name = Self.name(of: shape.role, hash)
     }
 
-    /// What all nodes of the class are permitted, but for their addresses.
+    /// The permits of all nodes of the class, but for their addresses.
     var permits: [Permit] { policies[0].rows.permits }
 
     /// The families in which the nodes have addresses.
@@ -218,7 +218,7 @@ private struct GatewayCompiler {
             ? [] : AddressFamily.allCases.filter { !policy.meshAddresses.only($0).isEmpty }
     }
 
-    /// Before what is established, as most of IKE and ESP is. What media pay for it are four
+    /// Before established packets pass, as most of IKE and ESP are. Media pay for it with four
     /// comparisons, of the protocol and, for UDP, of both ports at once.
     private var meshJumps: [Rule] {
         if meshFamilies.isEmpty { return [] }

@@ -69,9 +69,9 @@ private struct LocalCompiler {
     }
 
     /// Exempts from connection tracking exactly the media that the filter chains accept, ESP, and
-    /// what IPsec protects. Both directions mirror each other: an answer to an exempted packet is
-    /// itself exempted and accepted. Were a protected flow tracked, its packets would pass as
-    /// established in the clear, once IPsec is gone.
+    /// packets that IPsec protects. Both directions mirror each other: an answer to an exempted
+    /// packet is itself exempted and accepted. Were a protected flow tracked, its packets would
+    /// pass as established in the clear, once IPsec is gone.
     ///
     /// Media comes first, since it is most of the traffic, and TCP leaves as soon as it can.
     /// Loopback's packets pass tracked or not.

@@ -5,31 +5,35 @@ package import PortModel
 // and names become purposes; nothing else reads a name. The words are fixed: tables in kernels and
 // stored generations have them, and reports, metrics and people's scripts know them.
 
-/// What a counter, a chain, a set or a rule of ours is there for.
+/// The reason for which a counter, a chain, a set or a rule of ours exists.
 package protocol Purpose: Hashable, Sendable {
-    /// What reports call it.
+    /// The id by which reports call it.
     var id: String { get }
 
-    /// Any text is the ``id`` of one purpose; what is none of ours has one that says so.
+    /// Any text is the ``id`` of one purpose; a text that is none of ours has one that says so.
     init(id: String)
 }
 
 extension Purpose {
-    /// What it is called in the kernel.
+    /// The name in the kernel; the id itself, but in tests (``Naming``).
     package var name: String { Naming.other?.name(id) ?? id }
 
+    /// The purpose that has this name in the kernel; any text has one.
     package init(name: String) { self.init(id: Naming.other?.id(name) ?? name) }
 }
 
 /// Other names in the kernel than purposes have, by which a test shows that nothing but this file
 /// reads names.
 package struct Naming: Sendable {
+    /// nil but in a test, which sets it for its own tasks.
     @TaskLocal package static var other: Naming?
 
+    /// The name of an object with this id; no two ids have one name.
     package let name: @Sendable (_ id: String) -> String
     /// The other way round.
     package let id: @Sendable (_ name: String) -> String
 
+    /// The two must undo each other.
     package init(
         name: @escaping @Sendable (_ id: String) -> String,
         id: @escaping @Sendable (_ name: String) -> String
@@ -41,16 +45,17 @@ package struct Naming: Sendable {
 
 // MARK: Counters
 
-/// What a counter counts.
+/// The packets that a counter counts.
 package enum CounterPurpose: Purpose {
-    /// Packets that a row or a rule of the site permits, by its id. What others call theirs reads as
-    /// an id, too.
+    /// Packets that a row or a rule of the site permits, by its id. The name of somebody else's
+    /// counter reads as an id, too.
     case permit(String)
     case refusal(Refusal)
-    /// Packets of flows between two nodes that are translated: not refused, but what the routing
-    /// guidance forbids.
+    /// Packets of flows between two nodes that are translated: not refused, but forbidden by the
+    /// routing guidance.
     case translated
 
+    /// The row's id, `drop.…` or `nat.between-nodes`.
     package var id: String {
         switch self {
         case .permit(let id): id
@@ -59,6 +64,7 @@ package enum CounterPurpose: Purpose {
         }
     }
 
+    /// Reads every text that no other case has as a row's id.
     package init(id: String) {
         if id == Self.translatedID {
             self = .translated
@@ -89,6 +95,7 @@ package enum Refusal: Hashable, Sendable {
         }
     }
 
+    /// The class on a gateway; nil in local placement, and for refusals that know no class.
     package var policyClass: String? {
         if case .unmatched(_, let policyClass) = self { policyClass } else { nil }
     }
@@ -102,9 +109,10 @@ package enum Refusal: Hashable, Sendable {
         }
     }
 
+    /// The counter that every such refusal advances.
     package var counter: CounterPurpose { .refusal(self) }
 
-    /// What reports call it.
+    /// The id by which reports call it.
     package var id: String {
         switch self {
         case .unmatched(let direction, let policyClass):
@@ -153,13 +161,13 @@ extension Direction {
 
 // MARK: Chains
 
-/// What a chain judges or notes.
+/// The packets that a chain judges or notes.
 package indirect enum ChainPurpose: Purpose {
-    /// On the node: what begins a packet's way at a priority.
+    /// On the node: the beginning of a packet's way at a priority.
     case base(Hook.Priority, Direction)
     /// On the node: the rows of a protocol.
     case permits(Direction, IPProtocol)
-    /// On the node: what IPsec protects.
+    /// On the node: packets that IPsec protects.
     case protected(Hook.Priority, Direction)
     /// On the node: UDP that no row can answer.
     case unanswered
@@ -167,7 +175,7 @@ package indirect enum ChainPurpose: Purpose {
     case icmp(AddressFamily)
     /// On the node: IKE between nodes, which it notes.
     case mesh(Direction)
-    /// In front of nodes: what begins a packet's way.
+    /// In front of nodes: the beginning of a packet's way.
     case forward
     /// In front of nodes: packets to or from a class of them.
     case policyClass(String, Direction)
@@ -179,11 +187,11 @@ package indirect enum ChainPurpose: Purpose {
     case meshIKE
     /// Refused ESP, which it notes.
     case strayESP
-    /// Refused UDP, of which it notes what is of IPsec.
+    /// Refused UDP, of which it notes IPsec's.
     case strayUDP
     /// Refused IPsec that found a NAT on its way, which it notes.
     case strayTraversal
-    /// Answers to what another chain permits: see ``Ruleset/adopting``.
+    /// Answers to packets that another chain permits: see ``Ruleset/adopting``.
     case adopting(ChainPurpose)
     /// The same in front of nodes, at the end that called.
     case adoptingFarEnd
@@ -192,6 +200,7 @@ package indirect enum ChainPurpose: Purpose {
     /// It is none of ours.
     case other(String)
 
+    /// The chain's name: fixed words, or a class's name and a direction.
     package var id: String {
         switch self {
         case .base(.raw, let direction): "raw_\(direction.word)"
@@ -218,6 +227,7 @@ package indirect enum ChainPurpose: Purpose {
         }
     }
 
+    /// Reads every text that no other case has as ``other(_:)``.
     package init(id: String) {
         if let fixed = Self.fixed[id] {
             self = fixed
@@ -257,6 +267,7 @@ package indirect enum ChainPurpose: Purpose {
 
     /// Packets of one direction, to or from the one node or the nodes of a class.
     package struct Judged: Hashable, Sendable {
+        /// As the nodes see the packets.
         package var direction: Direction
         /// nil on the node.
         package var policyClass: String?
@@ -280,25 +291,25 @@ package indirect enum ChainPurpose: Purpose {
 
 // MARK: Sets
 
-/// What a set's elements are.
+/// The elements that a set holds.
 package indirect enum SetPurpose: Hashable, Sendable {
     /// The addresses of a class's nodes that rows of a plane bind to.
     case nodes(policyClass: String, Plane)
-    /// Whom rows and rules of the site are about; where classes differ in it, those of one class.
+    /// The peers of rows and of the site's rules; where classes differ in them, those of one class.
     case peers(PeerOrigin, policyClass: String?)
     /// The secondary addresses of all nodes.
     case secondary
-    /// Enforced nodes' addresses, each of which counts what was refused to and from it.
+    /// Enforced nodes' addresses, each with a counter of refusals to and from it.
     case nodeTotals
     case noted(NoteSet)
     /// In the place of a set whose type changes: see ``Ruleset/interim(from:)``.
     case standIn(SetPurpose)
-    /// What there is while rules adopt: see ``Ruleset/adopting``.
+    /// The element that lasts while rules adopt: see ``Ruleset/adopting``.
     case adoption
     /// It is none of ours.
     case other(String)
 
-    /// What a set of this family is called in the kernel; ``adoption`` is of none.
+    /// The name in the kernel of such a set of this family; ``adoption`` is of none.
     package func name(_ family: AddressFamily) -> String {
         SetLabel(purpose: self, family: self == .adoption ? nil : family).name
     }
@@ -344,7 +355,7 @@ package indirect enum SetPurpose: Hashable, Sendable {
 
     private static let standInPrefix = "stand-in."
 
-    /// A class's name and what stands behind its point, where there is one.
+    /// A class's name and the text behind its point, where there is one.
     private static func policyClass(in id: String) -> (name: String, rest: String?)? {
         let parts = id.utf8.split(
             separator: UInt8(ascii: "."), maxSplits: 1, omittingEmptySubsequences: false)
@@ -424,6 +435,7 @@ extension AddressFamily {
 }
 
 extension NoteSet {
+    /// The name in the kernel of the set of this family.
     package func name(_ family: AddressFamily) -> String { SetPurpose.noted(self).name(family) }
 }
 
@@ -447,10 +459,10 @@ extension PolicyClass {
 
 // MARK: Rules
 
-/// What a rule stands for, which its comment says.
+/// The meaning of a rule, which its comment says.
 package enum RulePurpose: Purpose {
-    /// What the rule counts; or, before connection tracking, what a rule that does counts later; or
-    /// what it leads to.
+    /// The packets that the rule counts; or, before connection tracking, those that another rule
+    /// counts later; or those of the chain that it leads to.
     case counter(CounterPurpose)
     /// An option of the host, by its key.
     case hostOption(String)
@@ -463,7 +475,7 @@ package enum RulePurpose: Purpose {
     case icmpError
     case neighbourDiscovery
     case multicastListener
-    /// What IPsec protects.
+    /// Packets that IPsec protects.
     case ipsec
     case unanswered
     /// The state of the mesh, and not its permits.
@@ -473,9 +485,12 @@ package enum RulePurpose: Purpose {
     case nodeTotals
     case adoption
 
+    /// `host.ping`: echo requests to and from the node.
     package static let ping = Self.hostOption("ping")
+    /// `host.dhcp_client`: the packets of the host's DHCP and DHCPv6 client.
     package static let dhcpClient = Self.hostOption("dhcp_client")
 
+    /// The comment's text; for a counter the counter's id.
     package var id: String {
         switch self {
         case .counter(let purpose): purpose.id
@@ -498,6 +513,7 @@ package enum RulePurpose: Purpose {
         }
     }
 
+    /// Reads every text that no other case has as a counter's id.
     package init(id: String) {
         if let fixed = Self.fixed[id] {
             self = fixed
@@ -526,14 +542,17 @@ package enum RulePurpose: Purpose {
 // MARK: Objects with their purposes
 
 extension Chain {
+    /// - Parameter hook: nil for a chain that is only jumped to.
     package init(_ purpose: ChainPurpose, hook: Hook? = nil, rules: [Rule]) {
         self.init(name: purpose.name, hook: hook, rules: rules)
     }
 
+    /// Read from the name; ``ChainPurpose/other(_:)`` for a chain that is none of ours.
     package var purpose: ChainPurpose { ChainPurpose(name: name) }
 }
 
 extension NamedSet {
+    /// - Parameter addresses: empty for kinds that packets fill.
     package init(
         _ purpose: SetPurpose, _ family: AddressFamily, _ kind: Kind,
         _ addresses: AddressSet = AddressSet()
@@ -541,14 +560,17 @@ extension NamedSet {
         self.init(name: purpose.name(family), family: family, kind: kind, addresses: addresses)
     }
 
+    /// Read from the name; ``SetPurpose/other(_:)`` for a set that is none of ours.
     package var purpose: SetPurpose { SetPurpose(name: name) }
 }
 
 extension SetPurpose {
+    /// The purpose of a set with this name in the kernel, whatever its family.
     package init(name: String) { self = SetLabel(name: name).purpose }
 }
 
 extension Rule {
+    /// - Parameter purpose: becomes the rule's comment.
     package init(
         _ matches: [Match], counter: CounterPurpose? = nil, notrack: Bool = false,
         _ verdict: Verdict?, note: Note? = nil, for purpose: RulePurpose,
@@ -559,8 +581,10 @@ extension Rule {
             comment: purpose.name, sampling: sampling)
     }
 
+    /// Read from the comment; nil where there is none.
     package var purpose: RulePurpose? { comment.map(RulePurpose.init(name:)) }
 
+    /// Read from the counter's name; nil where the rule counts nothing.
     package var counterPurpose: CounterPurpose? { counter.map(CounterPurpose.init(name:)) }
 
     /// The rule permits by a row, or by a rule of the site, which it counts.
@@ -579,11 +603,11 @@ extension Verdict {
 
 // MARK: Tables
 
-/// What makes a table of a family of ours (``TableFamily``) ours: a name that was compiled, or our
-/// stamp in a table with a name as we give it.
+/// The rule by which a table of a family of ours (``TableFamily``) is ours: its name was compiled,
+/// or it carries our stamp and a name as we give it.
 ///
-/// A stamp alone could be anybody's, and what it is on is deleted when it is not wanted; so it must
-/// be as ours are, name included, and whoever writes one hands the table over.
+/// A stamp alone could be anybody's, and a table that carries one is deleted when it is not wanted.
+/// So the stamp must be as ours are, name included, and whoever writes one hands the table over.
 package enum OwnTable {
     /// How the names of all our tables begin.
     package static let namePrefix = "pexip_fw_"
@@ -650,13 +674,13 @@ extension Shadow.Owner {
 
 // Names in the kernel may be anybody's: they are looked at byte by byte.
 extension String {
-    /// What follows the prefix; nil where the text does not begin so.
+    /// The text behind the prefix; nil where it does not begin so.
     fileprivate func without(prefix: String) -> String? {
         guard utf8.starts(with: prefix.utf8) else { return nil }
         return String(decoding: utf8.dropFirst(prefix.utf8.count), as: UTF8.self)
     }
 
-    /// What stands before the suffix; nil where the text does not end so.
+    /// The text before the suffix; nil where it does not end so.
     fileprivate func without(suffix: String) -> String? {
         let rest = utf8.count - suffix.utf8.count
         guard rest >= 0, utf8.dropFirst(rest).elementsEqual(suffix.utf8) else { return nil }

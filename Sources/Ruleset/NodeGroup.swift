@@ -13,6 +13,7 @@ package struct NodeGroup: Hashable, Sendable {
     /// As the documentation calls such a node.
     package let title: String
 
+    /// All nodes of a group have the same one.
     package var role: NodeRole { nodes[0].role }
     /// The node whose rows stand for those of all.
     package var representative: Node { nodes[0] }

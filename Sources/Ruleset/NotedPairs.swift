@@ -2,25 +2,30 @@ package import PortModel
 
 /// A packet's source and destination, which are of one family.
 package struct AddressPair: Hashable, Sendable {
+    /// Where the packet comes from, as the rule that noted it saw it.
     package var source: IPAddress
+    /// Where the packet goes, as the rule that noted it saw it.
     package var destination: IPAddress
 
+    /// Both addresses are of one family.
     package init(from source: IPAddress, to destination: IPAddress) {
         self.source = source
         self.destination = destination
     }
 }
 
-/// What a rule does beside its verdict: the packet's source and destination become an element of a
-/// set, or the element's time begins anew.
+/// A statement that notes a packet: its source and destination become an element of a set, or the
+/// element's time begins anew.
 ///
 /// Where the set is full and does not hold the pair, the rule ends there (`NFT_BREAK` of the
 /// kernel's nft_dynset): a rule that notes has no verdict, so that this never costs a packet.
 package struct Note: Hashable, Sendable {
+    /// The name of a set of pairs in the same table.
     package var set: String
     /// Packets of another one do not match.
     package var family: AddressFamily
 
+    /// - Parameter family: the set's own.
     package init(set: String, family: AddressFamily) {
         self.set = set
         self.family = family
@@ -63,6 +68,7 @@ package enum NoteSet: String, Hashable, Sendable, CaseIterable {
     /// Refused UDP to port 4500: IPsec that found a NAT on its way (RFC 3948).
     case strayTraversal = "stray.nat-t"
 
+    /// Permitted pairs stay for a week, refused ones for an hour: see ``NamedSet/Kind/noteLimits``.
     package var kind: NamedSet.Kind {
         switch self {
         case .ike, .esp, .translated: .pairs

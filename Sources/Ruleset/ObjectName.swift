@@ -14,6 +14,7 @@ package enum ObjectName {
         return name.allSatisfy { $0.isLetter || $0.isDigit || "_.-".utf8.contains($0) }
     }
 
+    /// The same of a name that is text.
     package static func isPlain(_ name: String) -> Bool { isPlain(name.utf8) }
 
     /// Whether a plain name may be a word of nft's language, which it then takes for no name: none of

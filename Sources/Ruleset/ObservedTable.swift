@@ -1,20 +1,26 @@
 package import PortModel
 package import Site
 
-/// A table as the kernel holds it, which may hold anything: what this model has no words for is
-/// kept as text, so that it differs from everything that was compiled.
+/// A table as the kernel holds it, which may hold anything. A part that this model has no words for
+/// is kept as text, so that it differs from everything that was compiled.
 ///
 /// Every name and comment of an object or a known rule is plain (``ObjectName``), so that it may
-/// stand in nft's language. What has another one is foreign.
+/// stand in nft's language. An object with another one is foreign.
 package struct ObservedTable: Hashable, Sendable {
+    /// Only tables of these families are read.
     package var family: TableFamily
+    /// One of ours, by compilation or by its stamp: see ``OwnTable``.
     package var name: String
+    /// The named counters, by their names in the kernel.
     package var counters: [String: CounterValue]
+    /// As the kernel lists them, foreign ones among them.
     package var sets: [ObservedSet]
+    /// As the kernel lists them, foreign ones among them.
     package var chains: [ObservedChain]
     /// Objects and flags that no table of ours has, in words: a map, a flowtable, `flags dormant`.
     package var foreign: [String]
 
+    /// Without arguments but its name: a table that was just made.
     package init(
         family: TableFamily = .inet, name: String, counters: [String: CounterValue] = [:],
         sets: [ObservedSet] = [], chains: [ObservedChain] = [], foreign: [String] = []
@@ -49,24 +55,30 @@ extension ObservedTable {
 
 /// A named counter's value.
 package struct CounterValue: Hashable, Sendable, Codable {
+    /// Packets that met the counter since it was made.
     package var packets: UInt64
+    /// Of the packets from their IP headers on.
     package var bytes: UInt64
 
+    /// Without arguments: a counter that no packet met yet.
     package init(packets: UInt64 = 0, bytes: UInt64 = 0) {
         self.packets = packets
         self.bytes = bytes
     }
 }
 
+/// A set as the kernel holds it, with the counts and notes of packets.
 package struct ObservedSet: Hashable, Sendable {
+    /// The set's name in the kernel.
     package var name: String
     /// nil where the set's type, flags or elements are none that this model has.
     package var set: NamedSet?
     /// The counters of a set that counts at each element.
     package var counters: [IPAddress: CounterValue]
-    /// What packets noted, and how many seconds ago the last of them did.
+    /// The pairs that packets noted, with the seconds since the last of them did.
     package var noted: [AddressPair: Int]
 
+    /// - Parameter set: nil where this model has no such set.
     package init(
         name: String, set: NamedSet?, counters: [IPAddress: CounterValue] = [:],
         noted: [AddressPair: Int] = [:]
@@ -80,6 +92,7 @@ package struct ObservedSet: Hashable, Sendable {
 
 /// Two are equal that say the same, whatever numbers the kernel gave their rules.
 package struct ObservedChain: Hashable, Sendable {
+    /// The hook at which the kernel has the chain, if at any.
     package enum Attachment: Hashable, Sendable {
         case none
         case hook(Hook)
@@ -87,13 +100,17 @@ package struct ObservedChain: Hashable, Sendable {
         case foreign
     }
 
+    /// The chain's name in the kernel.
     package var name: String
+    /// A chain at another hook or priority than ours must be made anew.
     package var attachment: Attachment
+    /// In the order in which packets meet them.
     package var rules: [ObservedRule]
     /// The kernel's numbers for the rules, one for each, by which single rules are changed; empty
     /// where they are not known.
     package var handles: [UInt64]
 
+    /// - Parameter handles: one for each rule, or none at all.
     package init(
         name: String, attachment: Attachment, rules: [ObservedRule], handles: [UInt64] = []
     ) {
@@ -114,6 +131,7 @@ package struct ObservedChain: Hashable, Sendable {
     }
 }
 
+/// A rule as the kernel lists it.
 package enum ObservedRule: Hashable, Sendable {
     case known(Rule)
     /// A rule with an expression that this model has no words for, as JSON.
@@ -122,14 +140,16 @@ package enum ObservedRule: Hashable, Sendable {
 
 /// One way in which the kernel differs from what was compiled, in words for people.
 package struct Difference: Hashable, Sendable, Codable, CustomStringConvertible {
+    /// It names the table and the object, without a full stop.
     package let description: String
 
+    /// - Parameter description: names the table and the object.
     package init(_ description: String) { self.description = description }
 }
 
 extension ObservedTable {
-    /// What differs from `expected`; empty when the kernel holds exactly that. Counters' values are
-    /// not compared.
+    /// The differences from `expected`; empty when the kernel holds exactly that. Counters' values
+    /// are not compared.
     package func differences(from expected: Table) -> [Difference] {
         var found: [Difference] = []
         func report(_ text: String) { found.append(Difference("table \(name): \(text)")) }
@@ -210,6 +230,7 @@ extension Table {
 }
 
 extension ObservedChain.Attachment {
+    /// - Parameter hook: nil for a chain that is only jumped to.
     package init(_ hook: Hook?) { self = hook.map(Self.hook) ?? .none }
 }
 

@@ -1,11 +1,13 @@
 package import Policy
 package import PortModel
 
-/// What a sample tells of a packet that was refused.
+/// A refused packet, as far as a sample tells of it.
 package struct RefusedPacket: Hashable, Sendable {
+    /// The reason, by the counter that counted it.
     package var refusal: Refusal
     /// Both addresses are of one family.
     package var source: IPAddress
+    /// As the rule that refused saw it.
     package var destination: IPAddress
     /// The IP protocol number, whatever extension headers come before it.
     package var protocolNumber: UInt8
@@ -14,7 +16,7 @@ package struct RefusedPacket: Hashable, Sendable {
 
     /// nil where the counter is none of refusals.
     ///
-    /// - Parameter counter: the name of that which counted it.
+    /// - Parameter counter: the kernel's name of the counter that counted it.
     /// - Precondition: both addresses are of one family.
     package init?(
         counter: String, from source: IPAddress, to destination: IPAddress, protocolNumber: UInt8,
@@ -29,7 +31,7 @@ package struct RefusedPacket: Hashable, Sendable {
         self.transport = transport
     }
 
-    /// What reports call the counter that counted it.
+    /// The id by which reports call the counter that counted it.
     package var counter: String { refusal.id }
     /// Seen from the node at whose end it was refused.
     package var direction: Direction { refusal.direction }

@@ -14,7 +14,7 @@ extension Table {
         return text
     }
 
-    /// The ``text`` in parts, each made when it is asked for: what stands before the chains, each
+    /// The ``text`` in parts, each made when it is asked for: the lines before the chains, each
     /// chain, and the end.
     package var textParts: some Sequence<String> {
         (0...chains.count + 1).lazy.map { index in
@@ -26,7 +26,7 @@ extension Table {
         }
     }
 
-    /// What stands before the chains.
+    /// The lines before the chains: counters and sets.
     private var head: String {
         var text = "table \(qualifiedName) {\n"
         for counter in counters { text += "    counter \(counter) { }\n" }
@@ -56,7 +56,7 @@ extension Chain {
 }
 
 extension NamedSet {
-    /// What is fixed when the set is made.
+    /// Type, flags and limits, which are fixed when the set is made.
     var properties: [String] {
         let key = family == .ipv4 ? "ipv4_addr" : "ipv6_addr"
         let type = "type \(key)"
@@ -87,12 +87,14 @@ extension NamedSet {
 }
 
 extension Hook {
+    /// The line of a base chain, as `type filter hook input priority 0; policy drop;`.
     package var text: String {
         "type filter hook \(point.rawValue) priority \(priority.rawValue); policy \(policy.text);"
     }
 }
 
 extension Rule {
+    /// The rule in nft's language, which ``init(nft:)`` reads back.
     package var text: String {
         var text = ""
         write(to: &text)

@@ -1,13 +1,13 @@
 internal import PortModel
 
-// What a rule consists of in nft's language: here stands, side by side, how each part is written and
-// how it is read back. Everything is numeric: on nftables 1.0.6 a name in the input may be looked up,
+// The parts of a rule in nft's language: here stands, side by side, how each is written and how it
+// is read back. Everything is numeric: on nftables 1.0.6 a name in the input may be looked up,
 // which blocks.
 
 // MARK: Statements
 
 extension Rule {
-    /// What follows the conditions, in the order in which it is written.
+    /// The parts that follow the conditions, in the order in which they are written.
     enum Part: CaseIterable {
         case sampling
         case counter
@@ -71,6 +71,7 @@ extension Verdict {
         case goto
     }
 
+    /// In nft's language, with the chain's name behind a jump or a goto.
     package var text: String {
         switch self {
         case .accept: Word.accept.rawValue
@@ -144,9 +145,10 @@ extension AddressFamily {
 // MARK: Conditions
 
 extension Match {
+    /// The condition in nft's language, with numbers in the place of names.
     package var text: String { "\(key.words) \(value)" }
 
-    /// What a condition asks for; what it is to be follows.
+    /// The left side of a condition; the value that it is to have follows.
     private enum Key: Hashable {
         case family
         case address(AddressFamily, End)

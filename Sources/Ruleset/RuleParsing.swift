@@ -2,6 +2,7 @@ internal import PortModel
 
 /// A text that is no rule in the forms that ``Rule/text`` writes.
 package struct RuleSyntaxError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// In words, with the rule where it is not too long.
     package let description: String
 
     init(_ description: String) { self.description = description }
@@ -31,8 +32,10 @@ extension Rule {
     private static let longestText = 2_048
 
     /// Reads a rule back from nft's language, in the forms that ``text`` writes.
+    ///
+    /// - Throws: ``RuleSyntaxError`` for every other text, and for one of more than 2,048 bytes.
     package init(nft text: String) throws(RuleSyntaxError) {
-        // No rule of ours has others, and what follows looks at characters.
+        // No rule of ours has others, and the reader below looks at characters.
         guard text.utf8.count <= Self.longestText,
             text.utf8.allSatisfy({ (0x20...0x7e).contains($0) })
         else {

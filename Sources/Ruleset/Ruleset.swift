@@ -7,14 +7,18 @@ package struct Ruleset: Hashable, Sendable, Codable {
     /// Sorted by name; no two of one name, whatever their families.
     package var tables: [Table]
 
+    /// Sorts the tables, so that rulesets compare by what they hold.
     package init(tables: [Table]) { self.tables = tables.sorted { $0.name < $1.name } }
 
+    /// The names by which the kernel's tables are known for ours.
     package var tableNames: Set<String> { Set(tables.map(\.name)) }
 }
 
 /// A table and everything in it.
 package struct Table: Hashable, Sendable {
+    /// Which packets the table sees.
     package var family: TableFamily
+    /// Begins with ``OwnTable/namePrefix``, and is plain (``ObjectName``).
     package var name: String
     /// Named counters, sorted. Their values are the kernel's and no part of the policy.
     package var counters: [String]
@@ -23,6 +27,7 @@ package struct Table: Hashable, Sendable {
     /// Sorted by name.
     package var chains: [Chain]
 
+    /// Sorts counters, sets and chains, so that tables compare by what they hold.
     package init(
         family: TableFamily = .inet, name: String, counters: [String], sets: [NamedSet],
         chains: [Chain]
@@ -66,6 +71,7 @@ extension Table: Codable {
 
 /// A named set of addresses of one family, updated in place.
 package struct NamedSet: Hashable, Sendable, Codable {
+    /// The type and the flags of a set, which are fixed when it is made.
     package enum Kind: String, Hashable, Sendable, Codable {
         /// Addresses, prefixes and ranges: what administrators write for peers.
         case intervals
@@ -83,12 +89,16 @@ package struct NamedSet: Hashable, Sendable, Codable {
         case adoption
     }
 
+    /// The name in the kernel, which says ``purpose`` and family.
     package var name: String
+    /// The set's key is an address of this family, or two of them.
     package var family: AddressFamily
+    /// Decides the set's type, and whether packets change it.
     package var kind: Kind
     /// Addresses of `family` only.
     package var addresses: AddressSet
 
+    /// - Parameter addresses: empty for kinds that packets fill.
     package init(name: String, family: AddressFamily, kind: Kind, addresses: AddressSet) {
         self.name = name
         self.family = family
@@ -97,12 +107,16 @@ package struct NamedSet: Hashable, Sendable, Codable {
     }
 }
 
+/// A chain of rules, of which the first that decides ends the packet's way through it.
 package struct Chain: Hashable, Sendable, Codable {
+    /// The name in the kernel, which says ``purpose``.
     package var name: String
     /// nil for chains that are only jumped to.
     package var hook: Hook?
+    /// In the order in which packets meet them.
     package var rules: [Rule]
 
+    /// - Parameter hook: nil for a chain that is only jumped to.
     package init(name: String, hook: Hook? = nil, rules: [Rule]) {
         self.name = name
         self.hook = hook
@@ -112,6 +126,7 @@ package struct Chain: Hashable, Sendable, Codable {
 
 /// Where a base chain of type `filter` is attached.
 package struct Hook: Hashable, Sendable, Codable {
+    /// The netfilter hooks at which ours judge or exempt.
     package enum Point: String, Hashable, Sendable, Codable {
         case prerouting
         case input
@@ -128,11 +143,14 @@ package struct Hook: Hashable, Sendable, Codable {
         case filter = 0
     }
 
+    /// The hook that packets pass.
     package var point: Point
+    /// Lower ones come first.
     package var priority: Priority
-    /// What becomes of a packet that no rule decided.
+    /// The fate of a packet that no rule decided: `accept` or `drop`.
     package var policy: Verdict
 
+    /// - Parameter policy: `accept` or `drop`.
     package init(_ point: Point, _ priority: Priority, policy: Verdict) {
         self.point = point
         self.priority = priority
@@ -142,6 +160,7 @@ package struct Hook: Hashable, Sendable, Codable {
 
 /// A rule: conditions that must all hold, then what is done, then the verdict.
 package struct Rule: Hashable, Sendable {
+    /// In the order in which they are written, all of which must hold.
     package var matches: [Match]
     /// The named counter that counts the packet.
     package var counter: String?
@@ -156,6 +175,7 @@ package struct Rule: Hashable, Sendable {
     /// The row's id, or what else the rule stands for.
     package var comment: String?
 
+    /// - Precondition: a rule that notes has no verdict.
     package init(
         _ matches: [Match], counter: String? = nil, notrack: Bool = false, _ verdict: Verdict?,
         note: Note? = nil, comment: String? = nil, sampling: Sampling? = nil
@@ -171,6 +191,7 @@ package struct Rule: Hashable, Sendable {
     }
 }
 
+/// How a rule, or a base chain's policy, decides. Names are those of chains in the same table.
 package enum Verdict: Hashable, Sendable, Codable {
     case accept
     case drop

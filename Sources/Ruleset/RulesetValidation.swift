@@ -3,6 +3,7 @@ internal import Site
 
 /// Why a ruleset is none of ours: what is wrong with it, and where.
 package struct RulesetFault: Error, Hashable, Sendable, CustomStringConvertible {
+    /// Names the table and its part; one fault, the first.
     package let description: String
 
     init(_ description: String) { self.description = description }
@@ -16,9 +17,9 @@ package struct RulesetFault: Error, Hashable, Sendable, CustomStringConvertible 
 extension Ruleset {
     /// Judges a ruleset that was not compiled here but read, as if a stranger had written it.
     ///
-    /// One that passes can be rendered without a word of it getting out of its place, evaluated to an
-    /// end, and compared, in time and memory in proportion to its own. Whether its rules make sense
-    /// is not asked: that, the kernel may refuse.
+    /// One that passes can be rendered without a word of it getting out of its place, evaluated to
+    /// an end, and compared, in time and memory in proportion to its own. Whether its rules make
+    /// sense is not asked: senseless ones the kernel may refuse.
     ///
     /// - Throws: the first fault.
     package func validate() throws(RulesetFault) {
@@ -60,7 +61,7 @@ private func requireAscending(_ names: [String], _ what: String) throws(RulesetF
     }
 }
 
-/// What may stand between quotes, where nft's language knows no escapes.
+/// Whether a text may stand between quotes, where nft's language knows no escapes.
 private func isQuotable(_ text: String, longest: Int) -> Bool {
     text.utf8.count <= longest
         && text.utf8.allSatisfy { (0x20...0x7e).contains($0) && !"\"\\".utf8.contains($0) }

@@ -5,9 +5,9 @@ package import PortModel
 /// A base chain of somebody else's table that may cut what our rules permit, or lead packets past
 /// them. A drop anywhere is final, whatever our priority; an accept elsewhere overrules nothing.
 package struct Shadow: Hashable, Sendable, Codable {
-    /// What the chain may do to a packet.
+    /// An effect that the chain may have on a packet.
     package enum Reason: String, Hashable, Sendable, Codable, CaseIterable {
-        /// It drops what none of its rules accepts.
+        /// It drops packets that none of its rules accepts.
         case policyDrop = "policy-drop"
         case drop
         case reject
@@ -33,12 +33,13 @@ package struct Shadow: Hashable, Sendable, Codable {
         case unknown
     }
 
+    /// The fate of packets that no rule of the chain decides.
     package enum Policy: String, Hashable, Sendable, Codable, CaseIterable {
         case accept
         case drop
     }
 
-    /// Whose table it seems to be, guessed from names.
+    /// The program whose table it seems to be, guessed from names.
     package enum Owner: String, Hashable, Sendable, Codable, CaseIterable {
         case firewalld
         case docker
@@ -50,13 +51,19 @@ package struct Shadow: Hashable, Sendable, Codable {
         case iptablesLegacy = "iptables-legacy"
     }
 
+    /// Of the chain's table.
     package var family: ForeignChain.Family
+    /// The table's name, which may be anything: show it by ``ObjectName/words(_:)``.
     package var table: String
     /// The base chain; nil, as are hook, priority and policy, where rules can't be read.
     package var chain: String?
+    /// Where packets meet the chain.
     package var hook: ForeignChain.HookPoint?
+    /// Lower ones come first at a hook.
     package var priority: Int?
+    /// Where it is `drop`, ``why`` says so too.
     package var policy: Policy?
+    /// Sorted, each once; never empty.
     package var why: [Reason]
     /// The chains whose rules do it: the base chain or those that it leads to, at most
     /// ``shownChains`` of them.
@@ -64,8 +71,12 @@ package struct Shadow: Hashable, Sendable, Codable {
     /// nil where the names tell nothing.
     package var owner: Owner?
 
+    /// So many chains are named in ``within``.
     package static let shownChains = 5
 
+    /// - Parameters:
+    ///   - chain: nil, as are hook, priority and policy, where rules can't be read.
+    ///   - why: sorted, each once; never empty.
     package init(
         family: ForeignChain.Family, table: String, chain: String?,
         hook: ForeignChain.HookPoint?, priority: Int?, policy: Policy?, why: [Reason],

@@ -4,11 +4,14 @@ package import PortModel
 /// Their answers come to this host's own addresses and ports, and only connection tracking knows whose
 /// they are.
 package struct SourceTranslation: Hashable, Sendable {
+    /// Of the chain's table.
     package var family: ForeignChain.Family
+    /// The table's name, which may be anything: show it by ``ObjectName/words(_:)``.
     package var table: String
     /// nil where rules can't be read (iptables-legacy): then they may do so.
     package var chain: String?
 
+    /// - Parameter chain: nil where rules can't be read.
     package init(family: ForeignChain.Family, table: String, chain: String?) {
         self.family = family
         self.table = table

@@ -3,17 +3,21 @@
 /// It stands as the comment of the one rule of an unhooked chain: a table's own comment can't be
 /// changed in place (nftables 1.0.6).
 package struct Stamp: Hashable, Sendable, Codable {
+    /// The generation's number, from 1.
     package var generation: Int
     /// Hexadecimal SHA-256 of the table's text without the stamp.
     package var digest: String
 
+    /// - Parameter digest: of the table's text without the stamp.
     package init(generation: Int, digest: String) {
         self.generation = generation
         self.digest = digest
     }
 
+    /// The name of the unhooked chain whose first rule carries the stamp.
     package static var chainName: String { ChainPurpose.stamp.name }
 
+    /// The words in the rule's comment, as `generation 7 sha256 …`.
     package var comment: String { "generation \(generation) sha256 \(digest)" }
 
     /// nil for everything that ``comment`` does not write.

@@ -8,11 +8,13 @@ package struct Transaction: Hashable, Sendable {
     /// A statement and what it is there for, so that the kernel's complaint can be put into the
     /// port model's words.
     package struct Statement: Hashable, Sendable {
+        /// One line of nft's language, without its end.
         package let text: String
         /// The row's or object's id, where the statement makes or removes one.
         package let subject: String?
     }
 
+    /// In the order in which the kernel executes them.
     package private(set) var statements: [Statement] = []
     /// Some table is made, or made anew: its counters begin at zero.
     package private(set) var makesTables = false
@@ -22,6 +24,7 @@ package struct Transaction: Hashable, Sendable {
     /// language, as `tcp`: such a statement is refused.
     package private(set) var namesForeignWords = false
 
+    /// There is nothing to commit: the kernel holds it already.
     package var isEmpty: Bool { statements.isEmpty }
     /// The input for libnftables, one statement a line.
     package var text: String { statements.map { $0.text + "\n" }.joined() }
@@ -42,10 +45,10 @@ package struct Transaction: Hashable, Sendable {
 
     /// The change from what the kernel holds to `wanted`.
     ///
-    /// What is equal is not touched; rules come and go in their chain and sets are refilled, which neither
-    /// loses nor leaks packets and keeps the counters. A chain that is hooked elsewhere and a set of
-    /// another type are made anew in their table; a table with anything that none of ours has (a
-    /// map, the flag dormant) is replaced.
+    /// Equal parts are not touched; rules come and go in their chain and sets are refilled, which
+    /// neither loses nor leaks packets and keeps the counters. A chain that is hooked elsewhere and
+    /// a set of another type are made anew in their table; a table with anything that none of ours
+    /// has (a map, the flag dormant) is replaced.
     ///
     /// - Parameters:
     ///   - observed: our tables as the kernel holds them now; others must not be among them.
@@ -89,7 +92,7 @@ package struct Transaction: Hashable, Sendable {
             }
             if new.isEmpty { continue }
             if let old {
-                // What holds foreign objects will be replaced.
+                // A table that holds foreign objects will be replaced.
                 guard old.foreign.isEmpty else { continue }
                 for set in new { refill(set, old: nil, in: table.qualifiedName) }
             } else if replacesTables {
@@ -123,13 +126,13 @@ package struct Transaction: Hashable, Sendable {
         }
     }
 
-    /// Takes away what can't become what `table` has by the same name, with all rules, since some
-    /// may refer to it; they come back in the same transaction.
+    /// Takes away the chains and sets that can't become those of `table` by the same names, with
+    /// all rules, since some may refer to them; rules come back in the same transaction.
     ///
     /// Packets that are on their way through a chain or look into a set that goes still find it
     /// whole, so that each packet is judged by the old rules, the new ones or both.
     ///
-    /// - Returns: what is left of the old table.
+    /// - Returns: the rest of the old table.
     private mutating func clear(_ old: ObservedTable, for table: Table) -> ObservedTable {
         let chains = old.misfittingChains(for: table)
         let sets = old.misfittingSets(for: table)

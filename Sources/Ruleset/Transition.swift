@@ -42,7 +42,7 @@ extension Ruleset {
 extension Table {
     /// This table with other names for the interval sets whose type the old one's do not have.
     fileprivate func interim(from old: ObservedTable) -> Table? {
-        // What holds foreign objects is replaced as a whole.
+        // A table that holds foreign objects is replaced as a whole.
         guard old.foreign.isEmpty else { return nil }
         let misfitting = Set(old.misfittingSets(for: self))
         let standIns = Dictionary(
