@@ -5,12 +5,12 @@ internal import Ruleset
 internal import Site
 
 extension AuditSubject {
-    /// The report: what is configured, what comes of it, how far that is in force, and how it
-    /// differs from what the documentation has by default.
+    /// The report: the configuration, the rules that come of it, how far these are in force, and
+    /// how it differs from the documented defaults.
     package var report: Document { Audit(self).document }
 }
 
-/// What a report is written from: its subject, with what takes long to find out.
+/// The material of a report: its subject, with the parts that take long to find out.
 struct Audit {
     let subject: AuditSubject
     let groups: [GroupFacts]

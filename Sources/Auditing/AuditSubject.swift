@@ -8,20 +8,29 @@ package struct AuditSubject: Sendable {
     package var host: String
     /// Its kernel's release.
     package var kernel: String
+    /// When the report is made.
     package var time: Timestamp
     /// Of the program that makes the report.
     package var version: String
+    /// Where the configuration comes from.
     package var origin: Origin
+    /// The configuration's files, in the order in which they are merged.
     package var files: [File]
     /// SHA-256 over the names and contents of all files.
     package var configurationDigest: String
+    /// Everything to tell of the configuration; that this host enforces none of its nodes is told
+    /// by ``coverage`` instead.
     package var diagnostics: [Diagnostic]
+    /// The configuration that the report is about, with all its nodes.
     package var deployment: Deployment
+    /// Which of the deployment's nodes are told.
     package var coverage: Coverage
     /// The tables that the nodes covered compile to; empty where these are of several hosts.
     package var tables: [Table]
     /// SHA-256 of the text of each of ``tables``, by name.
     package var tableDigests: [String: String]
+    /// The agent's answers about its status, its tables and its plan, or the reason for which there
+    /// are none.
     package var agent: AgentAnswer
 
     /// Where the configuration comes from.
@@ -47,7 +56,9 @@ package struct AuditSubject: Sendable {
         }
     }
 
+    /// A file of the configuration, by which an auditor finds it again.
     package struct File: Hashable, Sendable {
+        /// As users name it.
         package var path: String
         /// As `sha256sum` prints it.
         package var digest: String
@@ -68,10 +79,10 @@ package struct AuditSubject: Sendable {
         case everything(because: String)
     }
 
-    /// What the agent of this host says.
+    /// The answers of this host's agent.
     package enum AgentAnswer: Sendable {
         /// - tables: those in force; or why they are not known.
-        /// - plan: what `apply` would change, where that was asked.
+        /// - plan: the changes that `apply` would make, where these were asked for.
         case answered(
             StatusReport, tables: Result<[RulesReport.TableText], AgentSilence>,
             plan: ApplyReport?)
@@ -80,6 +91,7 @@ package struct AuditSubject: Sendable {
 
     /// Why the agent does not say something.
     package struct AgentSilence: Error, Hashable, Sendable {
+        /// In words that stand for themselves.
         package var reason: String
 
         package init(_ reason: String) { self.reason = reason }
@@ -106,6 +118,7 @@ package struct AuditSubject: Sendable {
         self.agent = agent
     }
 
+    /// The nodes that the report tells of, in the deployment's order where they are several.
     package var nodes: [Node] {
         switch coverage {
         case .enforcedHere(let nodes): nodes
@@ -114,6 +127,7 @@ package struct AuditSubject: Sendable {
         }
     }
 
+    /// The agent's status; nil where it did not answer.
     package var status: StatusReport? {
         if case .answered(let status, _, _) = agent { status } else { nil }
     }
@@ -129,6 +143,7 @@ package struct AuditSubject: Sendable {
         case unknown(String)
     }
 
+    /// Compares the compiled tables with those in force, text by text and stamps included.
     package var agreement: Agreement {
         switch (agent, coverage) {
         case (.silent, _):

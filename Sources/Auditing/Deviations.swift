@@ -43,7 +43,7 @@ struct ConcernedDeviation: Hashable {
 extension Audit {
     private static let shownPeers = 6
 
-    /// What deviates from the documented defaults, what opens first.
+    /// The deviations from the documented defaults, those that open something first.
     var deviations: [ConcernedDeviation] {
         var order: [Deviation] = []
         var concerned: [Deviation: (rows: [String], groups: [String])] = [:]

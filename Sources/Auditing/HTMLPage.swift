@@ -2,6 +2,7 @@ internal import Drawing
 
 /// A document as one HTML page: style and pictures within it, no script, nothing loaded.
 package enum HTMLPage {
+    /// The whole page. Text of the document is escaped, whatever it holds.
     package static func text(_ document: Document) -> String {
         var page = Page()
         page.add(
@@ -174,7 +175,7 @@ private struct Page {
 }
 
 extension Document.Block {
-    /// What the table of contents says of it.
+    /// The entry in the table of contents; nil where the block has none.
     fileprivate var entry: (title: String, anchor: String)? {
         switch self {
         case .heading(let title, let anchor): (title, anchor)

@@ -9,7 +9,7 @@ extension Audit {
     /// As many nodes as an auditor can look into.
     private static let shownNodes = 20
 
-    /// What no row permitted.
+    /// The packets that no row permitted.
     var trafficSection: Document.Section {
         guard let status else {
             return Document.Section(
@@ -62,7 +62,7 @@ extension Audit {
         return Document.Section(anchor: "refused", title: "Refused packets", blocks: blocks)
     }
 
-    /// What else was seen.
+    /// Other firewalls, foreign changes and diagnostics of the configuration.
     var hostSection: Document.Section {
         var blocks: [Document.Block] = [
             .heading("Other firewalls on this host", anchor: "shadows")

@@ -3,6 +3,7 @@ internal import PortModel
 
 /// A document in GitHub's Markdown, with diagrams that GitHub and GitLab draw.
 package enum MarkdownPage {
+    /// The whole page. Text of the document is escaped, whatever it holds.
     package static func text(_ document: Document) -> String {
         var blocks = ["# \(escaped(document.title))", words(document.subtitle)]
         blocks.append(
@@ -103,7 +104,7 @@ package enum MarkdownPage {
         return "\(fence)\(language)\n\(body.visible)\(fence)"
     }
 
-    /// Text that stays text: what Markdown or HTML would take for more is escaped.
+    /// Text that stays text: signs that Markdown or HTML would take for more are escaped.
     static func escaped(_ text: String) -> String {
         var result = ""
         for scalar in text.unicodeScalars {

@@ -4,7 +4,7 @@ internal import PortModel
 internal import Ruleset
 internal import Site
 
-/// What is known of each row of a group of nodes.
+/// The facts about each row of a group of nodes.
 struct GroupFacts {
     let group: NodeGroup
     let diagrams: [Diagram]

@@ -6,7 +6,7 @@ internal import Reports
 internal import Ruleset
 internal import Site
 
-/// What becomes of a row.
+/// The state of a row in this report.
 enum RowStatus: String {
     /// In force, as it was compared with what the kernel is to hold.
     case enforced

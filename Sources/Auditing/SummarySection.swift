@@ -125,7 +125,7 @@ extension Audit {
         }
     }
 
-    /// What must not be overlooked, before anything else.
+    /// The alerts, which come before anything else since they must not be overlooked.
     private var alerts: [Document.Block] {
         var alerts: [Document.Block] = []
         func add(_ tone: Tone, _ words: Words) { alerts.append(.alert(tone, words)) }

@@ -14,7 +14,7 @@ enum AddressPattern {
         let last32 = "(?:\(group):\(group)|\(ipv4))"
         let whole = "(?:\(group):){6}\(last32)"
         let shortened = (0...7).map { before in
-            // What stands behind `::`, exactly so many groups; before it, at most the others.
+            // Behind `::` exactly so many groups stand; before it, at most the others.
             let ahead = before == 0 ? "" : "(?:(?:\(group):){0,\(before - 1)}\(group))?"
             let behind =
                 switch 7 - before {

@@ -1,8 +1,9 @@
 package import PortModel
 package import Site
 
-/// What a starting file is made of.
+/// The answers that a starting file is made of.
 package struct Answers: Hashable, Sendable {
+    /// From where the nodes' row `ssh` is open.
     package enum SSHAccess: Hashable, Sendable {
         case closed
         case any
@@ -12,7 +13,9 @@ package struct Answers: Hashable, Sendable {
 
     /// A way in by SSH that the documented row, port 22 of the primary address, does not cover.
     package struct WayIn: Hashable, Sendable {
+        /// The name of the node that is logged in to.
         package var node: String
+        /// The port of TCP by which that node's SSH was reached.
         package var port: UInt16
 
         package init(node: String, port: UInt16) {
@@ -24,24 +27,32 @@ package struct Answers: Hashable, Sendable {
     /// The port usage that a starting file names.
     static let profile = Profile.standard
 
+    /// Whether the agent runs on a node or in front of nodes.
     package var placement = Placement.local
     /// In the order in which they were named; at least one.
     package var nodes: [NodeAnswer] = []
     /// Optional parts that are used; whether SSH is, its access tells.
     package var features: Set<Feature> = []
+    /// Closed unless it is opened by an answer.
     package var ssh = SSHAccess.closed
+    /// Becomes a site rule of the file; nil where the documented row covers the way in.
     package var wayIn: WayIn?
     /// Whether the host's own address comes by DHCP.
     package var dhcpClient = false
 
+    /// No node yet, no feature, SSH closed.
     package init() {}
 }
 
 /// A node as it is named to begin with.
 package struct NodeAnswer: Hashable, Sendable {
+    /// As ``Deployment/isName(_:)`` wants it, and no word that stands for several nodes.
     package var name: String
+    /// One of the roles of the port usage that a starting file names.
     package var role: NodeRole
+    /// Primary addresses: at least one, at most one of each family.
     package var addresses: [IPAddress]
+    /// At most one of each family; empty for a node that is not dual-homed.
     package var secondaryAddresses: [IPAddress]
 
     package init(
@@ -53,6 +64,7 @@ package struct NodeAnswer: Hashable, Sendable {
         self.secondaryAddresses = secondaryAddresses
     }
 
+    /// The primary ones, then the secondary ones, as they were typed.
     package var allAddresses: [IPAddress] { addresses + secondaryAddresses }
 }
 
@@ -69,7 +81,11 @@ extension NodeAnswer {
     /// In bytes: the longest name, a role, and four addresses.
     private static let longest = 320
 
-    /// `NAME:ROLE:ADDRESS[,SECONDARY]`, where both may be one address of each family, joined by `+`.
+    /// `NAME:ROLE:ADDRESS[,SECONDARY]`, where both may be one address of each family, joined by
+    /// `+`.
+    ///
+    /// - Throws: where the text has another form, a part of it can't be used, or the role has no
+    ///   secondary address.
     package init(parsing text: String) throws(AnswerProblem) {
         let parts =
             text.utf8.count <= Self.longest
@@ -137,6 +153,8 @@ extension NodeAnswer {
 
 extension Answers {
     /// Adds a node that has no name or address of those before.
+    ///
+    /// - Throws: where it has; nothing is added then.
     package mutating func add(_ node: NodeAnswer) throws(AnswerProblem) {
         try checkName(node.name)
         try checkAddresses(node.addresses)
@@ -191,6 +209,9 @@ extension Answers {
 
 extension Answers.SSHAccess {
     /// `any`, `none`, or addresses, prefixes and ranges.
+    ///
+    /// - Throws: where `any` or `none` stands among others, or a word is no address, prefix or
+    ///   range.
     package init(parsing words: [String]) throws(AnswerProblem) {
         switch words {
         case ["any"]: self = .any
@@ -233,6 +254,7 @@ extension Answers.SSHAccess {
         "SSH stays open from \(text), the network of this session; --ssh-from says otherwise"
     }
 
+    /// Whether SSH from this address is open.
     package func includes(_ address: IPAddress) -> Bool {
         switch self {
         case .closed: return false

@@ -14,6 +14,7 @@ package enum ConfigurationSchema {
     /// The line by which editors find it, at the top of a file.
     package static let modeline = "# yaml-language-server: $schema=\(installedPath)"
 
+    /// The whole schema, made anew at each use.
     package static var document: JSONValue {
         var root = SchemaNode.mapping(RootKey.self, root).orNothingBelow
         root.members["$schema"] = "http://json-schema.org/draft-07/schema#"

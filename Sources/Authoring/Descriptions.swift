@@ -1,7 +1,7 @@
 internal import PortModel
 package import Site
 
-// What each key means, in a sentence or two: the hover text of editors and the comments of a
+// The meaning of each key, in a sentence or two: the hover text of editors and the comments of a
 // starting file. A key that is added to the parser must be described here to compile.
 
 extension RootKey {

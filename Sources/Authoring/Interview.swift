@@ -4,8 +4,10 @@ internal import Site
 /// The questions that lead to a starting file, in a few words each, with an answer proposed where
 /// there is one.
 package struct Interview {
-    /// What is known of the host that the questions are asked on.
+    /// The facts about the host that the questions are asked on.
     package struct Host {
+        /// The host's name, proposed for its node where a node may be called so; nil where it is
+        /// not known.
         package var name: String?
         /// All its addresses.
         package var addresses: Set<IPAddress>
@@ -40,6 +42,9 @@ package struct Interview {
         self.say = say
     }
 
+    /// Asks all questions, each until its answer can be taken.
+    ///
+    /// - Throws: errors of `ask`: nothing more comes.
     package func answers() throws -> Answers {
         say("Return takes the answer in brackets; nothing is written before the end.")
         var answers = Answers()

@@ -16,8 +16,8 @@ struct SchemaNode {
         return result
     }
 
-    /// The same, or nothing where it is a mapping: one with nothing below it says nothing. Whatever
-    /// else has a key has a value.
+    /// The same, or nothing where it is a mapping: one with nothing below it says nothing.
+    /// Everything else that has a key has a value.
     var orNothingBelow: Self {
         guard members["type"]?.string == "object" else { return self }
         var result = self
@@ -31,7 +31,7 @@ struct SchemaNode {
 
     /// A text of a pattern.
     ///
-    /// - Parameter expectation: what editors say of any other.
+    /// - Parameter expectation: the words of editors about any other value.
     static func text(_ pattern: String, _ expectation: String) -> Self {
         SchemaNode([
             "type": "string", "pattern": .string("^\(pattern)$"),
@@ -76,7 +76,7 @@ struct SchemaNode {
         SchemaNode(["anyOf": .array(choices.map(\.value))])
     }
 
-    /// What stands in the schema's definitions.
+    /// A reference to one of the schema's definitions.
     static func reference(_ name: String) -> Self {
         SchemaNode(["$ref": .string("#/definitions/\(name)")])
     }

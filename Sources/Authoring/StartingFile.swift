@@ -1,15 +1,17 @@
 internal import PortModel
 internal import Site
 
-/// A file to begin a configuration with: what was answered, and beside it what else there is.
+/// A file to begin a configuration with: the answers, and beside them the keys that there are.
 package struct StartingFile: Hashable, Sendable {
-    /// What it is called in its directory, so that others may stand before and behind it.
+    /// The file's name in its directory, so that others may stand before and behind it.
     package static let name = "10-deployment.yaml"
     /// A change that files bring is taken back after this time, unless it is confirmed.
     package static let confirmation = "5m"
 
+    /// YAML with comments, in lines that fit a terminal as far as words allow.
     package let text: String
 
+    /// - Parameter answers: with at least one node.
     package init(_ answers: Answers) {
         var writer = CommentedWriter()
         Self.head(&writer)

@@ -223,7 +223,7 @@ extension DeploymentDecoder {
     }
 }
 
-/// What is known about a group.
+/// How far a group is resolved.
 enum Group {
     case unresolved(YAMLEntry)
     /// On the way that is being followed, at this position of it.

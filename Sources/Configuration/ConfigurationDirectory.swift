@@ -4,8 +4,10 @@ internal import SystemPackage
 
 /// The directory of drop-in files that configure a deployment.
 package struct ConfigurationDirectory: Sendable {
+    /// Without slashes at its end, except for the root.
     package let path: String
 
+    /// - Parameter path: slashes at its end are taken off.
     package init(_ path: String) {
         var path = path
         while path.utf8.count > 1, path.hasSuffix("/") { path.removeLast() }
@@ -114,7 +116,7 @@ private struct DirectoryReader {
         }
     }
 
-    /// What is in the file, or nil when it is gone or refused.
+    /// The file's content, or nil when it is gone or refused.
     private mutating func file(
         _ name: FileName, in directory: borrowing OpenedFile
     ) -> ConfigurationReading.File? {
@@ -126,7 +128,7 @@ private struct DirectoryReader {
             return try file(
                 of: OpenedFile(file: name.bytes, in: directory, at: path), name)
         } catch {
-            // What a link leads to may come, and change, without any event.
+            // The target of a link may come, and change, without any event.
             if case .link? = directory.entry(name.bytes) { reading.isToldByEvents = false }
             switch error {
             case .distrusted(let reason): refuse(name, reason)

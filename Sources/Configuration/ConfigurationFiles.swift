@@ -37,7 +37,7 @@ struct FileName: Comparable {
         return Self.leftovers.contains { bytes.ends(with: $0) } ? .leftover : .misnamed
     }
 
-    /// What a misnamed file was probably to be called: `20.yaml` for `20.YML`, `20.json` and
+    /// The name that a misnamed file was probably to have: `20.yaml` for `20.YML`, `20.json` and
     /// `20.yaml.txt`; nil for one that says nothing of its kind.
     var configurationName: FileName? {
         let lower = bytes.map { (0x41...0x5a).contains($0) ? $0 | 0x20 : $0 }

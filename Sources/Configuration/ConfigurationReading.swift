@@ -6,6 +6,7 @@ package struct ConfigurationReading: Sendable {
     package struct File: Hashable, Sendable {
         /// In the directory, as that holds it.
         package let name: [UInt8]
+        /// The path as users name it, with the content.
         package let source: ConfigurationSource
         /// When its content was changed last, from 1970.
         package let modified: Duration
@@ -13,7 +14,7 @@ package struct ConfigurationReading: Sendable {
 
     /// In byte order of their names.
     package internal(set) var files: [File] = []
-    /// What reading them brought up.
+    /// The diagnostics of reading them.
     var findings = Findings()
     /// Whether every file that configures something was read.
     package internal(set) var isComplete = true
@@ -23,7 +24,7 @@ package struct ConfigurationReading: Sendable {
 
     init() {}
 
-    /// What is in the files.
+    /// The configuration that the files hold.
     ///
     /// - Parameter unclosed: names of files that somebody may still be writing, which is warned of.
     package func loaded(unclosed: [[UInt8]] = []) -> LoadedConfiguration {

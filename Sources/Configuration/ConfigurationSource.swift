@@ -2,6 +2,7 @@
 package struct ConfigurationSource: Hashable, Sendable {
     /// The file's path as the user would name it.
     package let path: String
+    /// The content, which may be anything: it is not known to be UTF-8.
     package let bytes: [UInt8]
 
     package init(path: String, bytes: [UInt8]) {

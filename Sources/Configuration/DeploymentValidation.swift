@@ -1,7 +1,7 @@
 internal import PortModel
 internal import Site
 
-// What concerns several values at once.
+// Checks that concern several values at once.
 
 /// A list of peers whose addresses are to be compared with those of the nodes it is for.
 struct PeerCheck {

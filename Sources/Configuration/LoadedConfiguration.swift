@@ -1,6 +1,6 @@
 package import Site
 
-/// What became of a configuration.
+/// A configuration as far as it could be used, with all that is to be told of it.
 package struct LoadedConfiguration: Hashable, Sendable {
     /// nil when there is any error, and when nothing is configured.
     package let deployment: Deployment?
@@ -9,6 +9,7 @@ package struct LoadedConfiguration: Hashable, Sendable {
     /// The files that were read, in the order in which later ones override earlier ones.
     package let sources: [ConfigurationSource]
 
+    /// Whether anything keeps the configuration from the kernel.
     package var hasErrors: Bool { diagnostics.contains { $0.severity == .error } }
 }
 
@@ -20,7 +21,7 @@ extension LoadedConfiguration {
     }
 
     /// - Parameters:
-    ///   - findings: what reading the sources brought up.
+    ///   - findings: those of reading the sources.
     ///   - isComplete: whether `sources` are all the files there are.
     init(parsing sources: [ConfigurationSource], findings: Findings, isComplete: Bool) {
         var findings = findings

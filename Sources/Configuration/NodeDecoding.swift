@@ -12,7 +12,7 @@ struct DecodedNode {
     var node: Node?
 }
 
-/// What may be set for all nodes and overridden for one.
+/// The settings that may be made for all nodes and overridden for one.
 struct NodeSettings {
     var features: [Feature: Bool] = [:]
     var ports: PortAssignments

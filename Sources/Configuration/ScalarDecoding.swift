@@ -62,7 +62,7 @@ extension DeploymentDecoder {
         return nil
     }
 
-    /// - Parameter words: what may stand in its place.
+    /// - Parameter words: the words that may stand in its place.
     mutating func boolean(
         _ node: YAMLNode, _ what: String, or words: [String] = []
     ) -> Bool? {
@@ -117,7 +117,7 @@ extension DeploymentDecoder {
     // MARK: Messages
 
     /// Reports a value of the wrong kind.
-    /// - Parameter expectation: what would be right, to be followed by ", not …".
+    /// - Parameter expectation: says which value would be right, to be followed by ", not …".
     mutating func refuse(_ node: YAMLNode, _ expectation: String) {
         switch node.content {
         case .unusable: break

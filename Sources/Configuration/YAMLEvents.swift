@@ -1,6 +1,6 @@
 internal import CYaml
 
-/// What libyaml's parser meets, without what the configuration has no use for.
+/// An event of libyaml's parser, without the parts that the configuration has no use for.
 struct YAMLEvent {
     enum Kind {
         case streamStart, streamEnd, documentStart, documentEnd
@@ -121,7 +121,7 @@ struct YAMLEvents: ~Copyable {
         return position > (end.line, end.column) ? (end.line, end.column) : position
     }
 
-    /// What to write instead of a character that begins nothing in YAML.
+    /// Advice where a character begins nothing in YAML; nil where none is known.
     private func hint(at mark: yaml_mark_t) -> String? {
         let text = String(decoding: UnsafeBufferPointer(input), as: UTF8.self).unicodeScalars
         switch text.dropFirst(Int(mark.index)).first {

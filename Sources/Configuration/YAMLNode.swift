@@ -36,7 +36,8 @@ struct YAMLEntry: Hashable, Sendable {
     var key: String
     var keyLocation: SourceLocation
     var value: YAMLNode
-    /// Of a key that has a mapping: what a later file has there without anything below it.
+    /// Of a key that has a mapping: the place where a later file has the key without anything below
+    /// it.
     var emptied: Emptied?
 
     struct Emptied: Hashable, Sendable {
@@ -63,8 +64,8 @@ struct YAMLMapping: Hashable, Sendable {
     }
 
     /// Lays a later mapping over this one: mappings merge, scalars and sequences replace, and where
-    /// nothing stands below a key a mapping stays as it is. What wins keeps its own location; a
-    /// merged mapping that of its first appearance.
+    /// nothing stands below a key a mapping stays as it is. The value that wins keeps its own
+    /// location; a merged mapping that of its first appearance.
     mutating func merge(_ later: YAMLMapping) {
         for entry in later.entries {
             guard let index = indexByKey[entry.key] else {
@@ -93,7 +94,7 @@ struct YAMLMapping: Hashable, Sendable {
 }
 
 extension YAMLNode {
-    /// What stands there, in words that follow "not".
+    /// The content, in words that follow "not".
     var kind: String {
         switch content {
         case .null: "nothing"

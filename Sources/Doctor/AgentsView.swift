@@ -1,7 +1,7 @@
 package import Reports
 internal import Ruleset
 
-// What the agent knows of the host, where this process may not look itself.
+// The agent's knowledge of the host, where this process may not look itself.
 
 extension Fact where Value == String? {
     /// Whether the kernel takes the rules, by the agent's plan: the reason for which it does not.

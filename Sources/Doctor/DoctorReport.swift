@@ -1,9 +1,12 @@
-/// What `pexip-fwctl doctor --json` prints.
+/// The output of `pexip-fwctl doctor --json`.
 package struct DoctorReport: Hashable, Sendable, Codable {
+    /// How many findings are problems.
     package var problems: Int
+    /// How many findings are hints.
     package var hints: Int
-    /// What could not be looked at.
+    /// How many things could not be looked at.
     package var unknown: Int
+    /// In the order of the checks; without those that are fine unless these were asked for.
     package var findings: [Finding]
 
     /// - Parameter isVerbose: also holds what is fine.

@@ -3,11 +3,14 @@ internal import PortModel
 internal import Reports
 package import Site
 
-/// What this host is to do: the deployment, and which of its nodes are enforced here.
+/// The task of this host: the deployment, and which of its nodes are enforced here.
 package struct EnforcedSite: Sendable {
+    /// With all nodes, also those that other hosts enforce.
     package let deployment: Deployment
+    /// The nodes that are enforced here, in the deployment's order.
     package let nodes: [Node]
 
+    /// - Parameter target: compiled for this host, so that its nodes are those enforced here.
     package init(_ target: Compilation.Target) {
         deployment = target.deployment
         let names = Set(target.nodes.map(\.name))

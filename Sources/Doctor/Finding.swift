@@ -1,5 +1,6 @@
-/// What came of looking at one thing on this host.
+/// The result of looking at one thing on this host.
 package struct Finding: Hashable, Sendable, Codable {
+    /// Whether something is to be done about it.
     package enum Severity: String, Hashable, Sendable, Codable {
         /// The product, or its protection, does not work as it should.
         case problem
@@ -11,7 +12,7 @@ package struct Finding: Hashable, Sendable, Codable {
         case ok
     }
 
-    /// What is looked at.
+    /// The things that are looked at. The raw values are part of the report's JSON.
     package enum Check: String, Hashable, Sendable, CaseIterable, Codable {
         case outboundPorts = "outbound-ports"
         case connectionTracking = "connection-tracking"
@@ -24,13 +25,15 @@ package struct Finding: Hashable, Sendable, Codable {
         case otherFirewalls = "other-firewalls"
     }
 
+    /// Whether something is to be done about it.
     package var severity: Severity
+    /// The thing that was looked at.
     package var check: Check
-    /// What was found, in a sentence without its end.
+    /// The finding, in a sentence without its end.
     package var what: String
-    /// What it means for calls and administrators; nil where nothing is wrong.
+    /// The consequence for calls and administrators; nil where nothing is wrong.
     package var why: String?
-    /// What puts it right; nil where no command can.
+    /// The remedy; nil where no command can put it right.
     package var mend: Mend?
     /// The ids of the rows that it concerns, in the documentation's order.
     package var rows: [String]

@@ -1,15 +1,18 @@
 package import PortModel
 package import Ruleset
 
-/// What this host is like, as far as it matters to the checks: read once, by ``init(for:)``, or made up by
-/// a test.
+/// This host, as far as it matters to the checks: read once, by ``init(for:)``, or made up by a
+/// test.
 package struct HostFacts: Hashable, Sendable {
     /// `net.ipv4.ip_local_port_range`, which IPv6 uses as well.
     package var localPorts: Fact<ClosedRange<UInt16>> = .notRead
     /// `net.ipv4.ip_local_reserved_ports`: never chosen by the kernel.
     package var reservedPorts: Fact<PortSet> = .notRead
+    /// How full the table of connections is.
     package var tracking: Fact<ConnectionTracking> = .notRead
+    /// Helpers of connection tracking, which rewrite signaling.
     package var helpers = TrackingHelpers()
+    /// By name, without the loopback interface.
     package var interfaces: Fact<[String: Interface]> = .notRead
     /// `net.ipv4.conf.all.rp_filter`
     package var reversePathOfAll: Fact<ReversePath> = .notRead
@@ -20,13 +23,15 @@ package struct HostFacts: Hashable, Sendable {
     package var filtersBridges: [AddressFamily: Bool]?
     /// The interface towards each address that was asked for; an address without a route is missing.
     package var routes: Fact<[IPAddress: String]> = .notRead
-    /// What other programs' tables do at hooks, whatever they concern.
+    /// The effects of other programs' tables at hooks, whatever they concern.
     package var shadows: Fact<[Shadow]> = .notRead
     /// Where they translate sources, whatever that concerns.
     package var translations: Fact<[SourceTranslation]> = .notRead
-    /// What keeps the kernel from taking the rules; nil where it takes them. Only the agent can try.
+    /// The reason for which the kernel does not take the rules; nil where it takes them. Only the
+    /// agent can try.
     package var refusal: Fact<String?> = .notRead
 
+    /// A host at which nobody looked.
     package init() {}
 }
 
@@ -55,7 +60,7 @@ package struct ConnectionTracking: Hashable, Sendable {
     }
 }
 
-/// The parts of connection tracking that take part in a protocol's signalling.
+/// The parts of connection tracking that take part in a protocol's signaling.
 package struct TrackingHelpers: Hashable, Sendable {
     /// `nf_conntrack_helper`: helpers take part in every flow to their ports. nil since Linux 6.0,
     /// which has no such thing.
@@ -65,7 +70,9 @@ package struct TrackingHelpers: Hashable, Sendable {
     /// Rules of whatever table that let one of them take part.
     package var assignments: Fact<[Assignment]> = .notRead
 
+    /// A rule that lets helpers take part in the flows that it matches.
     package struct Assignment: Hashable, Sendable {
+        /// By name, those of protocols other than SIP and H.323 included.
         package var helpers: [String]
         /// The rule, as `inet t c handle 3`.
         package var rule: String
@@ -89,6 +96,7 @@ package enum ReversePath: Int, Hashable, Sendable {
 
 /// A network interface.
 package struct Interface: Hashable, Sendable {
+    /// Of both families, link-local ones included.
     package var addresses: Set<IPAddress>
     /// Its own setting; the kernel takes the greater of this and that of all.
     package var reversePath: Fact<ReversePath>

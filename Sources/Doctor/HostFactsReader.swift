@@ -9,7 +9,7 @@ extension HostFacts {
     /// Looks at this host, as far as is possible without the agent. Needs no privileges, except to
     /// list rules.
     ///
-    /// - Parameter site: what it is to do, which says what is worth looking at.
+    /// - Parameter site: the host's task, which says where a look is worth while.
     package init(for site: EnforcedSite) {
         self.init()
         localPorts = Parameter("net/ipv4/ip_local_port_range").value { text in

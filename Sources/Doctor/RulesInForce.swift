@@ -41,7 +41,8 @@ extension Examination {
         }
         return shadows.map { shadow in
             Finding(
-                // What such a chain does not expect it drops; of rules it is not known whom they hit.
+                // Such a chain drops all that it does not expect; of rules it is not known whom
+                // they hit.
                 shadow.why.contains(.policyDrop) ? .problem : .hint, .otherFirewalls,
                 "\(shadow.place) \(shadow.danger)",
                 why:

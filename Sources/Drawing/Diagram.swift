@@ -3,7 +3,9 @@ package import PortModel
 /// One of the diagrams that the documentation names: the ports that one kind of node uses in one
 /// direction, with the site's own nodes, peers and ports.
 package struct Diagram: Hashable, Sendable {
+    /// The kind of node that is drawn.
     package var role: NodeRole
+    /// Inbound arrows lead to the node, outbound ones away from it.
     package var direction: Direction
     /// `Conferencing Node inbound ports: conf-lon-1`
     package var title: String
@@ -13,29 +15,34 @@ package struct Diagram: Hashable, Sendable {
     package var devices: [Device]
     /// Rows that permit nothing here.
     package var absent: [Absent]
-    /// What the marks of the drawn rows mean, in the documentation's order.
+    /// The meaning of the marks of the drawn rows, in the documentation's order.
     package var footnotes: [Profile.Note]
-    /// What else a reader must know.
+    /// Everything else that a reader must know, such as mode `observe`.
     package var notes: [String]
 
-    /// What stands in a frame: a name, and lines below it.
+    /// The content of a frame: a name, and lines below it.
     package struct Box: Hashable, Sendable {
+        /// The node's name, a count of nodes, or the "Device" cell with its mark.
         package var name: String
+        /// Addresses, names and roles; long lists of them are cut, and say so.
         package var details: [String]
     }
 
     /// Devices of one kind at the other end, with the rows that they share.
     package struct Device: Hashable, Sendable {
+        /// The devices and the addresses that they are narrowed to.
         package var box: Box
+        /// In the order of the documentation's rows; at least one.
         package var arrows: [Arrow]
     }
 
     /// A row that permits something, or a rule of the site's own.
     package struct Arrow: Hashable, Sendable {
+        /// The row's or the site rule's id.
         package var id: String
         /// Protocol and ports from the sender to the receiver: `TCP any → 443`.
         package var traffic: String
-        /// What the row is for.
+        /// The "Description" cell with its mark.
         package var description: String
         /// Which of the nodes' addresses it is for; nil where all of them.
         package var addresses: String?
@@ -46,9 +53,13 @@ package struct Diagram: Hashable, Sendable {
         }
     }
 
+    /// A row that permits nothing here, told below the picture.
     package struct Absent: Hashable, Sendable {
+        /// The row's or the site rule's id.
         package var id: String
+        /// The "Protocol" and "Description" cells with their marks.
         package var description: String
+        /// Why it permits nothing, such as `features.ssh is off`.
         package var reason: String
     }
 

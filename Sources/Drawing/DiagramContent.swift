@@ -18,7 +18,7 @@ extension Deployment {
     }
 }
 
-/// What one diagram shows, from a port table.
+/// The content of one diagram, from a port table.
 private struct DiagramContent {
     /// As many of a list as a frame has room for.
     private static let shownPeers = 4

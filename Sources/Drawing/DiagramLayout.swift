@@ -6,30 +6,43 @@ package struct DiagramLayout: Hashable, Sendable {
     /// 6.7 points high.
     package static let width = 800
 
+    /// Of all that stands below one another, margins included.
     package private(set) var height = 0
+    /// Those of the devices from top to bottom, then the node's.
     package private(set) var frames: [Frame] = []
+    /// A text of several lines is one for each line.
     package private(set) var texts: [PlacedText] = []
+    /// From top to bottom: one for each row that permits something.
     package private(set) var arrows: [PlacedArrow] = []
 
+    /// A rectangle in user units; y grows downwards.
     package struct Area: Hashable, Sendable {
+        /// Of the left edge.
         package var x: Int
+        /// Of the upper edge.
         package var y: Int
         package var width: Int
         package var height: Int
 
+        /// Of the right edge.
         package var right: Int { x + width }
+        /// Of the lower edge.
         package var bottom: Int { y + height }
 
+        /// Whether the other one lies within, edges included.
         package func contains(_ other: Area) -> Bool {
             x <= other.x && y <= other.y && other.right <= right && other.bottom <= bottom
         }
 
+        /// Whether both have room in common; edges that touch have none.
         package func overlaps(_ other: Area) -> Bool {
             x < other.right && other.x < right && y < other.bottom && other.y < bottom
         }
     }
 
+    /// The border around the node or around a device.
     package struct Frame: Hashable, Sendable {
+        /// Says how the border is drawn.
         package enum Kind: String, Hashable, Sendable {
             case node
             case device
@@ -40,6 +53,7 @@ package struct DiagramLayout: Hashable, Sendable {
 
     /// A line of text, with the most room that it takes.
     package struct PlacedText: Hashable, Sendable {
+        /// Says which typeface the line has.
         package enum Kind: String, Hashable, Sendable {
             case title
             case name
@@ -51,7 +65,9 @@ package struct DiagramLayout: Hashable, Sendable {
             case note
         }
         package var kind: Kind
+        /// One line, already broken to its width.
         package var text: String
+        /// As wide as the widest font makes it: see ``Typeface``.
         package var area: Area
 
         /// Where its letters stand.
@@ -60,7 +76,9 @@ package struct DiagramLayout: Hashable, Sendable {
 
     /// From left to right, with its head at the right end.
     package struct PlacedArrow: Hashable, Sendable {
+        /// The left end.
         package var fromX: Int
+        /// The right end, at which the head is.
         package var toX: Int
         package var y: Int
     }
@@ -71,6 +89,7 @@ package struct DiagramLayout: Hashable, Sendable {
     private static let nodeWidth = 190
     private static let gap = 10
 
+    /// Lays out the title, the notes, the picture and what stands below it.
     package init(_ diagram: Diagram) {
         var y = Self.margin
         y = add(.title, diagram.title, x: Self.margin, y: y, width: Self.fullWidth) + Self.gap
@@ -185,6 +204,7 @@ package struct DiagramLayout: Hashable, Sendable {
 }
 
 extension DiagramLayout.PlacedText.Kind {
+    /// The size and weight of the kind's letters.
     package var typeface: Typeface {
         switch self {
         case .title: Typeface(size: 17, isBold: true)

@@ -4,7 +4,8 @@ internal import PlainText
 package enum Markup {
     /// The text as character data or an attribute's value in quotes.
     ///
-    /// What XML 1.0 does not take, and what turns the direction of writing, becomes U+FFFD.
+    /// A character that XML 1.0 does not take, or that turns the direction of writing, becomes
+    /// U+FFFD.
     package static func escaped(_ text: String) -> String {
         var result = String.UnicodeScalarView()
         for scalar in text.unicodeScalars {

@@ -108,7 +108,7 @@ extension DiagramLayout.PlacedText.Kind {
 }
 
 extension Diagram {
-    /// What the picture shows, for who can't see it.
+    /// The picture in words, for readers who can't see it.
     package var inWords: String {
         let rows = devices.flatMap { device in
             device.arrows.map { arrow in

@@ -5,6 +5,7 @@
 package struct Typeface: Hashable, Sendable {
     /// In user units.
     package var size: Int
+    /// Bold letters are wider.
     package var isBold: Bool
 
     /// The fonts that are asked for.

@@ -82,7 +82,7 @@ extension Reconciler {
         _ compilation: Compilation, origin: Generation.Origin, _ request: ApplyRequest
     ) async -> ApplyReport {
         record(compilation)
-        // What failed before is told until it is known how this ends.
+        // An earlier failure is told until it is known how this ends.
         guard let target = compilation.target else {
             overview.failedApply = nil
             return rejected(compilation)
@@ -101,13 +101,13 @@ extension Reconciler {
         return report
     }
 
-    /// What has to be confirmed after an apply, and until when.
+    /// The generation that has to be confirmed after an apply, and until when; nil for none.
     func pending(
         after origin: Generation.Origin, _ request: ApplyRequest, _ target: Compilation.Target,
         _ compilation: Compilation
     ) -> Pending? {
         let time = origin == .command ? request.confirm : target.deployment.guards.confirm
-        // What somebody tries out is not confirmed by a file that changes meanwhile.
+        // A generation that somebody tries out is not confirmed by a file that changes meanwhile.
         let present = origin == .command ? nil : ledger.standing?.pending
         guard let deadline = time.map({ Deadline(after: $0, by: clock) }) ?? present?.deadline
         else { return nil }

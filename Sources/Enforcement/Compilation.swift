@@ -5,10 +5,11 @@ package import Reports
 package import Ruleset
 package import Site
 
-/// What a configuration means for this host: the tables it is to hold, or why there are none.
+/// The meaning of a configuration for this host: the tables it is to hold, or why there are none.
 package struct Compilation: Sendable {
     /// nil when the configuration must not reach the kernel.
     package var target: Target?
+    /// Those of the configuration, then those of compiling it for this host.
     package var diagnostics: [Diagnostic]
     /// The directory configures nothing at all; which a diagnostic refuses as well.
     package var isEmpty = false
@@ -16,18 +17,23 @@ package struct Compilation: Sendable {
     package var configurationDigest: String
     /// The configuration's files.
     package var sources: [ConfigurationSource]
-    /// What of this host it depends on.
+    /// The properties of this host that it depends on.
     package private(set) var hostDependence = HostDependence.none
 
+    /// The tables of a configuration that may reach the kernel, with all that belongs to them.
     package struct Target: Hashable, Sendable {
+        /// Whether the tables drop packets or only count them.
         package var mode: Mode
+        /// The nodes enforced here, sorted by name where they share a table.
         package var nodes: [EnforcedNode]
+        /// Without stamps, which depend on the generation's number.
         package var ruleset: Ruleset
-        /// What it was compiled from.
+        /// The deployment that it was compiled from, with all its nodes.
         package var deployment: Deployment
 
         /// Whether established flows that it does not permit are ended.
         package var revokesEstablished: Bool { deployment.guards.revokeEstablished }
+        /// `host.track_media`, as configured.
         package var mediaTracking: Host.MediaTracking { deployment.host.trackMedia }
     }
 }
@@ -138,7 +144,7 @@ extension HostRoutes {
     /// So many nodes are named; a site whose routes are all missing has one cause.
     private static let namedNodes = 5
 
-    /// What keeps the nodes' packets from coming by.
+    /// The reasons for which packets of the nodes never come by.
     func warnings(of nodes: [Node]) -> [Diagnostic] {
         var warnings: [Diagnostic] = []
         func warn(_ message: String) { warnings.append(Diagnostic(.warning, at: nil, message)) }

@@ -1,6 +1,6 @@
 package import Reports
 
-/// What an operation did, while flows that are not permitted any more may still be ending.
+/// The result of an operation, while flows that are not permitted any more may still be ending.
 package struct Conclusion: Sendable {
     /// To tell rules apart takes long where there are many, so it waits until nothing waits for it.
     struct Change: Sendable {
@@ -27,7 +27,7 @@ package struct Conclusion: Sendable {
         self.revocation = revocation
     }
 
-    /// What came of the operation.
+    /// How the operation ended.
     package var outcome: ApplyReport.Outcome { report.outcome }
 
     /// All of it, once the flows have ended.

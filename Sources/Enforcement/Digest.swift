@@ -6,6 +6,7 @@ package struct SHA256Digest: Hashable, Sendable {
     /// 64 lower-case hexadecimal digits.
     package let hexadecimal: String
 
+    /// Of the parts one after another, without anything between them.
     package init(of parts: some Sequence<[UInt8]>) {
         var context = SHA2_CTX()
         SHA256Init(&context)
@@ -16,6 +17,7 @@ package struct SHA256Digest: Hashable, Sendable {
         hexadecimal = String(digest.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] })
     }
 
+    /// Of the text's UTF-8.
     package init(of text: String) { self.init(of: [Array(text.utf8)]) }
 }
 

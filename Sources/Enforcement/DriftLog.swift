@@ -6,10 +6,10 @@ struct DriftLog: Sendable {
     private(set) var report = StatusReport.Drift(count: 0, last: nil)
     /// By what the kernel calls the process.
     private(set) var origins = CountsByName()
-    /// What is out of order and accounted for already.
+    /// The differences that are accounted for already.
     private var accounted = Accounted.differences([])
 
-    /// The name of who is not known.
+    /// The name of a process that is not known.
     private static let unknown = "unknown"
 
     private enum Accounted {
@@ -20,7 +20,7 @@ struct DriftLog: Sendable {
 
     /// The kernel was found to differ.
     ///
-    /// - Parameter writer: who changed it just now; nil where nobody is known to have.
+    /// - Parameter writer: the process that changed it just now; nil where none is known to have.
     mutating func found(_ differences: [Difference], by writer: Reconciler.Writer?) {
         if writer == nil {
             switch accounted {

@@ -4,7 +4,7 @@ package import Ruleset
 package import Site
 
 extension Generation {
-    /// What its files say to this version.
+    /// The meaning of its files to this version.
     package var loaded: LoadedConfiguration {
         LoadedConfiguration(
             parsing: configuration.map { ConfigurationSource(path: $0.path, text: $0.text) })
@@ -17,7 +17,7 @@ extension Generation {
             ?? .failure(RefusedFiles(of: number, loaded.diagnostics))
     }
 
-    /// What a configuration becomes when it is put in force.
+    /// The generation that a configuration becomes when it is put in force.
     ///
     /// - Parameter previous: in force before.
     init(
@@ -54,12 +54,13 @@ extension Compilation {
 }
 
 extension DropsReport {
-    /// The report on what was heard, with refusals explained by the generation's own files.
+    /// The report on the samples that were heard, with refusals explained by the generation's own
+    /// files.
     ///
     /// - Parameters:
-    ///   - record: what was heard; nil where nothing ever was.
+    ///   - record: of the samples; nil where none was ever heard.
     ///   - generation: in force now.
-    ///   - node: only what is refused to and from this one.
+    ///   - node: only packets refused to and from this one.
     ///   - limit: how many talkers are told.
     package init(
         _ record: RefusalRecord?, problem: String?, in generation: Generation?,

@@ -6,6 +6,7 @@ internal import SystemPackage
 
 /// Something the state directory could not do.
 package struct StoreError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// Names the file or directory, and says what to do about it where that is known.
     package let description: String
 
     init(_ description: String) { self.description = description }
@@ -26,15 +27,16 @@ package struct GenerationStore: Sendable {
     /// Bytes of a complaint about a file, which may quote it.
     private static let longestComplaint = 500
 
+    /// The state directory, as it is named in messages.
     package let directory: String
-    /// Taken before anything is written; nil for who is known to be alone.
+    /// Taken before anything is written; nil for a caller that is known to be alone.
     private let lock: FileLock?
-    /// Whose files are believed beside root's and this process's own.
+    /// The users whose files are believed: root, this process's own, and perhaps the agent's.
     private let trusted: Set<UInt32>
     private var generations: String { directory + "/generations" }
     private var standingPath: String { directory + "/standing.json" }
 
-    /// Touches nothing: what is stored can be read from a directory that can't be written.
+    /// Touches nothing: generations can be read from a directory that can't be written.
     package init(directory: String, lock: FileLock? = nil) {
         self.directory = directory
         self.lock = lock
@@ -42,6 +44,8 @@ package struct GenerationStore: Sendable {
     }
 
     /// Of an agent that may be another user's, whose files are believed; only to read.
+    ///
+    /// - Throws: where the directory is there and is not to be trusted or can't be read.
     package init(ofAgentAt directory: String) throws(StoreError) {
         self.directory = directory
         lock = nil
@@ -60,8 +64,8 @@ package struct GenerationStore: Sendable {
     /// The path of the file by which an agent has a state directory for itself.
     package static func lock(in directory: String) -> String { directory + "/agent.lock" }
 
-    /// Makes the directories where they are missing, for the owner alone, and removes what a process
-    /// left behind that was killed while it wrote.
+    /// Makes the directories where they are missing (``makeDirectory(_:)``), and removes what a
+    /// process left behind that was killed while it wrote.
     ///
     /// - Throws: where nothing could be stored.
     package func prepare() throws(StoreError) {
@@ -92,7 +96,10 @@ package struct GenerationStore: Sendable {
         try requireTrust(generations)
     }
 
-    /// Makes a directory of the state where it is missing, for the owner alone.
+    /// Makes a directory of the state where it is missing; its group may read it, the owner alone
+    /// writes.
+    ///
+    /// - Throws: where it can't be made.
     package static func makeDirectory(_ path: String) throws(SystemError) {
         try AtomicFile.makeDirectory(
             path, mode: [.ownerReadWriteExecute, .groupRead, .groupExecute])
@@ -114,7 +121,7 @@ package struct GenerationStore: Sendable {
         )
     }
 
-    /// What others could write there would be in force after the next start.
+    /// A file that others could write there would be in force after the next start.
     private func requireTrust(_ path: String) throws(StoreError) {
         do throws(OpenedFile.Problem) {
             if let distrust = try OpenedFile(directory: path).facts.distrustOfEntries {
@@ -136,7 +143,7 @@ package struct GenerationStore: Sendable {
         StoreError("can't write the state directory \(path): \(reason)\(advice(reason))")
     }
 
-    /// What can be done about it, where that is known.
+    /// A remedy in words that follow the error; empty where none is known.
     private static func advice(_ reason: Errno) -> String {
         switch reason {
         case .noSpace, .diskQuotaExceeded: " (make room there)"
@@ -149,10 +156,15 @@ package struct GenerationStore: Sendable {
     // MARK: Which one is in force
 
     /// nil in a state directory that never held a generation.
+    ///
+    /// - Throws: where the record can't be read or is not what was written.
     package func standing() throws(StoreError) -> Standing? {
         try read(Standing.self, from: standingPath)
     }
 
+    /// Replaces the record, and returns once it outlasts a power cut.
+    ///
+    /// - Throws: where it can't be written; the old record or the new one is there whole.
     package func write(_ standing: Standing) throws(StoreError) {
         try write(standing, to: standingPath)
     }
@@ -160,6 +172,8 @@ package struct GenerationStore: Sendable {
     // MARK: Generations
 
     /// The numbers of all stored generations, readable or not, ascending.
+    ///
+    /// - Throws: where the directory can't be listed.
     package func numbers() throws(StoreError) -> [Int] {
         try names(in: generations).compactMap { name in
             guard let number = Int(name.dropLast(5)), Generation.numbers.contains(number),
@@ -180,7 +194,7 @@ package struct GenerationStore: Sendable {
         return generation
     }
 
-    /// What a list tells of a generation, without reading all of it, which may be much.
+    /// The entry of a generation in lists, without reading all of it, which may be much.
     ///
     /// - Throws: as ``generation(_:)``.
     package func summary(_ number: Int) throws(StoreError) -> GenerationSummary {
@@ -196,6 +210,10 @@ package struct GenerationStore: Sendable {
         return GenerationSummary(try generation(number))
     }
 
+    /// Stores a generation, and returns once it outlasts a power cut. Its summary stays as it is.
+    ///
+    /// - Throws: where it can't be written; a file of the same number is the old one or the new
+    ///   one.
     package func write(_ generation: Generation) throws(StoreError) {
         try write(generation, to: path(generation.number))
     }
@@ -204,6 +222,8 @@ package struct GenerationStore: Sendable {
     ///
     /// For what goes into the kernel next, which a power cut takes as well: enforcement does not
     /// wait for a disk.
+    ///
+    /// - Throws: where it can't be written; the generation may be there without its summary.
     package func stage(_ generation: Generation) throws(StoreError) {
         try write(generation, to: path(generation.number), flushing: false)
         try write(
@@ -211,6 +231,8 @@ package struct GenerationStore: Sendable {
     }
 
     /// Makes a staged generation outlast a power cut.
+    ///
+    /// - Throws: where it can't be flushed; it may still be there.
     package func flush(_ number: Int) throws(StoreError) {
         do throws(SystemError) {
             try AtomicFile.flush(path(number))
@@ -219,6 +241,9 @@ package struct GenerationStore: Sendable {
         }
     }
 
+    /// Removes a generation and its summary; of one that is not there, nothing.
+    ///
+    /// - Throws: where a file can't be removed.
     package func remove(_ number: Int) throws(StoreError) {
         for path in [path(number), summaryPath(number)] where unlink(path) != 0 && errno != ENOENT {
             throw StoreError("can't remove \(path): \(String(cString: strerror(errno)))")
@@ -227,7 +252,7 @@ package struct GenerationStore: Sendable {
 
     /// Removes the oldest generations beyond ``kept``, never those in force or to fall back to.
     ///
-    /// - Throws: the first failure; what follows it is removed nevertheless.
+    /// - Throws: the first failure; the generations after it are removed nevertheless.
     package func prune(keeping needed: Set<Int>) throws(StoreError) {
         var failure: StoreError?
         for number in try numbers().dropLast(Self.kept + 1) where !needed.contains(number) {
@@ -283,7 +308,7 @@ package struct GenerationStore: Sendable {
         StoreError("can't write the state: \(error)\(advice(error.errno))")
     }
 
-    /// What could not be read back is not written.
+    /// A value that could not be read back is not written.
     private func write(
         _ value: some StoredState, to path: String, flushing: Bool = true
     ) throws(StoreError) {
@@ -339,7 +364,7 @@ package struct GenerationStore: Sendable {
         "\(error)".shortened(to: longestComplaint)
     }
 
-    /// What was written to a file, if its digest says so; nil where there is none.
+    /// The bytes that were written to a file, if its digest says so; nil where there is none.
     private func body(of path: String) throws(StoreError) -> [UInt8]? {
         let bytes: [UInt8]
         let distrust: Distrust?

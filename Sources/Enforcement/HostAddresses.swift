@@ -4,6 +4,9 @@ package import SystemPackage
 
 /// The addresses of this network namespace's interfaces, by which `enforce: auto` finds the node.
 package enum HostAddresses {
+    /// Of all interfaces, loopback and link-local addresses included.
+    ///
+    /// - Throws: the error of `getifaddrs(3)`.
     package static func current() throws(Errno) -> Set<IPAddress> {
         var addresses: Set<IPAddress> = []
         try forEach { entry in
@@ -13,6 +16,8 @@ package enum HostAddresses {
     }
 
     /// The addresses of each interface, also of those that have none.
+    ///
+    /// - Throws: the error of `getifaddrs(3)`.
     package static func byInterface() throws(Errno) -> [String: Set<IPAddress>] {
         var interfaces: [String: Set<IPAddress>] = [:]
         try forEach { entry in

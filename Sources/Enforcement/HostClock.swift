@@ -14,6 +14,7 @@ package protocol HostClock: Sendable {
 
 /// The kernel's clocks.
 package struct KernelClock: HostClock {
+    /// The id that was given, else the kernel's in hexadecimal digits, else a random one.
     package let bootID: String
 
     /// - Parameter bootID: the boot's id where a sandbox hides the kernel's own; nil to ask the
@@ -24,7 +25,9 @@ package struct KernelClock: HostClock {
             bootID ?? Self.kernelBootID ?? String(UInt128.random(in: .min ... .max), radix: 16)
     }
 
+    /// By `CLOCK_BOOTTIME`.
     package var sinceBoot: Duration { BootTime.now }
+    /// By `time(2)`, in whole seconds.
     package var now: Timestamp { .now }
 
     private static var kernelBootID: String? {

@@ -1,7 +1,8 @@
 package import PortModel
 internal import Site
 
-/// What a compilation depends on of this host, so that it is made anew only where that is another.
+/// The properties of this host that a compilation depends on, so that it is made anew only where
+/// they differ.
 package struct HostDependence: Sendable {
     /// The addresses of all nodes of the deployment.
     private let nodeAddresses: Set<IPAddress>
@@ -9,10 +10,10 @@ package struct HostDependence: Sendable {
     private let own: Set<IPAddress>?
     /// On a gateway, the nodes whose packets are to come by.
     private let routed: [Node]
-    /// What was said of these.
+    /// The warnings about these.
     private let routeWarnings: [Diagnostic]
 
-    /// - Parameter routed: nodes of a gateway, with what was said of their routes.
+    /// - Parameter routed: nodes of a gateway, for whose routes the warnings are.
     init(
         _ deployment: Deployment, hostAddresses: Set<IPAddress>, routed: [Node] = [],
         warnings: [Diagnostic] = []

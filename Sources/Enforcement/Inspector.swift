@@ -8,8 +8,9 @@ internal import Ruleset
 internal import Site
 internal import Synchronization
 
-/// Answers what is asked of the agent, beside its work: from what the reconciler last published, the
-/// store, and what the kernel counts. It changes nothing, and nothing that must not wait waits for it.
+/// Answers questions to the agent, beside its work: from the overview that the reconciler last
+/// published, the store, and the kernel's counts. It changes nothing, and nothing that must not
+/// wait waits for it.
 package struct Inspector: Sendable {
     private let published: Published
     private let kernel: any RulesetKernel
@@ -33,18 +34,19 @@ package struct Inspector: Sendable {
         self.log = log
     }
 
-    /// The same for whoever asks, which keeps nothing waiting that is urgent.
+    /// The same for callers that can wait: it keeps nothing waiting that is urgent.
     package var inBackground: Inspector {
         var inspector = self
         inspector.urgency = .background
         return inspector
     }
 
-    /// What was known when the last operation ended.
+    /// The agent's knowledge when the last operation ended.
     package var overview: Overview { published.overview }
 
-    // MARK: What is in force
+    // MARK: In force
 
+    /// The agent's status now, with the kernel's counts; where these can't be read, it tells why.
     package func status() async -> StatusReport {
         let overview = overview
         return overview.report(on: await counts(of: overview.generation), by: clock)
@@ -60,7 +62,7 @@ package struct Inspector: Sendable {
         }
     }
 
-    /// What is measured, now.
+    /// Everything that is measured, now. Values that the kernel does not tell are left out.
     package func metrics() async -> [MetricFamily] {
         let overview = overview
         let counts = await counts(of: overview.generation)
@@ -81,7 +83,9 @@ package struct Inspector: Sendable {
         ).families
     }
 
-    /// What a ``MeshSurvey`` begins with.
+    /// The facts that a ``MeshSurvey`` begins with.
+    ///
+    /// - Throws: where nothing is in force, or the kernel's tables can't be read.
     package func meshFacts() async throws(MeshProblem) -> MeshFacts {
         let overview = overview
         guard let generation = overview.generation else {
@@ -97,7 +101,7 @@ package struct Inspector: Sendable {
         }
     }
 
-    /// What packets counted in a generation's tables, or why that can't be read.
+    /// The counts of packets in a generation's tables, or why they can't be read.
     private func counts(
         of generation: Generation?, withNotes: Bool = false
     ) async -> Result<[ObservedTable], any Error> {
@@ -114,8 +118,10 @@ package struct Inspector: Sendable {
 
     /// All generations that were in force and are stored, ascending; those that can't be read are
     /// left out.
+    ///
+    /// - Throws: where the state directory can't be listed.
     package func generations() throws(StoreError) -> [GenerationSummary] {
-        // What a killed or failed apply left behind was never in force.
+        // A generation that a killed or failed apply left behind was never in force.
         let newest = overview.record.newest ?? .max
         var found: [GenerationSummary] = []
         for number in try store.numbers() where number <= newest {
@@ -130,8 +136,10 @@ package struct Inspector: Sendable {
 
     // MARK: Plans
 
-    /// Says what ``Reconciler/apply(_:_:noticed:)`` would do, lets the kernel check it, and counts the
-    /// flows that would end.
+    /// Says how ``Reconciler/apply(_:_:noticed:)`` would end, lets the kernel check it, and counts
+    /// the flows that would end.
+    ///
+    /// - Throws: only where the task is cancelled; every other failure is the report's outcome.
     package func plan(
         _ compilation: Compilation, _ request: Reconciler.ApplyRequest = .init()
     ) async throws(CancellationError) -> ApplyReport {
@@ -180,7 +188,7 @@ package struct Inspector: Sendable {
     }
 }
 
-/// The last overview that the reconciler published, for whoever asks meanwhile.
+/// The last overview that the reconciler published, for all that ask meanwhile.
 final class Published: Sendable {
     private let last: Mutex<Overview>
 

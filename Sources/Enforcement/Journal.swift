@@ -2,13 +2,14 @@ package import Logging
 package import Reports
 internal import Synchronization
 
-/// Tells what happens, once: to the log and to whoever watches.
+/// Tells everything that happens, once: to the log and to its watchers.
 ///
 /// Watching costs the teller nothing but a place in a bounded buffer; nobody waits for a watcher.
 package final class Journal: Sendable {
     /// The newest events that wait for one watcher.
     package static let held = 256
 
+    /// For lines that are no events, which watchers do not get.
     package let log: Logger
 
     fileprivate struct Numbered: Sendable {
@@ -26,8 +27,12 @@ package final class Journal: Sendable {
 
     private let watchers = Mutex(Watchers())
 
+    /// - Parameter log: gets a line for each event that is told.
     package init(log: Logger) { self.log = log }
 
+    /// To the log and to watchers.
+    ///
+    /// - Parameter metadata: for the log alone.
     package func tell(_ event: Event, level: Logger.Level, metadata: Logger.Metadata = [:]) {
         log.log(level: level, "\(event.message)", metadata: metadata)
         publish(event)
@@ -43,7 +48,7 @@ package final class Journal: Sendable {
         }
     }
 
-    /// What happens from now on, until the iteration ends or the journal is closed.
+    /// The events from now on, until the iteration ends or the journal is closed.
     package func events() -> Events {
         let (stream, continuation) = AsyncStream.makeStream(
             of: Numbered.self, bufferingPolicy: .bufferingNewest(Self.held))
@@ -62,7 +67,7 @@ package final class Journal: Sendable {
     }
 
     private func forget(_ id: Int) {
-        // What it held is let go of outside, for its end may call back.
+        // Its content is let go of outside, for its end may call back.
         let gone = watchers.withLock { $0.streams.removeValue(forKey: id) }
         _ = gone
     }
@@ -86,14 +91,18 @@ package final class Journal: Sendable {
         /// The number of the last event before these.
         fileprivate let last: Int
 
+        /// To be called once: iterators would take each other's events.
         package func makeAsyncIterator() -> Iterator {
             Iterator(base: stream.makeAsyncIterator(), last: last)
         }
 
+        /// Counts the events that the buffer lost.
         package struct Iterator: AsyncIteratorProtocol {
             fileprivate var base: AsyncStream<Numbered>.Iterator
             fileprivate var last: Int
 
+            /// The next event, with the number of those lost before it; nil once the journal is
+            /// closed and all are read, or the task is cancelled.
             package mutating func next() async -> Event? {
                 guard let next = await base.next() else { return nil }
                 var event = next.event

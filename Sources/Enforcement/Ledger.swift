@@ -10,14 +10,14 @@ struct Ledger: Sendable {
     /// The generation that is stored but may not outlast a power cut, until it is recorded.
     private var staged: Int?
 
-    /// What is known of the record.
+    /// The record, as far as it is known.
     struct Record: Hashable, Sendable {
         /// nil before the first generation.
         fileprivate(set) var standing: Standing?
         /// The highest number that was ever in force; nil while that can't be read.
         fileprivate(set) var newest: Int?
         fileprivate(set) var problem: Problem?
-        /// What is to be in force is not what the state directory says.
+        /// The generation that is to be in force is another one than the state directory says.
         fileprivate(set) var isUnrecorded = false
         /// Why the state directory can't be written; nil while it can, as far as is known.
         fileprivate(set) var obstacle: String?
@@ -28,7 +28,7 @@ struct Ledger: Sendable {
     /// Damage that was found.
     struct Problem: Hashable, Sendable {
         var text: String
-        /// What is in force is recorded well again.
+        /// The generation in force is recorded well again.
         var isHealed = false
     }
 
@@ -50,7 +50,8 @@ struct Ledger: Sendable {
         do throws(StoreError) {
             let stored = try store.numbers()
             guard let recorded = try recordedStanding(stored) else {
-                // What can't be written may be missing altogether, and come back with all it held.
+                // A directory that can't be written may be missing altogether, and come back with
+                // all it held.
                 if record.obstacle == nil { record.newest = 0 }
                 return nil
             }
@@ -63,7 +64,7 @@ struct Ledger: Sendable {
                 isDamaged(error)
             }
             if let standIn = standIn(for: number, of: stored, told: true) {
-                // What was pending can't come back, nor be confirmed.
+                // The pending generation can't come back, nor be confirmed.
                 record.standing?.generation = standIn.number
                 record.standing?.endPending()
                 return standIn
@@ -85,7 +86,8 @@ struct Ledger: Sendable {
     /// back where nobody confirms, or else the newest older one; never one that was itself to be
     /// confirmed, and none where nothing was in force before what is pending.
     ///
-    /// - Parameter told: what can't be read is part of the damage that is told.
+    /// - Parameter told: whether generations that can't be read are part of the damage that is
+    ///   told.
     private mutating func standIn(
         for number: Int, of stored: [Int], told: Bool
     ) -> Generation? {
@@ -126,7 +128,7 @@ struct Ledger: Sendable {
         isDamaged(by: reason)
     }
 
-    /// What the record says, or what is to be taken for it where it is damaged or gone.
+    /// The record's content, or the one to be taken for it where it is damaged or gone.
     private mutating func recordedStanding(_ stored: [Int]) throws(StoreError) -> Standing? {
         do throws(StoreError) {
             if let recorded = try store.standing() { return recorded }
@@ -171,7 +173,7 @@ struct Ledger: Sendable {
 
     private mutating func newestNumber() throws(StoreError) -> Int {
         if let newest = record.newest { return newest }
-        // What was not there at the start may have been mounted since.
+        // A directory that was not there at the start may have been mounted since.
         try store.prepare()
         let number = try store.numbers().last ?? 0
         record.newest = number
@@ -294,7 +296,7 @@ struct Ledger: Sendable {
         }
     }
 
-    /// Ends the wait for confirmation: what is pending is in force for good.
+    /// Ends the wait for confirmation: the pending generation is in force for good.
     mutating func confirm(_ generation: Generation) throws(StoreError) {
         // The generation first: where the record breaks later, it is found to be confirmed.
         try confirmStored(generation)
@@ -362,7 +364,7 @@ struct Ledger: Sendable {
     /// Makes sure that the next start will find what is in force, whatever became of the state
     /// directory meanwhile.
     mutating func secure(_ current: Generation?) {
-        // What is damaged is not written over before something takes its place.
+        // A damaged file is not written over before something takes its place.
         let wasBlocked = record.obstacle != nil
         prepare()
         guard record.obstacle == nil, let standing, record.problem?.isHealed != false else {

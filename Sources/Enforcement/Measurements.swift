@@ -2,9 +2,9 @@ internal import Metrics
 internal import PlainText
 internal import Reports
 
-/// What the agent did since it started, for monitoring: what is counted here never becomes less.
+/// The agent's work since it started, for monitoring: no count here ever becomes less.
 struct Measurements: Sendable {
-    /// What became of a foreign change that was found.
+    /// The fate of a foreign change that was found.
     enum Repair: String, CaseIterable, Sendable {
         case repaired
         case failed

@@ -4,7 +4,8 @@ internal import Reports
 internal import Ruleset
 internal import Site
 
-/// What monitoring is told. Names, labels and meanings stay as they are; further ones may come.
+/// The facts that monitoring is told. Names, labels and meanings stay as they are; further ones may
+/// come.
 struct MetricFacts: Sendable {
     var status: StatusReport
     var measurements: Measurements

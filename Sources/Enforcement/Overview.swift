@@ -3,17 +3,17 @@ package import Ruleset
 package import Site
 internal import Synchronization
 
-/// What the agent knows of its work at one moment: with what the kernel counts, everything that it
+/// The agent's knowledge of its work at one moment: with the kernel's counts, everything that it
 /// tells of itself belongs to one of these.
 package struct Overview: Sendable {
     let identity: StatusReport.AgentIdentity
     /// The generation that the kernel is to hold; nil before the first and after a flush.
     package private(set) var generation: Generation?
-    /// What ``generation`` was compiled from.
+    /// The deployment that ``generation`` was compiled from.
     package private(set) var deployment = DeploymentSource(nil)
     /// The generation's tables as they are to stand in the kernel, once they were needed.
     package var stamped: Ruleset?
-    /// What the state directory records, and what is wrong with it.
+    /// The state directory's record, and the damage to it.
     var record = Ledger.Record()
     /// The configuration as it was read last, whether it was applied or not.
     var configuration = Configuration()
@@ -29,7 +29,7 @@ package struct Overview: Sendable {
     var tablesMade: Timestamp?
     /// When our tables began to note packets between nodes; nil where that was before the start.
     var pairsNoted: Timestamp?
-    /// What was last seen of other tables, whatever is in force.
+    /// Other tables as they were seen last, whatever is in force.
     var foreign = ForeignTables()
     var shadowProblem: String?
     /// Why samples of refusals are not heard.
@@ -51,7 +51,7 @@ package struct Overview: Sendable {
 
     /// From now on the kernel is to hold a generation, or none.
     ///
-    /// - Parameter deployment: what it was compiled from, where that is known.
+    /// - Parameter deployment: the one that it was compiled from, where that is known.
     mutating func hold(_ generation: Generation?, from deployment: Deployment? = nil) {
         if generation?.number != self.generation?.number { revocation = Revocation() }
         self.generation = generation
@@ -63,7 +63,8 @@ package struct Overview: Sendable {
     mutating func confirm() { generation?.isProvisional = false }
 }
 
-/// What a generation was compiled from, read from its files when somebody asks for it, and once.
+/// The deployment that a generation was compiled from, read from its files when somebody asks for
+/// it, and once.
 package final class DeploymentSource: Sendable {
     private enum State {
         case unread(Generation)
@@ -121,7 +122,7 @@ extension Overview {
     /// All that keeps the state from being as it should be, in words.
     private func problem(unreadable: String? = nil) -> String? {
         let obstacle = failedApply == nil ? record.obstacle : nil
-        // What keeps the kernel from being read has often made the others fail: once is enough.
+        // The obstacle to reading the kernel has often made the others fail: once is enough.
         let problems = [failedApply, kernelProblem, revocation.problem, unreadable, obstacle]
             .compactMap { $0 }
             .reduce(into: [String]()) { told, problem in
@@ -138,8 +139,8 @@ extension Overview {
     /// Chains of other tables that packets come by which the generation judges.
     package var shadows: [Shadow] { foreign.shadows.concerning(generation) }
 
-    /// What others' tables do that answers must be tracked for and are not; nil where there is
-    /// nothing.
+    /// The warning of others' tables that translate sources while answers to these are not tracked;
+    /// nil where there is nothing to warn of.
     var translationWarning: String? {
         guard let generation, !generation.ruleset.placement.facts.tracksMedia,
             generation.mediaTracking ?? .auto == .auto
@@ -161,8 +162,8 @@ extension Overview {
     }
 
     /// - Parameters:
-    ///   - counts: what the kernel counts in our tables, or why that can't be read.
-    ///   - clock: tells what is left of the time to confirm in.
+    ///   - counts: the kernel's counts in our tables, or why they can't be read.
+    ///   - clock: tells how much of the time to confirm in is left.
     func report(
         on counts: Result<[ObservedTable], any Error>, by clock: some HostClock
     ) -> StatusReport {

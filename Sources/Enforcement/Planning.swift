@@ -2,10 +2,10 @@ package import Reports
 internal import Site
 
 extension Compilation {
-    /// What putting the configuration in force would change, as far as that can be told without the
-    /// kernel.
+    /// The changes that putting the configuration in force would make, as far as they can be told
+    /// without the kernel.
     ///
-    /// - Parameter old: what is compared with; nil where everything is new.
+    /// - Parameter old: the generation to compare with; nil where everything is new.
     package func plan(from old: Generation?, withTables: Bool = false) -> ApplyReport {
         guard let target else {
             return ApplyReport(
@@ -25,6 +25,6 @@ extension Compilation {
 }
 
 extension Compilation.Target {
-    /// What changes are told to.
+    /// The new side of a comparison of rules.
     var nodeRules: NodeRules { NodeRules(nodes: nodes, ruleset: ruleset) }
 }

@@ -8,6 +8,7 @@ package protocol Prober: Sendable {
 
 /// A probe that did not connect.
 package struct ProbeFailure: Hashable, Sendable, CustomStringConvertible {
+    /// The probe as it is configured.
     package var probe: Probe
     /// Such as `Connection refused`.
     package var reason: String

@@ -9,8 +9,8 @@ internal import Site
 /// Brings the kernel to the generation that is to be in force, and keeps it there.
 ///
 /// Every operation leaves the kernel at the generation that was in force before or at the new one,
-/// and says which. Operations wait for each other. Whoever only asks reads what the last one
-/// published (``inspector``), and waits for nobody.
+/// and says which. Operations wait for each other. A caller that only asks reads the overview that
+/// the last one published (``inspector``), and waits for nobody.
 package actor Reconciler {
     let kernel: VerifiedKernel
     nonisolated let revoker: Revoker
@@ -26,7 +26,7 @@ package actor Reconciler {
     package nonisolated let inspector: Inspector
     private let published: Published
 
-    /// What is told, once the operation has ended that changes it.
+    /// The facts that are told once the operation has ended that changes them.
     var overview: Overview
     /// The generation that the kernel is to hold; nil before the first and after a flush.
     var current: Generation? { overview.generation }
@@ -55,7 +55,7 @@ package actor Reconciler {
     /// Whether ``resume()`` has done its work.
     private var isResumed = false
 
-    /// What watchers know.
+    /// The facts that watchers know.
     struct Told {
         var state: StatusReport.State?
         var shadows: [Shadow] = []
@@ -213,7 +213,7 @@ package actor Reconciler {
         }
     }
 
-    /// A state directory that was lost does not open the firewall: what the kernel holds stays.
+    /// A state directory that was lost does not open the firewall: the kernel's tables stay.
     func lookForUnknownTables() async {
         do throws(ApplyFailure) {
             let names = try await kernel.tables(knownFrom: []).map(\.name)

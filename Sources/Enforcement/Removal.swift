@@ -2,12 +2,14 @@ package import Logging
 internal import Reports
 internal import Ruleset
 
-/// What a removal of the program does: takes our tables away. The state directory, which only the
+/// The work of the program's removal: it takes our tables away. The state directory, which only the
 /// agent's user may read, is left alone.
 package struct Removal: Sendable {
     private let kernel: VerifiedKernel
     private let log: Logger
 
+    /// - Parameter log: told of each table that is taken away, and of tables that only look like
+    ///   ours.
     package init(kernel: any RulesetKernel, log: Logger) {
         self.kernel = VerifiedKernel(kernel: kernel)
         self.log = log
@@ -25,7 +27,7 @@ package struct Removal: Sendable {
         return tables.map(\.name)
     }
 
-    /// What stays is not ours, or lost its stamp; nobody will tell of it any more.
+    /// A table that stays is not ours, or lost its stamp; nobody will tell of it any more.
     private func tellLookalikes() async {
         do {
             let foreign = try await kernel.kernel.foreignTables(compiled: [])

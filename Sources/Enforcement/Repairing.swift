@@ -25,7 +25,7 @@ extension Reconciler {
     /// Commits a generation, or none, verifies it, and records it. Where any of that fails, what was
     /// in force before is in force again, and the error says so.
     ///
-    /// - Parameter deployment: what the generation was compiled from, where that is known.
+    /// - Parameter deployment: the one that the generation was compiled from, where it is known.
     func putInForce(
         _ generation: Generation?, from deployment: Deployment? = nil, probes: [Probe] = [],
         recording: @Sendable (inout Ledger) throws(StoreError) -> Void
@@ -116,8 +116,9 @@ extension Reconciler {
     /// Makes the kernel hold a generation, or where it refuses that, the newest of those that may stand
     /// in for it.
     ///
-    /// - Returns: what it holds now, and why not what was meant; nil where it is that.
-    /// - Throws: why it does not hold what was meant, where it holds nothing in its place.
+    /// - Returns: the generation that it holds now, and why not the one that was meant; nil where
+    ///   it is that.
+    /// - Throws: why it does not hold the one that was meant, where it holds nothing in its place.
     func putNewest(
         _ meant: Generation
     ) async throws(ApplyFailure) -> (held: Generation, refusal: ApplyFailure?) {
@@ -132,7 +133,8 @@ extension Reconciler {
                 return (candidate, refusal)
             } catch {
                 log.error("generation \(candidate.number) can't be put in force: \(error)")
-                // What failed otherwise may hold all the same, or fail with any other.
+                // Any other failure may have been applied all the same, or come again with any
+                // generation.
                 guard error.isRefusal, let next = ledger.standIn(for: candidate) else {
                     throw refusal ?? error
                 }
@@ -189,7 +191,7 @@ extension Reconciler {
     /// Checks the kernel after somebody else changed it, or may have, and repairs it.
     ///
     /// - Parameters:
-    ///   - writer: who changed it; nil when that is not known.
+    ///   - writer: the process that changed it; nil when it is not known.
     ///   - noticed: when that was notified, since the host was started; nil for now.
     /// - Returns: when to look again, where the repair failed or must wait because somebody makes
     ///   the same change again and again.
@@ -197,7 +199,7 @@ extension Reconciler {
         let noticed = noticed ?? clock.sinceBoot
         await begin()
         defer { end() }
-        // What is to be taken back is not repaired first.
+        // A generation that is to be taken back is not repaired first.
         guard let current, !isOverdue else { return nil }
         let wanted = overview.stamped ?? tables(of: current)
         overview.stamped = wanted
@@ -234,7 +236,7 @@ extension Reconciler {
             do throws(ApplyFailure) {
                 try await put(wanted, from: observed, mustRebuild ? .rebuild : .atOnce)
             } catch {
-                // Whoever changed the tables again before they were read back is heard of next; to
+                // Another change of the tables before they were read back is heard of next; to
                 // replace the tables for that would cost packets.
                 guard error.mayBeForeign, interferences < Self.mostInterferences else {
                     throw error
@@ -261,12 +263,13 @@ extension Reconciler {
         }
     }
 
-    /// Who made a change.
+    /// The process that made a change.
     package struct Writer: Hashable, Sendable {
         /// With its arguments where they are known.
         package var process: String
-        /// What the kernel calls it.
+        /// The kernel's name of its thread, 15 bytes at most.
         package var name: String
+        /// The thread's id in the initial pid namespace.
         package var pid: Int32
 
         package init(process: String, name: String, pid: Int32) {

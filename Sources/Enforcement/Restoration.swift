@@ -2,14 +2,15 @@ package import Logging
 internal import Reports
 internal import Ruleset
 
-/// What a boot does before there is a network: puts the last confirmed generation in force, from the
-/// state directory alone, and writes nothing there.
+/// The work of a boot before there is a network: it puts the last confirmed generation in force,
+/// from the state directory alone, and writes nothing there.
 package struct Restoration: Sendable {
     private let kernel: VerifiedKernel
     private let store: GenerationStore
     private let clock: any HostClock
     private let log: Logger
 
+    /// - Parameter clock: tells whether the time to confirm in still runs.
     package init(
         kernel: any RulesetKernel, store: GenerationStore, clock: any HostClock, log: Logger
     ) {
@@ -22,8 +23,8 @@ package struct Restoration: Sendable {
     /// Restores the generation, and proves it by reading back. Where the kernel refuses it, the newest
     /// older one that it takes is restored, so that the host is not open until the agent runs.
     ///
-    /// What waits for confirmation stays where its time runs, for which the host must not have been
-    /// started anew.
+    /// A generation that waits for confirmation stays where its time runs, for which the host must
+    /// not have been started anew.
     ///
     /// - Returns: the number in force; nil where none is recorded, or `flush` was said.
     /// - Throws: why it could not be done; the kernel is as it was.
@@ -48,7 +49,8 @@ package struct Restoration: Sendable {
                 break
             } catch {
                 log.error("can't restore generation \(generation.number): \(error)")
-                // What failed otherwise may hold all the same, or fail with any other.
+                // Any other failure may have been applied all the same, or come again with any
+                // generation.
                 guard error.isRefusal, let next = ledger.standIn(for: generation) else {
                     throw refusal ?? error
                 }

@@ -5,7 +5,7 @@ internal import Reports
 internal import Ruleset
 internal import Site
 
-/// What became of the flows that the generation in force does not permit.
+/// The fate of the flows that the generation in force does not permit.
 package struct Revocation: Hashable, Sendable {
     /// How many were ended; nil where none was looked for.
     var ended: Int?
@@ -18,8 +18,8 @@ package struct Revocation: Hashable, Sendable {
 /// Ends established flows that a generation does not permit: its rules would let them go on, since
 /// they accept what is established.
 ///
-/// That may take many seconds, so it happens beside everything else, a few flows at a time; and never
-/// by a generation that is not in force any more (``supersede()``).
+/// This may take many seconds, so it happens beside everything else, a few flows at a time; and
+/// never by a generation that is not in force any more (``supersede()``).
 actor Revoker {
     /// As many are held at once, which bounds the memory that a full table takes.
     static let held = 16_384
@@ -51,11 +51,11 @@ actor Revoker {
         self.log = log
     }
 
-    /// Begins to end what the generation, which the kernel holds, does not permit; nothing where it
-    /// only observes or the site wants established flows to go on. A search for the same generation
-    /// that is under way looks once more.
+    /// Begins to end the flows that the generation, which the kernel holds, does not permit;
+    /// nothing where it only observes or the site wants established flows to go on. A search for
+    /// the same generation that is under way looks once more.
     ///
-    /// - Parameter onEnd: called with what came of a new search.
+    /// - Parameter onEnd: called with the result of a new search.
     func begin(
         _ generation: Generation?, onEnd: @escaping @Sendable (Revocation) async -> Void
     ) -> Task<Revocation, Never> {

@@ -5,19 +5,25 @@ package import Ruleset
 /// The kernel's nf_tables and connection tracking as the reconciler needs them.
 package protocol RulesetKernel: Sendable {
     /// Our tables, those with one of the compiled names and those that carry our stamp, as one
-    /// consistent state, without what is counted: what nobody has changed since it was last read is
+    /// consistent state, without counts: a table that nobody has changed since it was last read is
     /// not read again.
+    ///
+    /// - Throws: where the kernel's tables can't be read.
     func observeStructure(compiled names: Set<String>) async throws -> [ObservedTable]
-    /// The same for whoever plans, which keeps nothing waiting.
+    /// The same for planning, which keeps nothing waiting.
     func observeStructureForPlans(compiled names: Set<String>) async throws -> [ObservedTable]
-    /// What packets counted in tables of ours, and noted where that is wanted, without anything else
-    /// that these hold. What is missing is left out.
+    /// The counts of packets in tables of ours, and the pairs noted where that is wanted, without
+    /// anything else that these hold. A table that is missing is left out.
     func counts(
         of tables: [Table], withNotes: Bool, _ urgency: Urgency
     ) async throws -> [ObservedTable]
-    /// Commits a transaction whole or not at all. An error does not prove that nothing was applied.
+    /// Commits a transaction whole or not at all.
+    ///
+    /// - Throws: where it is refused or unanswered, which does not prove that nothing was applied.
     func commit(_ transaction: Transaction) async throws
     /// Asks whether the transaction would be taken; changes nothing.
+    ///
+    /// - Throws: why it would not be.
     func check(_ transaction: Transaction) async throws
     /// Tracked flows whose first packet is from or to one of the addresses, once destination NAT is
     /// done, and that `isWanted` takes; at most `limit` of them.

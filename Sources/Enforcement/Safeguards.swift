@@ -6,9 +6,13 @@ internal import Site
 
 /// The SSH session that a command was typed in, as `SSH_CONNECTION` tells it.
 package struct OperatorSession: Hashable, Sendable {
+    /// The operator's address, as this host sees it; never IPv4-mapped.
     package var client: IPAddress
+    /// Of TCP, at the client.
     package var clientPort: UInt16
+    /// This host's address, of the client's family.
     package var server: IPAddress
+    /// Of TCP, at this host: mostly 22.
     package var serverPort: UInt16
 
     /// In bytes: two addresses with their zones, and two ports.
@@ -49,8 +53,9 @@ extension Compilation.Target {
         return "\(cuts.joined(separator: "; ")): say --force where this is meant"
     }
 
-    /// What an operator needs and the rules would refuse, in words: the SSH session that the command
-    /// was typed in, and the probes' connections, whose failure would only take the rules back.
+    /// The connections that an operator needs and the rules would refuse, in words: the SSH session
+    /// that the command was typed in, and the probes' connections, whose failure would only take
+    /// the rules back.
     ///
     /// On a gateway the host's own packets meet no rule, and while observing none is dropped.
     package func cuts(_ session: OperatorSession?) -> [String] {

@@ -2,11 +2,13 @@
 package struct ShadowPace: Hashable, Sendable {
     /// From the first change to looking.
     package static let shortest = Duration.seconds(1)
+    /// The most that one look waits, however often others change their tables.
     package static let longest = Duration.seconds(30)
 
     private var interval = shortest
     private var last: ContinuousClock.Instant?
 
+    /// Nobody has looked yet: the first look comes soon.
     package init() {}
 
     /// How long to wait after a change.

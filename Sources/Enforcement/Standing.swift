@@ -1,6 +1,6 @@
 package import Reports
 
-/// What is to be in force, and why: the part of the agent's state that outlives it.
+/// The generation that is to be in force, and why: the part of the agent's state that outlives it.
 ///
 ///     configured ──apply with a time to confirm──▶ pending ──confirm──▶ configured
 ///         │                                          │ deadline, reboot
@@ -9,14 +9,17 @@ package import Reports
 package struct Standing: Hashable, Sendable, Codable {
     /// The generation that the kernel is to hold; nil for none.
     package var generation: Int?
-    /// The highest number that was ever in force. A stored generation above it is what an apply
-    /// that was killed or failed left behind.
+    /// The highest number that was ever in force. A stored generation above it was left behind by
+    /// an apply that was killed or failed.
     package var newest: Int
     /// Why it is not what the configuration says; nil where it is.
     package var hold: Hold?
     /// Set while the generation waits for confirmation.
     package var pending: Pending?
 
+    /// - Parameters:
+    ///   - hold: set where `generation` is not what the configuration says.
+    ///   - pending: set where `generation` waits for confirmation.
     package init(generation: Int?, newest: Int, hold: Hold? = nil, pending: Pending? = nil) {
         self.generation = generation
         self.newest = newest
@@ -24,10 +27,11 @@ package struct Standing: Hashable, Sendable, Codable {
         self.pending = pending
     }
 
-    /// What a boot restores, and what is in force where nobody confirms.
+    /// The generation that a boot restores, and that is in force where nobody confirms; nil for
+    /// none.
     package var confirmed: Int? { pending.map(\.fallback) ?? generation }
 
-    /// What was pending is lost, and what is in force now is held against it.
+    /// The pending generation is lost, and the one in force now is held against it.
     mutating func endPending(
         because explanation: String = "the generation that waited for confirmation is damaged"
     ) {
@@ -38,20 +42,25 @@ package struct Standing: Hashable, Sendable, Codable {
     }
 }
 
-/// Something else than what is configured is in force, until the configuration changes or `apply` is
+/// Something else than the configuration is in force, until the configuration changes or `apply` is
 /// said.
 package struct Hold: Hashable, Sendable, Codable {
+    /// Reports tell the same reasons.
     package typealias Reason = HoldReason
 
+    /// The event that put something else in force.
     package var reason: Reason
     /// Digest of the configuration that is not in force.
     package var against: String
-    /// For people: what was taken back, and why; nil for what was commanded.
+    /// For people: the thing that was taken back, and why; nil where it was commanded.
     package var explanation: String?
 
     /// Bytes of an explanation, which may name many probes.
     static let longestExplanation = 16_384
 
+    /// - Parameters:
+    ///   - against: digest of the configuration that is not in force.
+    ///   - explanation: shortened where it is too long to be stored.
     package init(_ reason: Reason, against: String, explanation: String? = nil) {
         self.reason = reason
         self.against = against
@@ -61,11 +70,13 @@ package struct Hold: Hashable, Sendable, Codable {
 }
 
 extension StatusReport.HoldReport {
+    /// The hold without the digest, which only the agent compares.
     package init(_ hold: Hold) { self.init(reason: hold.reason, explanation: hold.explanation) }
 }
 
 /// A generation that is taken back unless somebody confirms it.
 package struct Pending: Hashable, Sendable, Codable {
+    /// When it is taken back. A restart of the host ends the time as well.
     package var deadline: Deadline
     /// The generation that comes back; nil for none.
     package var fallback: Int?
@@ -82,13 +93,14 @@ package struct Deadline: Hashable, Sendable, Codable {
     /// By the wall clock as it was, for people.
     package var time: Timestamp
 
+    /// The moment this long after the clock's now.
     package init(after duration: Duration, by clock: some HostClock) {
         bootID = clock.bootID
         milliseconds = (clock.sinceBoot + duration).milliseconds
         time = Timestamp(seconds: clock.now.seconds + duration.components.seconds)
     }
 
-    /// What is left of the time; zero or less where it has passed.
+    /// The time that is left; zero or less where it has passed, or the host was started anew.
     package func left(by clock: some HostClock) -> Duration {
         guard clock.bootID == bootID else { return .zero }
         return .milliseconds(milliseconds) - clock.sinceBoot

@@ -1,7 +1,7 @@
 internal import Reports
 
 extension StatusReport.State {
-    /// What the state follows from.
+    /// The facts that the state follows from.
     struct Facts: Hashable, Sendable {
         /// The generation that is to be in force; nil before the first and after a flush.
         var hasGeneration = false
@@ -18,8 +18,8 @@ extension StatusReport.State {
         var isEmpty = false
     }
 
-    /// The worst that is the case. That something failed comes first, even after a flush; then
-    /// what an administrator must do before anything changes.
+    /// The worst that is the case. A failure comes first, even after a flush; then the things that
+    /// an administrator must do before anything changes.
     init(_ facts: Facts) {
         self =
             if facts.hasProblem {

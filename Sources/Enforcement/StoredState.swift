@@ -25,7 +25,7 @@ private enum StoredLimits {
     /// Milliseconds that no host runs: a hundred years.
     static let uptime: Int64 = 100 * 366 * 86_400_000
 
-    /// What is only ever compared, as digests and the ids of boots are.
+    /// A text that is only ever compared, as digests and the ids of boots are.
     static func isIdentifier(_ text: String) -> Bool {
         text.utf8.count <= identifier && text.utf8.allSatisfy { (0x21...0x7e).contains($0) }
     }

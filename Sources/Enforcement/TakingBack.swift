@@ -109,7 +109,7 @@ extension Reconciler {
         ledger.record.isUnrecorded ? .zero : [timeToConfirm, timeToAdopt].compactMap(\.self).min()
     }
 
-    /// What is left of the time to confirm in; nil where nothing waits for confirmation.
+    /// The time that is left to confirm in; nil where nothing waits for confirmation.
     var timeToConfirm: Duration? {
         ledger.standing?.pending?.deadline.left(by: clock)
     }
@@ -127,7 +127,7 @@ extension Reconciler {
     }
 
     /// Puts the last confirmed generation in force, or none. Where that fails it is to be tried
-    /// again: what is not confirmed is not to stay, and never put back.
+    /// again: an unconfirmed generation is not to stay, and never put back.
     func takeBack() async {
         guard let pending = ledger.standing?.pending else { return }
         let unconfirmed = ledger.standing?.generation.map { "generation \($0)" } ?? "nothing"

@@ -89,8 +89,8 @@ extension Reconciler {
             process: process, pid: pid, shadow: shadow)
     }
 
-    /// Says what differs from what was said last. The state is no line of the log: what changed it
-    /// is one.
+    /// Tells the differences from the state that was told last. The state is no line of the log:
+    /// the event that changed it is one.
     func tellStateAndShadows() {
         let state = state
         if let last = told.state, last != state {
@@ -113,7 +113,7 @@ extension Reconciler {
     /// The agent ends; the rules stay.
     package func announceEnd(_ message: String) { tell(.stopping, .notice, message) }
 
-    /// What happens from now on, after an event that says how it stands.
+    /// The events from now on, after one that says how it stands.
     package func events() -> (present: Event, following: Journal.Events) {
         let following = journal.events()
         return (event(.present, overview.presentWords), following)

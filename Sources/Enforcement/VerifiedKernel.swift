@@ -40,7 +40,7 @@ struct VerifiedKernel: Sendable {
         }
     }
 
-    /// How the kernel is brought to what is wanted.
+    /// The way in which the kernel is brought to the wanted tables.
     enum Manner {
         /// In as many transactions as it takes for no packet to notice.
         case hitless
@@ -53,7 +53,7 @@ struct VerifiedKernel: Sendable {
 
     /// Makes the kernel hold exactly `wanted`, and proves it by reading back after each transaction.
     ///
-    /// Between any two of them packets are judged as before or as wanted: whoever is interrupted
+    /// Between any two of them packets are judged as before or as wanted: an interrupted caller
     /// leaves tables of ours that the next one brings to what it wants.
     ///
     /// - Parameter observed: our tables as they are now.
@@ -104,7 +104,7 @@ struct VerifiedKernel: Sendable {
         if !differences.isEmpty, transaction.editsRules,
             found.structure != observed.structure || found.handles != observed.handles
         {
-            // What was to be changed by its handle may have been another rule, or none.
+            // The rule that was to be changed by its handle may have been another one, or gone.
             return try await change(found, to: wanted, by: .chain, &makesTables)
         }
         if !differences.isEmpty, refusal != nil, transaction.namesForeignWords, grain != .table {
@@ -175,7 +175,7 @@ struct VerifiedKernel: Sendable {
 }
 
 extension [ObservedTable] {
-    /// What others than packets change.
+    /// The tables as far as others than packets change them.
     fileprivate var structure: [ObservedTable] { map(\.withoutCounts) }
 
     fileprivate var handles: [[[UInt64]]] { map { $0.chains.map(\.handles) } }

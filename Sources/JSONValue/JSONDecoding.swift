@@ -8,7 +8,7 @@ extension JSONValue {
         try Value(from: ValueDecoder(value: self, path: .root))
     }
 
-    /// What it is, in a complaint.
+    /// The kind of value, in words for a complaint.
     fileprivate var kind: String {
         switch self {
         case .null: "null"
@@ -51,7 +51,7 @@ private struct ValueDecoder: Decoder {
     var codingPath: [any CodingKey] { path.keys }
     var userInfo: [CodingUserInfoKey: Any] { [:] }
 
-    /// What the value is not, where it should be.
+    /// The complaint about a value of another kind than the wanted one.
     func mismatch(_ type: Any.Type, _ wanted: String) -> DecodingError {
         let context = DecodingError.Context(
             codingPath: codingPath, debugDescription: "\(value.kind) where \(wanted) should be")

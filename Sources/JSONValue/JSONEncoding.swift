@@ -6,7 +6,7 @@ extension JSONValue {
     ///
     /// Integers that are no `Int64` become the nearest `Double`.
     ///
-    /// - Throws: what `value` throws.
+    /// - Throws: errors of `value`.
     package init(encoding value: some Encodable) throws {
         self = try EncodedPart(encoding: value).value
     }
@@ -46,7 +46,7 @@ private struct MemberKey: CodingKey {
 
 /// A value while it is encoded. Containers refer to it, and may add to it later.
 private final class EncodedPart {
-    /// What needs no container is a value at once.
+    /// A part that needs no container is a value at once.
     enum Child {
         case value(JSONValue)
         case part(EncodedPart)
@@ -63,7 +63,7 @@ private final class EncodedPart {
         case none
         case value(JSONValue)
         case array([Child])
-        /// In the order in which they were set: what is set again counts.
+        /// In the order in which they were set: of a key that is set again the last value counts.
         case object([(key: String, child: Child)])
     }
 
@@ -75,7 +75,7 @@ private final class EncodedPart {
         try value.encode(to: PartEncoder(part: self))
     }
 
-    /// What encodes nothing becomes an empty object, as `JSONEncoder` has it.
+    /// A value that encodes nothing becomes an empty object, as `JSONEncoder` has it.
     var value: JSONValue {
         switch content {
         case .none: .object([:])

@@ -1,10 +1,12 @@
 /// The members of a JSON object, in the order of their keys' UTF-8 bytes.
 ///
-/// Keys are the same where their bytes are (RFC 8259, section 8.3). `String` compares and hashes
-/// what is canonically equivalent, which takes the square of the length of a text of unordered
-/// combining marks: nine seconds for a key of 120 KB.
+/// Keys are the same where their bytes are (RFC 8259, section 8.3). `String` compares and hashes by
+/// canonical equivalence, which takes the square of the length of a text of unordered combining
+/// marks: nine seconds for a key of 120 KB.
 package struct JSONObject: Hashable, Sendable {
+    /// A key with its value.
     package struct Member: Hashable, Sendable {
+        /// Any text, the empty one included.
         package var key: String
         package var value: JSONValue
     }
@@ -86,15 +88,18 @@ package struct JSONObject: Hashable, Sendable {
 }
 
 extension JSONObject: RandomAccessCollection {
+    /// Indices are places in the order of keys, from zero.
     package var startIndex: Int { 0 }
     package var endIndex: Int { members.count }
 
+    /// The member at this place of the order of keys.
     package subscript(position: Int) -> (key: String, value: JSONValue) {
         (members[position].key, members[position].value)
     }
 }
 
 extension JSONObject: ExpressibleByDictionaryLiteral {
+    /// Of members with the same key the last one counts.
     package init(dictionaryLiteral members: (String, JSONValue)...) {
         self.init(members.lazy.map { (key: $0.0, value: $0.1) })
     }

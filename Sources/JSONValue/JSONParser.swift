@@ -2,6 +2,7 @@
 package struct JSONSyntaxError: Error, Hashable, Sendable, CustomStringConvertible {
     /// From the text's beginning, in bytes.
     package let offset: Int
+    /// In a few words; may quote a key of the text.
     package let reason: String
 
     package var description: String { "byte \(offset): \(reason)" }
@@ -14,8 +15,11 @@ extension JSONValue {
     /// `maximumDepth`. (Decoding the same through `Codable` takes 25 s for a megabyte of nested
     /// arrays.) Refuses numbers that no `Double` holds and objects with a key twice.
     ///
-    /// - Parameter maximumValues: of all arrays and objects together: in memory a value takes some ten
-    ///   times the two bytes that it takes at least in the text.
+    /// - Parameters:
+    ///   - maximumDepth: of arrays and objects within one another.
+    ///   - maximumValues: of all arrays and objects together: in memory a value takes some ten
+    ///     times the two bytes that it takes at least in the text.
+    /// - Throws: where the text is no JSON or exceeds these bounds; the first fault counts.
     package init(
         parsing text: [UInt8], maximumDepth: Int = 64, maximumValues: Int = .max
     ) throws(JSONSyntaxError) {

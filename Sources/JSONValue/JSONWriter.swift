@@ -19,7 +19,8 @@ extension JSONValue {
         return writer.text
     }
 
-    /// JSON text for output that may be a terminal: what is not visible is escaped in it.
+    /// JSON text for output that may be a terminal: characters that are not visible are escaped in
+    /// it.
     ///
     /// - Parameter indents: a line for each member and element, or one in all.
     package func shown(indents: Bool) -> [UInt8] {
@@ -88,7 +89,7 @@ private struct JSONWriter {
     private mutating func appendContent(of string: String) {
         var string = string
         string.withUTF8 { bytes in
-            // What needs no escape, which is nearly everything, is copied as a whole.
+            // The bytes that need no escape, which are nearly all, are copied together.
             var start = 0
             for index in 0..<bytes.count {
                 let byte = bytes[index]

@@ -8,15 +8,17 @@ package struct DurationHistogram: Hashable, Sendable {
     private var counts = [UInt64](repeating: 0, count: bounds.count + 1)
     private var sum = Duration.zero
 
+    /// Nothing recorded.
     package init() {}
 
+    /// Counts the duration; a negative one counts as zero.
     package mutating func record(_ duration: Duration) {
         let duration = max(.zero, duration)
         counts[Self.bounds.firstIndex { duration <= $0 } ?? Self.bounds.count] += 1
         sum += duration
     }
 
-    /// What was recorded, in seconds.
+    /// Everything that was recorded, in seconds.
     package var histogram: Histogram {
         var total: UInt64 = 0
         let buckets = zip(Self.bounds, counts).map { bound, count in

@@ -4,7 +4,9 @@ package import Site
 /// The policies of all nodes that a gateway enforces, with the pure function that decides any
 /// packet that it forwards.
 package struct GatewayPolicy: Hashable, Sendable {
+    /// The deployment's mode, for the compiled rules: ``decide(_:)`` leaves it aside.
     package let mode: Mode
+    /// How the compiled rules sample refused packets.
     package let refusals: Refusals
     /// All that the profile has, in its order: those of ``meshAddresses``.
     package let roles: [NodeRole]
@@ -61,7 +63,7 @@ package struct GatewayPolicy: Hashable, Sendable {
     }
 }
 
-/// What becomes of a forwarded packet, as each end's rows see it.
+/// The fate of a forwarded packet, as each end's rows see it.
 package struct GatewayDecision: Hashable, Sendable {
     /// The packet belongs to a flow that was permitted before.
     package let isEstablishedOrRelated: Bool
@@ -70,6 +72,7 @@ package struct GatewayDecision: Hashable, Sendable {
     /// By the sender's rows; nil where the sender is no enforced node.
     package let outbound: Decision?
 
+    /// Drop where either end drops it; accept where neither end is an enforced node.
     package var verdict: Decision.Verdict {
         inbound?.verdict == .drop || outbound?.verdict == .drop ? .drop : .accept
     }
@@ -78,8 +81,8 @@ package struct GatewayDecision: Hashable, Sendable {
 extension Policy {
     /// One end's decision about a packet that a gateway forwards and that belongs to no flow yet.
     ///
-    /// That connection tracking can't place a packet is no reason to drop it here: a gateway may see
-    /// one direction of a flow only.
+    /// A packet that connection tracking can't place is not dropped for that here: a gateway may
+    /// see one direction of a flow only.
     fileprivate func decideForwarded(_ packet: Packet, _ direction: Direction) -> Decision {
         var packet = packet
         packet.direction = direction

@@ -1,13 +1,17 @@
 package import PortModel
 
-/// A packet as the reference decides it: what a rule can see, and nothing else.
+/// A packet as the reference decides it: all that a rule can see, and nothing else.
 package struct Packet: Hashable, Sendable {
     /// Seen from the node: delivered to it, or sent by it. Of no meaning for a packet that a
     /// gateway forwards, which may have a node at both ends.
     package var direction: Direction
+    /// The source address of the IP header.
     package var source: IPAddress
+    /// The destination address of the IP header, of the same family.
     package var destination: IPAddress
+    /// The protocol, with its ports or its type.
     package var transport: Transport
+    /// Connection tracking's view, also of packets that the rules exempt from it.
     package var connection: ConnectionState
     /// Received on or sent to the loopback interface.
     package var isLoopback: Bool
@@ -18,6 +22,7 @@ package struct Packet: Hashable, Sendable {
     /// The IPv4 time to live or IPv6 hop limit.
     package var hopLimit: UInt8
 
+    /// - Precondition: both addresses are of one family.
     package init(
         _ direction: Direction, from source: IPAddress, to destination: IPAddress,
         _ transport: Transport, connection: ConnectionState = .new, isLoopback: Bool = false,
@@ -35,6 +40,7 @@ package struct Packet: Hashable, Sendable {
         self.hopLimit = hopLimit
     }
 
+    /// Of both addresses.
     package var family: AddressFamily { source.family }
 
     /// The end of the packet that is at the node.
@@ -43,7 +49,7 @@ package struct Packet: Hashable, Sendable {
     package var peerAddress: IPAddress { direction == .inbound ? source : destination }
 }
 
-/// What an IP packet carries.
+/// The payload of an IP packet, as far as rules look at it.
 package enum Transport: Hashable, Sendable {
     case tcp(source: UInt16, destination: UInt16)
     case udp(source: UInt16, destination: UInt16)
@@ -53,6 +59,9 @@ package enum Transport: Hashable, Sendable {
     /// Any other protocol number.
     case other(UInt8)
 
+    /// - Parameters:
+    ///   - source: the source port; without meaning for ESP.
+    ///   - destination: the destination port; without meaning for ESP.
     package init(_ protocol: IPProtocol, source: UInt16, destination: UInt16) {
         switch `protocol` {
         case .tcp: self = .tcp(source: source, destination: destination)
@@ -100,6 +109,8 @@ package enum ICMPTypes {
     package static let neighbourDiscovery: ClosedRange<UInt8> = 133...137
     /// Multicast listener discovery, without which snooping switches lose neighbour discovery.
     package static let multicastListener: [ClosedRange<UInt8>] = [130...132, 143...143]
+    /// Echo request (RFC 792).
     package static let echoRequest4: UInt8 = 8
+    /// Echo request (RFC 4443).
     package static let echoRequest6: UInt8 = 128
 }

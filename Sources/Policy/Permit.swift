@@ -5,21 +5,28 @@ package import Site
 package struct Permit: Hashable, Sendable {
     /// The row's or the site rule's id. A row for TCP and UDP gives two permits of one id.
     package var id: String
+    /// Seen from the node.
     package var direction: Direction
+    /// One of the row's, or the transport that is configured for the row.
     package var `protocol`: IPProtocol
     /// Which of the node's addresses the row binds to.
     package var plane: Plane
     /// Those addresses, sorted.
     package var nodeAddresses: [IPAddress]
+    /// The addresses at the other end.
     package var peers: Peers
     /// Where `peers` comes from: permits of one origin share one named set.
     package var peerOrigin: PeerOrigin
+    /// The sender's ports; all for ESP, which has none.
     package var sourcePorts: PortSet
+    /// The receiver's ports; all for ESP, which has none.
     package var destinationPorts: PortSet
     /// Allowed in both directions by a pair of rows, so that it needs no connection tracking: UDP
     /// media and ESP.
     package var isStateless: Bool
 
+    /// Whether direction, protocol, addresses and ports are the permit's; connection tracking has
+    /// no say.
     package func matches(_ packet: Packet) -> Bool {
         guard packet.direction == direction, packet.transport.ipProtocol == `protocol`,
             nodeAddresses.contains(packet.nodeAddress)
@@ -32,7 +39,7 @@ package struct Permit: Hashable, Sendable {
     }
 }
 
-/// What names a set of peers.
+/// The source of a set of peers, by which the set is named.
 package enum PeerOrigin: Hashable, Sendable {
     case devices(PeerClass)
     /// The primary addresses of the nodes with these roles.
@@ -44,6 +51,7 @@ package enum PeerOrigin: Hashable, Sendable {
 package struct Mesh: Hashable, Sendable {
     private let addresses: [NodeRole: AddressSet]
 
+    /// - Parameter nodes: only their primary addresses count.
     package init(of nodes: some Sequence<Node>) {
         var lists: [NodeRole: [IPAddress]] = [:]
         for node in nodes { lists[node.role, default: []] += node.addresses }
@@ -63,7 +71,7 @@ package final class ResolvedRows: Hashable, Sendable {
     package let permits: [Permit]
     /// How many rows and site rules they are of.
     package let count: Int
-    /// Who is at the other end of rows between nodes.
+    /// The nodes at the other end of rows between nodes; empty without such rows.
     let mesh: AddressSet
 
     init(_ permits: [Permit]) {
@@ -130,7 +138,7 @@ extension Deployment {
     /// The site's rules that are for a node.
     package func rules(of name: String) -> [SiteRule] { rules.filter { $0.nodes.contains(name) } }
 
-    /// The site's rules by the names of the nodes that they are for, for who asks for many.
+    /// The site's rules by the names of the nodes that they are for, for callers that ask for many.
     var rulesByNode: [String: [SiteRule]] {
         var result: [String: [SiteRule]] = [:]
         for rule in rules {

@@ -5,14 +5,19 @@ package import Site
 /// compiled ruleset and the kernel are tested against.
 package struct Policy: Hashable, Sendable {
     package let node: Node
+    /// In `observe`, no UDP is refused by its ports before connection tracking sees it.
     package let mode: Mode
+    /// `host.ping`, `host.dhcp_client` and `host.track_media` permit or exempt beside the rows.
     package let host: Host
+    /// How the compiled rules sample refused packets.
     package let refusals: Refusals
     /// Shared by the nodes that are configured alike.
     package let rows: ResolvedRows
     /// The other nodes' primary addresses: the far ends of IPsec tunnels.
     package let mesh: AddressSet
 
+    /// Resolves the rows of this node alone. For many nodes ``GatewayPolicy`` resolves them once
+    /// for all that are configured alike.
     package init(of node: Node, in deployment: Deployment) {
         self.init(of: node, in: deployment, mesh: node.mesh(in: deployment))
     }
@@ -33,7 +38,8 @@ package struct Policy: Hashable, Sendable {
         mesh = rows.mesh
     }
 
-    /// What the rows permit the node, in the documentation's order, then the site's own rules.
+    /// The permits of the node's rows, in the documentation's order, then those of the site's own
+    /// rules.
     package var permits: [Permit] { rows.permits(of: node) }
 
     /// Whether UDP is tracked before it is judged: then nothing of it is exempted, nor refused by its
@@ -70,6 +76,7 @@ package struct AnswerableUDP: Hashable, Sendable {
     /// Nothing can be refused by its ports.
     package var isEverything: Bool { nodePorts.isAll || peerPorts.isAll }
 
+    /// Whether UDP with these ports can be legitimate.
     package func contains(source: UInt16, destination: UInt16) -> Bool {
         nodePorts.contains(destination) || peerPorts.contains(source)
     }
@@ -100,14 +107,16 @@ package enum Reason: Hashable, Sendable {
     case noPermit
 }
 
-/// What becomes of a packet, and why.
+/// The fate of a packet, and why.
 package struct Decision: Hashable, Sendable {
+    /// Whether the packet passes.
     package enum Verdict: String, Hashable, Sendable, Codable, CaseIterable {
         case accept
         case drop
     }
 
     package let verdict: Verdict
+    /// The first check that decides, in the order of ``Policy/decide(_:)``.
     package let reason: Reason
 }
 

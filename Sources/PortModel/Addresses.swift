@@ -13,6 +13,7 @@ package enum AddressFamily: String, Hashable, Sendable, CaseIterable, Codable {
 
 /// An IPv4 or IPv6 address, without a zone.
 package struct IPAddress: Hashable, Sendable {
+    /// Also ``AddressFamily/ipv6`` for an IPv4-mapped address: see ``mapped``.
     package let family: AddressFamily
     /// The address as an integer in host order; IPv4 fills the low 32 bits.
     package let value: UInt128
@@ -50,7 +51,8 @@ package struct IPAddress: Hashable, Sendable {
         return IPAddress(family: .ipv4, value: value & UInt128(UInt32.max))
     }
 
-    /// What no host can have as its own unicast address, in words, or nil.
+    /// The reason, in words, for which no host can have it as its own unicast address; nil where
+    /// one can.
     package var unusableAsHost: String? {
         switch family {
         case .ipv4:
@@ -101,14 +103,18 @@ extension IPAddress: Comparable {
 
 /// Addresses of both families.
 package struct AddressSet: Hashable, Sendable {
+    /// The IPv4 members, as integers in host order.
     package private(set) var ipv4: IntervalSet<UInt32>
+    /// The IPv6 members, as integers in host order.
     package private(set) var ipv6: IntervalSet<UInt128>
 
+    /// The empty set.
     package init() {
         ipv4 = []
         ipv6 = []
     }
 
+    /// The set of these single addresses, of either family.
     package init(_ addresses: some Sequence<IPAddress>) {
         self.init(ranges: addresses.map { $0...$0 })
     }
@@ -128,6 +134,7 @@ package struct AddressSet: Hashable, Sendable {
         ipv6 = IntervalSet(v6)
     }
 
+    /// Every address of both families.
     package static var all: Self {
         AddressSet(
             ranges: AddressFamily.allCases.map {
@@ -135,6 +142,7 @@ package struct AddressSet: Hashable, Sendable {
             })
     }
 
+    /// Whether neither family has a member.
     package var isEmpty: Bool { ipv4.isEmpty && ipv6.isEmpty }
 
     /// The families of which there are members.
@@ -142,6 +150,7 @@ package struct AddressSet: Hashable, Sendable {
         Set(AddressFamily.allCases.filter { $0 == .ipv4 ? !ipv4.isEmpty : !ipv6.isEmpty })
     }
 
+    /// Whether the address is a member as it is: an IPv4-mapped one is looked for among IPv6.
     package func contains(_ address: IPAddress) -> Bool {
         switch address.family {
         case .ipv4: ipv4.contains(UInt32(address.value))
@@ -149,6 +158,7 @@ package struct AddressSet: Hashable, Sendable {
         }
     }
 
+    /// The members of either set, of both families.
     package func union(_ other: Self) -> Self { Self(ranges: ranges + other.ranges) }
 
     /// The members of one family.
@@ -222,7 +232,7 @@ extension UInt128 {
 
 /// Why a text is not an address, a prefix or a range of addresses.
 package struct AddressSyntaxError: Error, Equatable {
-    /// What is wrong and what would be right, to follow the offending text.
+    /// The fault and its remedy, in words that follow the offending text.
     package let message: String
 }
 
@@ -276,9 +286,11 @@ package func parseAddressRange(
     return address...address
 }
 
-/// Parses what somebody names as addresses of packets: as ``parseAddressRange(_:)``, without
+/// Parses addresses that somebody names as those of packets: as ``parseAddressRange(_:)``, without
 /// IPv4-mapped ones, which would name nobody. A range that has more than these, as `::/0`, may have
 /// them too.
+///
+/// - Throws: as ``parseAddressRange(_:)``, and where an end is IPv4-mapped.
 package func parsePeerRange(
     _ text: String
 ) throws(AddressSyntaxError) -> ClosedRange<IPAddress> {

@@ -3,7 +3,9 @@
 // it with the documentation's own line.
 
 extension NodeRole {
+    /// The "Management Node", of the documentation's first two tables.
     package static let management = NodeRole("management")
+    /// The "Conferencing Node", of the documentation's last two tables.
     package static let conferencing = NodeRole("conferencing")
 }
 

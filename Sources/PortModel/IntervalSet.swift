@@ -8,6 +8,7 @@ package struct IntervalSet<Bound: FixedWidthInteger & UnsignedInteger & Sendable
     /// The members as sorted, disjoint, non-adjacent closed intervals.
     package private(set) var intervals: [ClosedRange<Bound>]
 
+    /// The empty set.
     package init() { intervals = [] }
 
     /// The union of the given intervals, which may overlap and stand in any order.
@@ -31,9 +32,12 @@ package struct IntervalSet<Bound: FixedWidthInteger & UnsignedInteger & Sendable
     /// Every value of the type.
     package static var all: Self { Self([Bound.min...Bound.max]) }
 
+    /// Whether there is no member.
     package var isEmpty: Bool { intervals.isEmpty }
+    /// Whether every value of the type is a member.
     package var isAll: Bool { intervals.first == Bound.min...Bound.max }
 
+    /// Whether the value is a member, by a binary search of the intervals.
     package func contains(_ value: Bound) -> Bool {
         var low = 0
         var high = intervals.count
@@ -51,8 +55,10 @@ package struct IntervalSet<Bound: FixedWidthInteger & UnsignedInteger & Sendable
         return first
     }
 
+    /// The members of either set.
     package func union(_ other: Self) -> Self { Self(intervals + other.intervals) }
 
+    /// The members that both sets have.
     package func intersection(_ other: Self) -> Self {
         var result: [ClosedRange<Bound>] = []
         var left = intervals[...]
@@ -82,6 +88,7 @@ package struct IntervalSet<Bound: FixedWidthInteger & UnsignedInteger & Sendable
 }
 
 extension IntervalSet: ExpressibleByArrayLiteral {
+    /// The union of the intervals, as ``init(_:)`` has it.
     package init(arrayLiteral elements: ClosedRange<Bound>...) { self.init(elements) }
 }
 

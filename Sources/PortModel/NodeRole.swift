@@ -3,6 +3,7 @@
 ///
 /// It is part of rows' ids and of the names of kernel objects.
 package struct NodeRole: RawRepresentable, Hashable, Sendable, Codable {
+    /// Small letters, digits and `-`, a letter first, 32 bytes at most.
     package let rawValue: String
 
     /// In bytes, so that the longest names of kernel objects that it is part of fit.

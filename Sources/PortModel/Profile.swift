@@ -2,6 +2,7 @@
 package struct Profile: Hashable, Sendable {
     /// A kind of node, as a documented version has it.
     package struct Role: Hashable, Sendable {
+        /// Unique in the profile; the rows of the role carry it.
         package let name: NodeRole
         /// As the documentation calls such a node, such as `Conferencing Node`.
         package let title: String
@@ -17,7 +18,9 @@ package struct Profile: Hashable, Sendable {
 
     /// A footnote's mark with its text.
     package struct Note: Hashable, Sendable {
+        /// The mark that cells refer to it by.
         package let mark: Footnote
+        /// The footnote's words, without the mark.
         package let text: String
 
         package init(_ mark: Footnote, _ text: String) {
@@ -60,12 +63,14 @@ package struct Profile: Hashable, Sendable {
     /// The one that counts where a configuration names none.
     package static let standard = infinity14
 
+    /// nil where no documented version has this name.
     package static func named(_ name: String) -> Profile? { all.first { $0.name == name } }
 
     /// All that a documented version knows, each once, those of the first version first.
     package static let allRoleNames: [NodeRole] = all.flatMap(\.roleNames)
         .reduce(into: []) { names, name in if !names.contains(name) { names.append(name) } }
 
+    /// The rows of one of the documentation's tables, in its order.
     package func rows(of role: NodeRole, _ direction: Direction) -> [Row] {
         rows.filter { $0.role == role && $0.direction == direction }
     }
@@ -80,6 +85,7 @@ package struct Profile: Hashable, Sendable {
 // MARK: Roles
 
 extension Profile {
+    /// In the documentation's order.
     package var roleNames: [NodeRole] { roles.map(\.name) }
 
     /// The role that a configuration calls so; nil where this version has none of that name.

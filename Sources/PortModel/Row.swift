@@ -10,6 +10,7 @@ package enum IPProtocol: UInt8, Hashable, Sendable, CaseIterable, Codable {
     case udp = 17
     case esp = 50
 
+    /// ESP has an SPI in place of ports (RFC 4303).
     package var hasPorts: Bool { self != .esp }
     /// The name that nftables and the configuration use.
     package var name: String {
@@ -46,7 +47,9 @@ package enum PortCell: Hashable, Sendable {
     case ports([UInt16], NamedRange? = nil)
     case configurable(ConfigurablePort)
 
+    /// A cell of one named range, such as `55000–65535`.
     package static func range(_ range: NamedRange) -> Self { .ports([], range) }
+    /// A cell of one constant port, such as `22`.
     package static func port(_ port: UInt16) -> Self { .ports([port]) }
 }
 
@@ -92,7 +95,7 @@ package enum PeerClass: String, Hashable, Sendable, CaseIterable, Codable {
     case stunTurnServers = "stun_turn_servers"
 }
 
-/// Who is at the other end of a row.
+/// The other end of a row.
 package enum Peer: Hashable, Sendable {
     /// Devices outside the deployment, narrowed by the administrator.
     case devices(PeerClass)
@@ -134,18 +137,25 @@ package enum Column: String, Hashable, Sendable, CaseIterable, Codable {
 package struct Row: Hashable, Sendable {
     /// Stable: `<role>.<in|out>.<name>`, in letters, digits, `-` and `.`.
     package let id: String
+    /// The role in whose table the row stands.
     package let role: NodeRole
+    /// The one of the role's two tables in which the row stands.
     package let direction: Direction
+    /// The "Protocol" cell; a row with two gives a permit for each.
     package let protocols: [IPProtocol]
     /// `(TLS)` after the protocol.
     package let isTLS: Bool
+    /// The "Source-Port" cell.
     package let source: PortCell
+    /// The "Dest-Port" cell.
     package let destination: PortCell
     /// The "Description" cell without marks.
     package let description: String
     /// The "Device" cell without marks.
     package let device: String
+    /// The meaning of ``device`` for the rules.
     package let peer: Peer
+    /// The addresses of the node that the row binds to, by the guidance on dual-homed nodes.
     package let plane: Plane
     /// The feature that makes the row apply; nil for rows that always do.
     package let feature: Feature?
@@ -200,6 +210,7 @@ extension Row {
         source.uses(range) || destination.uses(range)
     }
 
+    /// Whether either end's cell is this configurable port.
     package func uses(_ port: ConfigurablePort) -> Bool {
         [source, destination].contains(.configurable(port))
     }

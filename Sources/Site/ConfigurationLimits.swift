@@ -1,8 +1,11 @@
 /// Bounds on what a configuration may hold: far above the largest deployment, and low enough for a
 /// privileged process that anything can be put before.
 package enum ConfigurationLimits {
+    /// Files of the directory that are read as configuration.
     package static let files = 1_000
+    /// Of one file: 1 MiB.
     package static let bytesOfFile = 1 << 20
+    /// Of all files together: 16 MiB.
     package static let bytesOfAllFiles = 16 << 20
     /// Mappings and sequences in one another. The configuration's own keys need six.
     package static let depth = 16

@@ -5,18 +5,27 @@ package import PortModel
 /// Everything that refers to something else is resolved: groups are addresses, and every node
 /// carries its own effective features, ports and peers.
 package struct Deployment: Hashable, Sendable {
+    /// The documented version whose rows apply.
     package var profile: Profile
+    /// Whether the rules stand on a node itself or in front of nodes.
     package var placement: Placement
+    /// Which of ``nodes`` are enforced here, as configured: `auto` is resolved with the host's
+    /// addresses.
     package var enforce: Enforce
+    /// Whether packets that no row permits are dropped or only counted.
     package var mode: Mode
     /// Sorted by name.
     package var nodes: [Node]
+    /// The host's own needs beside the rows.
     package var host: Host
     /// The site's own rows, in the files' order.
     package var rules: [SiteRule]
+    /// The safeguards of an apply.
     package var guards: Guard
+    /// How refused packets are sampled.
     package var refusals: Refusals
 
+    /// Sorts the nodes by name. A default is the value of a configuration without the key.
     package init(
         profile: Profile = .standard, placement: Placement = .local, enforce: Enforce = .auto,
         mode: Mode = .enforce, nodes: [Node], host: Host = Host(), rules: [SiteRule] = [],
@@ -33,6 +42,7 @@ package struct Deployment: Hashable, Sendable {
         self.refusals = refusals
     }
 
+    /// nil where no node has this name.
     package func node(named name: String) -> Node? { nodes.first { $0.name == name } }
 }
 
@@ -43,13 +53,14 @@ package enum Enforce: Hashable, Sendable {
     case nodes([String])
 }
 
+/// The fate of packets that no row permits.
 package enum Mode: String, Hashable, Sendable, CaseIterable, Codable {
     case enforce
     /// Count what would be dropped, drop nothing.
     case observe
 }
 
-/// What a class of peers is narrowed to.
+/// The addresses that a class of peers is narrowed to.
 package enum Peers: Hashable, Sendable {
     case any
     case only(AddressSet)
@@ -57,19 +68,24 @@ package enum Peers: Hashable, Sendable {
 
 /// A Management or Conferencing Node with everything that may be overridden for it resolved.
 package struct Node: Hashable, Sendable {
+    /// Unique in the deployment, as ``Deployment/isName(_:)`` wants it.
     package var name: String
+    /// Says which of the profile's rows are for the node.
     package var role: NodeRole
     /// Primary addresses, sorted: at least one, at most one of each family.
     package var addresses: [IPAddress]
     /// Secondary addresses of a dual-homed Conferencing Node, sorted, at most one of each family.
     package var secondaryAddresses: [IPAddress]
+    /// Those that are on: the ones set for all nodes, with the node's own settings over them.
     package var features: Set<Feature>
+    /// The profile's ports, with those set for all nodes and then the node's own over them.
     package var ports: PortAssignments
     /// UDP or TCP for syslog, which the specification leaves to the administrator.
     package var syslogTransport: IPProtocol
     /// Classes that are narrowed; a class that is not a key is any.
     package var peers: [PeerClass: Peers]
 
+    /// Sorts the addresses of each kind.
     package init(
         name: String, role: NodeRole, addresses: [IPAddress], secondaryAddresses: [IPAddress] = [],
         features: Set<Feature> = [], ports: PortAssignments = Profile.standard.ports,
@@ -91,6 +107,7 @@ package struct Node: Hashable, Sendable {
     /// other character becomes `_`; two nodes of a deployment never have one name.
     package var tableName: String { Self.tableName(of: name) }
 
+    /// The ``tableName`` of a node with this name: `pexip_fw_` and the name.
     package static func tableName(of name: String) -> String {
         let characters = name.utf8.map { byte in
             switch byte {
@@ -125,9 +142,10 @@ package struct Node: Hashable, Sendable {
     }
 }
 
-/// What the host itself needs beside its node's rows; local placement only.
+/// The host's own needs beside its node's rows. On a gateway only ``ping`` counts, for the nodes
+/// behind it.
 package struct Host: Hashable, Sendable {
-    /// Answer and send ICMP and ICMPv6 echo requests.
+    /// ICMP and ICMPv6 echo requests to and from the nodes pass.
     package var ping = false
     /// Let the host's own DHCP and DHCPv6 client work.
     package var dhcpClient = false
@@ -148,6 +166,7 @@ package struct Host: Hashable, Sendable {
         package static let words = [auto.rawValue]
     }
 
+    /// The values of a configuration without `host`.
     package init() {}
 }
 
@@ -157,10 +176,15 @@ package struct SiteRule: Hashable, Sendable {
     package var name: String
     /// Names of the nodes it applies to, roles and `all` resolved.
     package var nodes: Set<String>
+    /// Seen from the nodes.
     package var direction: Direction
+    /// One protocol: a site rule for TCP and UDP is written as two.
     package var `protocol`: IPProtocol
+    /// The sender's ports; all for ESP, which has none.
     package var sourcePorts: PortSet
+    /// The receiver's ports; all for ESP, which has none.
     package var destinationPorts: PortSet
+    /// The addresses at the other end.
     package var peers: Peers
 
     package init(
@@ -180,23 +204,27 @@ package struct SiteRule: Hashable, Sendable {
     package var id: String { "site.\(name)" }
 }
 
-/// What guards an apply.
+/// The safeguards of an apply.
 package struct Guard: Hashable, Sendable {
     /// The times to confirm in that are neither too short for people nor forgotten: 10 s to 24 h.
     package static let confirmSeconds = 10...86_400
 
     /// Automatic applies roll back unless confirmed within this time; nil is off.
     package var confirm: Duration?
+    /// The connections that are tried after an apply; one that fails takes it back.
     package var probes: [Probe] = []
     /// End established flows that a new generation no longer permits.
     package var revokeEstablished = true
 
+    /// The values of a configuration without `guard`.
     package init() {}
 }
 
 /// A TCP connection that must succeed after an apply.
 package struct Probe: Hashable, Sendable, CustomStringConvertible {
+    /// Never a name: names are not looked up.
     package var address: IPAddress
+    /// Of TCP.
     package var port: UInt16
 
     package init(address: IPAddress, port: UInt16) {

@@ -4,7 +4,9 @@ internal import PlainText
 package struct SourceLocation: Hashable, Sendable, Codable {
     /// The file's path as the user would name it.
     package var file: String
+    /// From 1.
     package var line: Int
+    /// In characters, from 1.
     package var column: Int
 
     package init(file: String, line: Int, column: Int) {
@@ -22,6 +24,7 @@ extension SourceLocation: CustomStringConvertible {
 
 /// Something to tell the administrator about the configuration.
 package struct Diagnostic: Hashable, Sendable, Codable {
+    /// Whether the configuration can be used all the same.
     package enum Severity: String, Hashable, Sendable, Codable, CaseIterable {
         /// Nothing of this configuration reaches the kernel.
         case error
@@ -32,9 +35,10 @@ package struct Diagnostic: Hashable, Sendable, Codable {
     package var severity: Severity
     /// nil when the diagnostic concerns the directory as a whole.
     package var location: SourceLocation?
-    /// What is wrong and what would be right, in one sentence without a full stop.
+    /// The fault and its remedy, in one sentence without a full stop.
     package var message: String
 
+    /// - Parameter location: nil where it concerns the directory as a whole.
     package init(_ severity: Severity, at location: SourceLocation?, _ message: String) {
         self.severity = severity
         self.location = location

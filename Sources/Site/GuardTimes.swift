@@ -1,8 +1,9 @@
 // Times to confirm in, as people write them.
 
 extension Guard {
-    /// What `confirm` may be for no confirmation at all.
+    /// The values of `confirm` that stand for no confirmation at all.
     package static let unguarded = ["off", "0"]
+    /// The suffixes of times, with their lengths in seconds.
     package static let units: [(suffix: String, seconds: Int)] = [
         ("s", 1), ("m", 60), ("h", 3_600),
     ]

@@ -18,6 +18,7 @@ extension Deployment {
 }
 
 extension SiteRule {
+    /// Characters of the name of a rule.
     package static let nameLength = 64
 
     /// Whether a rule may be called so: `[a-z0-9][a-z0-9_.-]*`.

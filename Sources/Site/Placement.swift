@@ -19,6 +19,7 @@ extension Placement {
         package let hooks: [JudgingHook]
         /// Of its tables.
         package let family: TableFamily
+        /// Whether its hooks see the host's own packets or those that it forwards.
         package let traffic: Traffic
         /// Whether UDP media is tracked, whatever `host.track_media` says.
         package let tracksMedia: Bool
@@ -34,14 +35,16 @@ extension Placement {
         case output
     }
 
-    /// Whose packets are judged.
+    /// The packets that are judged.
     package enum Traffic: Hashable, Sendable {
         /// The host's own: it is the node.
         case own
-        /// Those that the host routes for others: any number of nodes, and whoever speaks with them.
+        /// The packets that the host routes for others: any number of nodes, and all that speak
+        /// with them.
         case routed
     }
 
+    /// The facts of this placement, for code that would otherwise tell placements apart by name.
     package var facts: Facts {
         switch self {
         case .local:
