@@ -1,5 +1,6 @@
 internal import Display
 internal import Drawing
+internal import Policy
 internal import PortModel
 internal import Reports
 internal import Ruleset
@@ -22,7 +23,7 @@ extension Audit {
                 ? Words(" (class ") + .code(group.policyClass) + ")" : Words()
             blocks.append(
                 .heading(
-                    "\(group.label): \(facts.openCount.counted("row"))",
+                    "\(group.label): \(facts.open.count.counted("row"))",
                     anchor: "nodes-\(group.policyClass)"))
             blocks.append(
                 .paragraph(
@@ -106,10 +107,7 @@ extension Audit {
             var ids: Set<String> = []
             for facts in groups {
                 let node = facts.group.representative
-                let open = deployment.profile.rows.filter {
-                    $0.role == node.role && $0.peer == .devices(peerClass)
-                        && facts.drawn($0.direction)[$0.id] != nil
-                }
+                let open = facts.open.filter { $0.row?.peer == .devices(peerClass) }
                 if open.isEmpty { continue }
                 ids.formUnion(open.map(\.id))
                 let peers = node.peers[peerClass] ?? .any

@@ -111,10 +111,9 @@ extension Audit {
         let node = facts.group.representative
         let profile = deployment.profile
         let rows = profile.rows.filter { $0.role == node.role }
-        let open = Set(
-            Direction.allCases.flatMap { facts.drawn($0).keys })
+        let open = facts.open
         func ids(_ isConcerned: (Row) -> Bool) -> [String] {
-            rows.filter { open.contains($0.id) && isConcerned($0) }.map(\.id)
+            open.filter { $0.row.map(isConcerned) ?? false }.map(\.id)
         }
         var found: [(Deviation, rows: [String])] = []
         func add(
@@ -136,7 +135,7 @@ extension Audit {
                 ids { $0.feature == feature })
         }
         for rule in deployment.rules(of: node.name) {
-            let drawn = facts.drawn(rule.direction)[rule.id]
+            let drawn = facts.rows.first { $0.id == rule.id }.flatMap(facts.drawn)
             let preposition = rule.direction == .inbound ? "from" : "to"
             var peers = "any"
             if case .only(let addresses) = rule.peers {
@@ -168,7 +167,7 @@ extension Audit {
             add(
                 .closes, "peers.\(peerClass.rawValue)", "any such device",
                 list.isEmpty ? "nobody" : "only \(list)",
-                rows.filter { $0.peer == .devices(peerClass) && (open.contains($0.id)) }.map(\.id))
+                ids { $0.peer == .devices(peerClass) })
         }
         return found
     }

@@ -8,12 +8,13 @@ internal import Site
 struct GroupFacts {
     let group: NodeGroup
     let diagrams: [Diagram]
-    let tables: [PortTable]
+    /// Those of the node that stands for all, whether they permit something or not.
+    let rows: [ResolvedRow]
     /// The rules of each row in nft's language, with their chains.
     let rules: [String: [String]]
     /// The rules that lead packets of the group's addresses, and no others, to chains of those.
     private let ways: [Direction: [String]]
-    private let open: [Direction: [String: DrawnRow]]
+    private let drawn: [Direction: [String: DrawnRow]]
 
     struct DrawnRow {
         let arrow: Diagram.Arrow
@@ -25,17 +26,17 @@ struct GroupFacts {
     init(_ group: NodeGroup, in deployment: Deployment, compiled: [Table]) {
         self.group = group
         diagrams = deployment.diagrams(of: group)
-        tables = group.representative.portTables(in: deployment)
-        var open: [Direction: [String: DrawnRow]] = [:]
+        rows = group.representative.rows(in: deployment)
+        var drawn: [Direction: [String: DrawnRow]] = [:]
         for diagram in diagrams {
             for device in diagram.devices {
                 for arrow in device.arrows {
-                    open[diagram.direction, default: [:]][arrow.id] = DrawnRow(
+                    drawn[diagram.direction, default: [:]][arrow.id] = DrawnRow(
                         arrow: arrow, device: device.box)
                 }
             }
         }
-        self.open = open
+        self.drawn = drawn
         var rules: [String: [String]] = [:]
         func collect(_ chains: [Chain]) {
             for chain in chains {
@@ -91,15 +92,9 @@ struct GroupFacts {
     /// rows.
     func ways(_ direction: Direction) -> [String] { ways[direction] ?? [] }
 
-    /// Lines that permit something, by id, with how the diagram tells them.
-    func drawn(_ direction: Direction) -> [String: DrawnRow] { open[direction] ?? [:] }
+    /// How the diagram tells an open row.
+    func drawn(_ row: ResolvedRow) -> DrawnRow? { drawn[row.direction]?[row.id] }
 
-    /// How many rows and rules permit something.
-    var openCount: Int { open.values.reduce(0) { $0 + $1.count } }
-
-    /// Why lines permit nothing, by id.
-    var absent: [String: String] {
-        Dictionary(
-            diagrams.flatMap(\.absent).map { ($0.id, $0.reason) }, uniquingKeysWith: { $1 })
-    }
+    /// The rows and rules that permit something.
+    var open: [ResolvedRow] { rows.filter { $0.state == .open } }
 }

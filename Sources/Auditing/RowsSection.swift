@@ -69,18 +69,18 @@ extension Audit {
             // addresses.
             let isExample =
                 deployment.placement.facts.sharedTable == nil && facts.group.nodes.count > 1
-            for table in facts.tables {
+            for direction in Direction.allCases {
                 blocks.append(
                     .heading(
-                        "\(facts.group.label): \(table.direction.rawValue)",
-                        anchor: "rows-\(facts.group.policyClass)-\(table.direction.rawValue)"))
+                        "\(facts.group.label): \(direction.rawValue)",
+                        anchor: "rows-\(facts.group.policyClass)-\(direction.rawValue)"))
                 if isExample {
                     let name = facts.group.representative.name
                     blocks.append(
                         .paragraph(Words("The rules are those of \(name), for all that are alike."))
                     )
                 }
-                let ways = facts.ways(table.direction)
+                let ways = facts.ways(direction)
                 if !ways.isEmpty {
                     blocks += [
                         .paragraph(
@@ -89,29 +89,22 @@ extension Audit {
                         .code(ways),
                     ]
                 }
-                blocks.append(.table(grid(table, facts)))
+                blocks.append(.table(grid(direction, facts)))
             }
         }
         blocks += otherRoles(Set(groups.map(\.group.role)))
         return Document.Section(anchor: "rows", title: "Rows", blocks: blocks)
     }
 
-    private func grid(_ table: PortTable, _ facts: GroupFacts) -> Document.Grid {
-        let drawn = facts.drawn(table.direction)
-        let absent = facts.absent
-        let documented = Dictionary(
-            uniqueKeysWithValues: deployment.profile.rows(of: table.role, table.direction).map {
-                ($0.id, deployment.profile.documentedLine(of: $0))
-            })
-        let lines = table.lines.map { line in
-            let shown = drawn[line.id]
+    private func grid(_ direction: Direction, _ facts: GroupFacts) -> Document.Grid {
+        let lines = facts.rows.filter { $0.direction == direction }.map { row in
+            let shown = facts.drawn(row)
             let status: Words
-            if shown != nil {
-                status = .toned(openStatus.tone, openStatus.rawValue)
-            } else {
+            if let reason = row.state.reason {
                 status =
-                    .toned(RowStatus.off.tone, RowStatus.off.rawValue)
-                    + Words(": \(absent[line.id] ?? "nothing permits it")")
+                    .toned(RowStatus.off.tone, RowStatus.off.rawValue) + Words(": \(reason)")
+            } else {
+                status = .toned(openStatus.tone, openStatus.rawValue)
             }
             let here =
                 shown.map { Words($0.arrow.traffic + ($0.arrow.addresses.map { ", \($0)" } ?? "")) }
@@ -119,16 +112,17 @@ extension Audit {
             let peers = shown.map { shown in
                 [Words(shown.device.name)] + shown.device.details.map { Words($0) }
             }
+            let documented = row.row.map { deployment.profile.documentedLine(of: $0) }
             return Document.Grid.Line(
                 cells: [
-                    .code(line.id), Words(documented[line.id] ?? "a rule of the site's own"), here,
+                    .code(row.id), Words(documented ?? "a rule of the site's own"), here,
                     peers?.joined(separator: .lineBreak) ?? "–", status,
-                    shown == nil ? "–" : counted(line.id),
+                    row.state == .open ? counted(row.id) : "–",
                 ],
-                code: shown == nil ? [] : facts.rules[line.id] ?? [])
+                code: row.state == .open ? facts.rules[row.id] ?? [] : [])
         }
         return Document.Grid(
-            caption: "\(facts.group.label), \(table.direction.rawValue)",
+            caption: "\(facts.group.label), \(direction.rawValue)",
             columns: ["Row", "Documented", "Here", "Peers", "Status", "Counted"],
             widths: [18, 23, 19, 18, 12, 10], rows: lines)
     }

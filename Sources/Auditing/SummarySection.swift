@@ -1,5 +1,6 @@
 internal import Display
 internal import Drawing
+internal import Policy
 internal import PortModel
 internal import Reports
 internal import Ruleset
@@ -165,14 +166,11 @@ extension Audit {
 
     private var rowCounts: String {
         let documented = deployment.profile.rows.count
-        let open = groups.reduce(into: Set<String>()) { open, facts in
-            for direction in Direction.allCases { open.formUnion(facts.drawn(direction).keys) }
-        }
-        let documentedIDs = Set(deployment.profile.rows.map(\.id))
-        let rules = open.subtracting(documentedIDs).count
+        let open = groups.flatMap(\.open)
+        let rows = Set(open.filter { $0.row != nil }.map(\.id)).count
+        let rules = Set(open.filter { $0.row == nil }.map(\.id)).count
         let roles = Set(groups.map(\.group.role))
         let ofRoles = deployment.profile.rows.count { roles.contains($0.role) }
-        let rows = open.count - rules
         return
             "of \(documented) documented rows \(rows) are open, \(ofRoles - rows) are off and \(documented - ofRoles) are of roles without a node here; \(rules.counted("rule")) of the site's own"
     }

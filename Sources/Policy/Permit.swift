@@ -64,9 +64,9 @@ package struct Mesh: Hashable, Sendable {
     }
 }
 
-/// The rows of nodes that are configured alike, resolved once for all of them: permits without the
-/// nodes' own addresses.
-package final class ResolvedRows: Hashable, Sendable {
+/// The permits of nodes that are configured alike, resolved once for all of them: without the nodes'
+/// own addresses.
+package final class SharedPermits: Hashable, Sendable {
     /// In the documentation's order, then the site's own rules; ``Permit/nodeAddresses`` are empty.
     package let permits: [Permit]
     /// How many rows and site rules they are of.
@@ -87,7 +87,7 @@ package final class ResolvedRows: Hashable, Sendable {
             }.first ?? AddressSet()
     }
 
-    package static func == (one: ResolvedRows, other: ResolvedRows) -> Bool {
+    package static func == (one: SharedPermits, other: SharedPermits) -> Bool {
         one === other || one.permits == other.permits
     }
 
@@ -152,7 +152,7 @@ extension Node {
     /// The permits of the node: its role's rows that apply, in the documentation's order, then the
     /// site's own rules.
     package func permits(in deployment: Deployment) -> [Permit] {
-        resolvedRows(
+        sharedPermits(
             in: deployment, mesh: mesh(in: deployment), deployment.rules(of: name)
         ).permits(of: self)
     }
@@ -166,57 +166,15 @@ extension Node {
             })
     }
 
-    /// The node's rows, and those of every node with equal ``RowSettings``.
+    /// The permits of the node's rows, and those of every node with equal ``RowSettings``.
     ///
     /// - Parameter rules: the site's that are for the node.
-    func resolvedRows(
+    func sharedPermits(
         in deployment: Deployment, mesh: Mesh, _ rules: [SiteRule]
-    ) -> ResolvedRows {
-        let rows = deployment.profile.rows.filter { row in
-            row.role == role && row.applies(with: features)
-        }
-        return ResolvedRows(
-            rows.flatMap { permits(of: $0, mesh: mesh) }
-                + rules.map(permit(of:)))
-    }
-
-    private func permits(of row: Row, mesh: Mesh) -> [Permit] {
-        let peers: Peers
-        let origin: PeerOrigin
-        switch row.peer {
-        case .devices(let peerClass):
-            peers = self.peers[peerClass] ?? .any
-            origin = .devices(peerClass)
-        case .nodes(let roles):
-            peers = .only(mesh.members(roles))
-            origin = .mesh(roles)
-        }
-        let protocols = row.hasConfigurableTransport ? [syslogTransport] : row.protocols
-        return protocols.map { `protocol` in
-            Permit(
-                id: row.id, direction: row.direction, protocol: `protocol`, plane: row.plane,
-                nodeAddresses: [], peers: peers, peerOrigin: origin,
-                sourcePorts: portSet(row.source), destinationPorts: portSet(row.destination),
-                isStateless: `protocol` == .esp || (`protocol` == .udp && row.carriesMedia))
-        }
-    }
-
-    private func permit(of rule: SiteRule) -> Permit {
-        Permit(
-            id: rule.id, direction: rule.direction, protocol: rule.protocol, plane: .any,
-            nodeAddresses: [], peers: rule.peers, peerOrigin: .site(rule.name),
-            sourcePorts: rule.sourcePorts, destinationPorts: rule.destinationPorts,
-            isStateless: false)
-    }
-
-    private func portSet(_ cell: PortCell) -> PortSet {
-        switch cell {
-        case .any, .notApplicable:
-            .all
-        case .ports(let numbers, let range):
-            PortSet(numbers.map { $0...$0 } + (range.map { [ports[$0]] } ?? []))
-        case .configurable(let port):
-            PortSet(ports[port].map { $0...$0 })
-        }
+    ) -> SharedPermits {
+        let rows = deployment.profile.rows.filter { $0.role == role }
+        return SharedPermits(
+            rows.flatMap { ResolvedRow($0, of: self, mesh: mesh).permits }
+                + rules.flatMap { ResolvedRow($0, of: self).permits })
     }
 }

@@ -42,56 +42,27 @@ extension Node {
     /// The node's two tables, inbound first: every row of its role, whether it applies or not, and
     /// the site's rules.
     package func portTables(in deployment: Deployment) -> [PortTable] {
-        let permits = permits(in: deployment)
+        let rows = rows(in: deployment)
         return Direction.allCases.map { direction in
-            let rows = deployment.profile.rows(of: role, direction).map { row in
-                line(row, permits.filter { $0.id == row.id })
-            }
-            let rules = permits.filter {
-                if case .site = $0.peerOrigin { $0.direction == direction } else { false }
-            }
-            return PortTable(
-                node: name, role: role, direction: direction, lines: rows + rules.map(line))
+            PortTable(
+                node: name, role: role, direction: direction,
+                lines: rows.filter { $0.direction == direction }.map(PortTable.Line.init))
         }
-    }
-
-    private func line(_ row: Row, _ permits: [Permit]) -> PortTable.Line {
-        let protocols = row.hasConfigurableTransport ? [syslogTransport] : row.protocols
-        let permit = permits.first
-        var inactive: String?
-        if permit == nil, let feature = row.feature {
-            inactive = "features.\(feature.rawValue) is off"
-        } else if case .only(let peers)? = permit?.peers, peers.isEmpty {
-            inactive = "there is no such node"
-        }
-        return PortTable.Line(
-            id: row.id,
-            protocol: row.protocolText(protocols),
-            sourcePort: row.source.text(ports), destinationPort: row.destination.text(ports),
-            description: row.description, device: row.device,
-            plane: row.plane, nodeAddresses: addresses(of: row.plane), peers: permit?.peers,
-            footnotes: row.footnotes.map(\.rawValue),
-            inactive: inactive)
-    }
-
-    private func line(_ permit: Permit) -> PortTable.Line {
-        PortTable.Line(
-            id: permit.id, protocol: permit.protocol.name.uppercased(),
-            sourcePort: permit.sourcePorts.text(permit.protocol),
-            destinationPort: permit.destinationPorts.text(permit.protocol),
-            description: "site rule", device: "",
-            plane: permit.plane, nodeAddresses: permit.nodeAddresses, peers: permit.peers,
-            footnotes: [], inactive: nil)
     }
 }
 
-extension PortSet {
-    fileprivate func text(_ ipProtocol: IPProtocol) -> String {
-        if !ipProtocol.hasPorts { return PortCell.notApplicableText }
-        if isAll { return PortCell.anyText }
-        return intervals.map {
-            $0.lowerBound == $0.upperBound
-                ? "\($0.lowerBound)" : "\($0.lowerBound)–\($0.upperBound)"
-        }.joined(separator: ", ")
+extension PortTable.Line {
+    fileprivate init(_ row: ResolvedRow) {
+        id = row.id
+        `protocol` = row.protocolText
+        sourcePort = row.sourcePorts.text
+        destinationPort = row.destinationPorts.text
+        description = row.description
+        device = row.row?.device ?? ""
+        plane = row.plane
+        nodeAddresses = row.addresses
+        if case .off = row.state { peers = nil } else { peers = row.peers }
+        footnotes = row.row?.footnotes.map(\.rawValue) ?? []
+        inactive = row.state.reason
     }
 }

@@ -179,8 +179,8 @@ extension Row {
     package func line(_ ports: PortAssignments) -> String {
         [
             marked(protocolText(protocols), .protocol),
-            marked(source.text(ports), .sourcePort),
-            marked(destination.text(ports), .destinationPort),
+            marked(CellPorts(source, ports).text, .sourcePort),
+            marked(CellPorts(destination, ports).text, .destinationPort),
             marked(description, .description),
             marked(device, .device),
         ].joined(separator: " ")
@@ -227,26 +227,6 @@ extension Row {
 }
 
 extension PortCell {
-    /// The text of ``any``.
-    package static let anyText = "<any>"
-    /// The text of ``notApplicable``.
-    package static let notApplicableText = "n/a"
-
-    /// The cell as the documentation prints it, without marks, for these ports.
-    package func text(_ ports: PortAssignments) -> String {
-        switch self {
-        case .any: return Self.anyText
-        case .notApplicable: return Self.notApplicableText
-        case .configurable(let port):
-            return ports[port].map(String.init).joined(separator: " / ")
-        case .ports(let numbers, let range):
-            let constants = numbers.map(String.init).joined(separator: " / ")
-            guard let bounds = range.map({ ports[$0] }) else { return constants }
-            let text = "\(bounds.lowerBound)–\(bounds.upperBound)"
-            return constants.isEmpty ? text : "\(constants), \(text)"
-        }
-    }
-
     /// Whether ports of this range are among those of the cell.
     package func uses(_ range: NamedRange) -> Bool {
         if case .ports(_, range) = self { true } else { false }

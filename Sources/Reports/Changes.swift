@@ -217,7 +217,7 @@ private struct RowTerms {
         }
 
         private func text(_ ports: PortSet) -> String {
-            if ports.isAll { return PortCell.anyText }
+            if ports.isAll { return CellPorts.any.text }
             return ports.intervals.map {
                 $0.lowerBound == $0.upperBound
                     ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)"
