@@ -179,7 +179,7 @@ struct ScaleTests {
         #expect(shown.standardOutput.split(separator: "\n").count < 250)
         // In a debug build beside other tests they take more than ten seconds.
         let all = try timed("mesh told the first of all pairs") {
-            try agent.control("mesh", "--all", "--json", timeout: .seconds(60))
+            try agent.control("mesh", "--all", "--json", timeout: patience)
         }
         let report = try JSONDecoder().decode(
             MeshReport.self, from: Data(all.standardOutput.utf8))
