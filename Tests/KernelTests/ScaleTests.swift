@@ -141,6 +141,7 @@ struct ScaleTests {
             try agent.control("metrics").standardOutput.contains(
                 "pexip_fw_node_refused_packets_total{node=\"\(sample)\"} 1\n"))
 
+        try agent.waitForAdoptionsEnd()
         let before = try Rules(in: topology.enforcing)
         let monitor = try topology.enforcing.spawn(["nft", "monitor"])
         try awaitMonitor(monitor, in: topology.enforcing)

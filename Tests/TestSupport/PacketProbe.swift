@@ -58,7 +58,7 @@ package final class PacketProbe: Sendable {
     ///   arrive within the timeout, or if the observer had to miss packets.
     package static func exchange(
         _ packets: [ProbePacket], from sender: PacketProbe, to receiver: PacketProbe,
-        sentinel: ProbePacket, timeout: Duration = .seconds(2)
+        sentinel: ProbePacket, timeout: Duration = .seconds(20)
     ) throws -> Set<UInt32> {
         Set(
             try trace(packets, from: sender, to: receiver, sentinel: sentinel, timeout: timeout)
@@ -68,7 +68,7 @@ package final class PacketProbe: Sendable {
     /// Like ``exchange(_:from:to:sentinel:timeout:)``, with all that was seen.
     package static func trace(
         _ packets: [ProbePacket], from sender: PacketProbe, to receiver: PacketProbe,
-        sentinel: ProbePacket, timeout: Duration = .seconds(2)
+        sentinel: ProbePacket, timeout: Duration = .seconds(20)
     ) throws -> Exchange {
         guard Set(packets.map(\.id)).count == packets.count else {
             throw TestSupportError("two packets of a batch have the same id")
