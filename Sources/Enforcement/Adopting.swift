@@ -28,6 +28,13 @@ extension Reconciler {
         adoption == nil ? generation.stamped : generation.stamped.adopting
     }
 
+    /// Whether the kernel holds a generation and beside it rules that adopted, which an agent left
+    /// that ended, or could not read the kernel, before their time was over: nobody's change.
+    func isLeftByAdoption(_ observed: [ObservedTable], of generation: Generation) -> Bool {
+        adoption == nil && observed.contains(where: \.adopts)
+            && observed.differences(from: generation.stamped.adopting).isEmpty
+    }
+
     /// How long rules adopt; nil where none do.
     var timeToAdopt: Duration? { adoption.map { $0 - clock.sinceBoot } }
 

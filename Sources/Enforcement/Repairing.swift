@@ -206,7 +206,9 @@ extension Reconciler {
         do throws(ApplyFailure) {
             let observed = try await kernel.tables(knownFrom: [wanted])
             let differences = observed.differences(from: wanted)
-            guard let first = differences.first else {
+            let isLeftByAdoption = isLeftByAdoption(observed, of: current)
+            if isLeftByAdoption { try await put(wanted, from: observed) }
+            guard let first = differences.first, !isLeftByAdoption else {
                 let wasLost = overview.kernelProblem != nil
                 isInSync()
                 if wasLost { tell(.inSync, .notice, "in sync again") }

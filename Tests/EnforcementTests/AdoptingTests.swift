@@ -165,6 +165,20 @@ struct AdoptingTests {
         try await bench.expectInForce(1, 1)
     }
 
+    @Test("what an agent left that could not read the kernel is nobody's change")
+    func unread() async throws {
+        let bench = try await Self.started()
+        let next = try Self.bench(bench.directory, kernel: bench.kernel, clock: bench.clock)
+        await next.kernel.failObservations(times: 2)
+        await next.reconciler.start(configuration(1))
+        #expect(await next.state() == .degraded)
+        next.clock.advance(by: Self.time)
+        let writer = Reconciler.Writer(process: "nft", name: "nft", pid: 7)
+        #expect(await next.reconciler.repair(after: writer) == nil)
+        try await next.expectInForce(1, 1)
+        #expect(await next.reconciler.inspector.status().drift.count == 0)
+    }
+
     @Test("what is taken back to nothing adopts nothing")
     func takenBack() async throws {
         let bench = try Self.bench()

@@ -1,3 +1,4 @@
+import Glibc
 import Policy
 import PortModel
 import Ruleset
@@ -84,14 +85,21 @@ import Testing
         #expect(talkers.entries.map(\.samples) == talkers.entries.map(\.samples).sorted(by: >))
     }
 
+    private static var processorTime: Duration {
+        var time = timespec()
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+        return .seconds(time.tv_sec) + .nanoseconds(time.tv_nsec)
+    }
+
     /// Fast enough that no flood of samples, which is limited itself, keeps anybody busy.
     @Test func takesTheSameTimeHoweverManyTheyAre() {
         var talkers = TopTalkers()
-        let start = ContinuousClock.now
+        // Of this thread alone: other tests may run.
+        let start = Self.processorTime
         for host in 0..<UInt32(200_000) {
             talkers.add(Self.packet(host), at: Timestamp(seconds: 0))
         }
-        #expect(ContinuousClock.now - start < .seconds(20))
+        #expect(Self.processorTime - start < .seconds(20))
         #expect(talkers.entries.count == TopTalkers.capacity)
     }
 }

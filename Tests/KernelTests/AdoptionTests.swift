@@ -80,13 +80,13 @@ struct AdoptionTests {
         func expectAdopted() throws {
             try push()
             for connection in permitted {
-                #expect(try connection.hear(timeout: .seconds(10)) == .established)
+                #expect(try connection.hear(timeout: patience) == .established)
             }
             for connection in refused {
                 #expect(try connection.hear(timeout: .milliseconds(500)) == .silent)
             }
             for connection in permitted {
-                #expect(try connection.echo(timeout: .seconds(10)) == .established)
+                #expect(try connection.echo(timeout: patience) == .established)
             }
             for connection in refused {
                 #expect(try connection.echo(timeout: .milliseconds(500)) == .silent)
@@ -130,7 +130,7 @@ struct AdoptionTests {
             try scene.agent.waitForStatus("generation 2") { $0.generation == 2 }
             try scene.push()
             for connection in scene.permitted {
-                #expect(try connection.hear(timeout: .seconds(10)) == .established)
+                #expect(try connection.hear(timeout: patience) == .established)
             }
             #expect(try scene.agent.status().drift.count == 0)
             try scene.agent.stop()
@@ -192,7 +192,7 @@ struct AdoptionTests {
                 #expect(try waitUntil { try scene.adoptingRules() > 0 })
                 if round > 0 { usleep(UInt32(round) * 20_000) }
                 process.kill()
-                _ = process.wait(timeout: .seconds(5))
+                _ = process.wait(timeout: patience)
             }
             try scene.agent.start()
             try scene.agent.waitForStatus("in sync") { $0.state == .inSync }
@@ -208,7 +208,7 @@ struct AdoptionTests {
             try scene.agent.start()
             let rules = try scene.agent.rulesInKernel()
             #expect(
-                try waitUntil(timeout: .seconds(60)) { try scene.adoptingRules() == 0 })
+                try waitUntil { try scene.adoptingRules() == 0 })
             #expect(try scene.agent.rulesInKernel() == rules)
             let status = try scene.agent.status()
             #expect(status.state == .inSync && status.drift.count == 0)
@@ -219,7 +219,7 @@ struct AdoptionTests {
             }
             // Once the other end speaks it goes on, with what is to be sent again.
             for connection in scene.permitted {
-                #expect(try connection.echo(timeout: .seconds(10)) == .established)
+                #expect(try connection.echo(timeout: patience) == .established)
             }
             try scene.agent.stop()
         }
@@ -229,7 +229,7 @@ struct AdoptionTests {
             #expect(try scene.adoptingRules() > 0)
             let set = ["nft", "list", "set", "inet", "pexip_fw_gateway", "adopt.tcp"]
             #expect(
-                try waitUntil(timeout: .seconds(60)) {
+                try waitUntil {
                     try !scene.topology.enforcing.run(set).requireSuccess()
                         .standardOutput.contains("elements")
                 })
@@ -252,7 +252,7 @@ struct AdoptionTests {
             // Whoever spoke first meanwhile is known for who began; that ends nothing.
             try scene.push()
             for connection in scene.permitted + scene.refused {
-                #expect(try connection.hear(timeout: .seconds(5)) == .established)
+                #expect(try connection.hear(timeout: patience) == .established)
             }
             try scene.agent.remove("20-mode.yaml")
             #expect(waitUntil { scene.agent.log.contains("ended 4 established flows") })

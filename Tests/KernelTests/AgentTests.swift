@@ -461,7 +461,7 @@ struct AgentTests {
                 except (BrokenPipeError, ConnectionResetError): print("cut off")
                 """
             let result = try scene.topology.node.run(
-                ["python3", "-c", script, scene.agent.socket], timeout: .seconds(60)
+                ["python3", "-c", script, scene.agent.socket], timeout: patience
             ).requireSuccess()
             #expect(result.standardOutput == "cut off\n")
             #expect(try scene.agent.status().state == .inSync)

@@ -201,7 +201,7 @@ struct ClaimTests {
             usleep(1_500_000)
             #expect(next.isRunning && process.isRunning, "\(agent.log)")
             kill(keeper, SIGCONT)
-            #expect(process.wait(timeout: .seconds(10)) == .exited(0))
+            #expect(process.wait(timeout: patience) == .exited(0))
             #expect(try waitUntil { try agent.control("status").status == .exited(0) })
 
             // One that never ends.

@@ -31,7 +31,7 @@ struct CompletionTests {
                     URL(fileURLWithPath: #filePath).deletingLastPathComponent()
                         .appending(path: "../../packaging/completions").standardized.path,
                     programs, root.path,
-                ], timeout: .seconds(60)
+                ], timeout: patience
             ).requireSuccess()
         }
 

@@ -93,7 +93,7 @@ struct EnduranceTests {
                 Glibc.kill(victim, SIGKILL)
 
                 if victim == victims[0] {
-                    _ = agent.process?.wait(timeout: .seconds(5))
+                    _ = agent.process?.wait(timeout: patience)
                     let left = try Self.contents(agent)
                     try #require(
                         known.contains(left),
@@ -182,7 +182,7 @@ struct EnduranceTests {
                     if isStopped { Glibc.kill(pid, SIGSTOP) }
                     for _ in 0..<(isStopped ? 8 : 2) {
                         _ = try namespace.run(
-                            ["nft", "-f", "/dev/stdin"], input: flood, timeout: .seconds(60)
+                            ["nft", "-f", "/dev/stdin"], input: flood, timeout: patience
                         ).requireSuccess()
                         // Reads meanwhile.
                         if !isStopped { _ = try agent.status() }

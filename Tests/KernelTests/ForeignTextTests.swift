@@ -102,7 +102,7 @@ struct ForeignTextTests {
                             [
                                 try BuiltProducts.path(of: "pexip-fwctl"), "--socket",
                                 agent.socket,
-                            ] + words, timeout: .seconds(30)))
+                            ] + words, timeout: patience))
                 }
                 for format in ["html", "markdown"] {
                     let report = try agent.control(

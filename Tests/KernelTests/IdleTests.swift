@@ -126,7 +126,7 @@ struct IdleTests {
             agent.process?.signal(SIGHUP)
             #expect(waitUntil { watcher.standardOutput.contains(#""kind":"repaired""#) })
             watcher.signal(SIGINT)
-            #expect(watcher.wait(timeout: .seconds(5)) == .exited(0))
+            #expect(watcher.wait(timeout: patience) == .exited(0))
             try Self.expectSleep(agent)
         }
     }

@@ -37,7 +37,7 @@ struct InitTests {
                 [
                     "/usr/bin/python3", script, try BuiltProducts.path(of: "pexip-fwctl"), "init",
                 ] + arguments,
-                input: String(decoding: input, as: UTF8.self), timeout: .seconds(30),
+                input: String(decoding: input, as: UTF8.self), timeout: patience,
                 environment: ["SSH_CONNECTION": session])
         }
 

@@ -121,7 +121,7 @@ struct IsolationTests {
                         #expect(kill(processes.keeper, signal) == 0)
                     }
                     #expect(kill(processes.agent, signal) == 0)
-                    #expect(agent.process?.wait(timeout: .seconds(5)) == .exited(0))
+                    #expect(agent.process?.wait(timeout: patience) == .exited(0))
                     #expect(Self.areGone(processes.keeper, worker))
                     #expect(try agent.rulesInKernel() == before)
                     #expect(!agent.log.contains("libnftables"), "\(agent.log)")
@@ -151,7 +151,7 @@ struct IsolationTests {
             let before = try agent.rulesInKernel()
             let worker = try processes.requireWorker()
             #expect(kill(processes.keeper, SIGKILL) == 0)
-            #expect(agent.process?.wait(timeout: .seconds(5)) == .exited(1))
+            #expect(agent.process?.wait(timeout: patience) == .exited(1))
             #expect(Self.areGone(worker))
             #expect(
                 agent.log.contains("the process that holds CAP_NET_ADMIN ended by SIGKILL"),
@@ -189,7 +189,7 @@ struct IsolationTests {
                 if let worker = try processes.worker {
                     kill(worker, [SIGKILL, SIGSEGV, SIGABRT][round % 3])
                 }
-                _ = try apply.finish(timeout: .seconds(30))
+                _ = try apply.finish(timeout: patience)
                 let rules = withoutStamp(try agent.rulesInKernel())
                 #expect([closed, opened].map(withoutStamp).contains(rules))
                 try agent.waitForStatus("in sync") {

@@ -76,7 +76,7 @@ struct MonitorTests {
             try Self.waitForLine(text) { $0.contains(" flushed ") }
 
             json.signal(SIGINT)
-            #expect(json.wait(timeout: .seconds(5)) == .exited(0))
+            #expect(json.wait(timeout: patience) == .exited(0))
             let events = try Self.lines(json).map { line in
                 try JSONDecoder().decode(Event.self, from: Data(line.utf8))
             }
@@ -101,7 +101,7 @@ struct MonitorTests {
 
             // The other one hears the end, and ends with it.
             try agent.stop()
-            #expect(text.wait(timeout: .seconds(5)) == .exited(3))
+            #expect(text.wait(timeout: patience) == .exited(3))
             #expect(Self.lines(text).last?.contains(" stopping ") == true)
             #expect(text.standardError.contains("the agent has ended"))
         }
@@ -125,7 +125,7 @@ struct MonitorTests {
                 try agent.write("features: {ssh: \(round % 2 == 1)}", as: "50-ssh.yaml")
                 try agent.waitForStatus("a generation") { $0.generation ?? 0 > round }
             }
-            #expect(shell.wait(timeout: .seconds(10)) == .exited(0))
+            #expect(shell.wait(timeout: patience) == .exited(0))
             #expect(shell.standardError == "0\n")
             try agent.stop()
         }

@@ -426,7 +426,7 @@ struct MonitoringTests {
             // Nothing is wrong; and only a gateway sees translated packets.
             let expected = ["State B", "Between nodes: IKE and ESP C"]
             var empty: [String] = []
-            let hasAll = try waitUntil(timeout: .seconds(60), every: .seconds(1)) {
+            let hasAll = try waitUntil(every: .seconds(1)) {
                 empty = try queries.filter { try prometheus.results(of: $0.expr) == 0 }
                     .map(\.where)
                 return empty == expected

@@ -292,7 +292,7 @@ struct RevocationTests {
             let file = scene.agent.directory.appending(path: "flows")
             try Data(lines.joined().utf8).write(to: file)
             let enforcing = scene.topology.enforcing
-            try enforcing.run(["conntrack", "-R", file.path], timeout: .seconds(60))
+            try enforcing.run(["conntrack", "-R", file.path], timeout: patience)
                 .requireSuccess()
             let before = Set(try scene.entries().filter { $0.destination?.port == 443 })
             #expect(before.count == 10_000)

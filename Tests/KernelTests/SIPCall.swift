@@ -70,7 +70,7 @@ struct SIPCall {
         let result = try caller.namespace.run(
             ["sipp", "-sf", scenario.path, "-m", "1", "-timeout", "20s", "-timeout_error"]
                 + Self.options(local: local, caller) + port + ["\(target)"],
-            timeout: .seconds(40))
+            timeout: patience)
         let said = processes.map { $0.standardError }.joined(separator: "\n")
         return Outcome(
             isCompleted: result.succeeded, heardByCallee: try atCallee.packets(),

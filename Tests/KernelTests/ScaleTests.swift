@@ -141,6 +141,7 @@ struct ScaleTests {
             try agent.control("metrics").standardOutput.contains(
                 "pexip_fw_node_refused_packets_total{node=\"\(sample)\"} 1\n"))
 
+        try agent.waitForAdoptionsEnd()
         let before = try Rules(in: topology.enforcing)
         let monitor = try topology.enforcing.spawn(["nft", "monitor"])
         try awaitMonitor(monitor, in: topology.enforcing)
@@ -179,7 +180,7 @@ struct ScaleTests {
         #expect(shown.standardOutput.split(separator: "\n").count < 250)
         // In a debug build beside other tests they take more than ten seconds.
         let all = try timed("mesh told the first of all pairs") {
-            try agent.control("mesh", "--all", "--json", timeout: .seconds(60))
+            try agent.control("mesh", "--all", "--json", timeout: patience)
         }
         let report = try JSONDecoder().decode(
             MeshReport.self, from: Data(all.standardOutput.utf8))

@@ -94,7 +94,7 @@ struct StatusTests {
                     waitUntil { process.standardOutput.contains("REJECTED") }
                 )
             }
-            #expect(screen.wait(timeout: .seconds(15)) != nil)
+            #expect(screen.wait(timeout: patience) != nil)
             #expect(screen.standardOutput.hasPrefix("\u{1b}[?1049h\u{1b}[?25l\u{1b}[H"))
             #expect(screen.standardOutput.hasSuffix("\u{1b}[?25h\u{1b}[?1049l"))
             #expect(!pipe.standardOutput.contains("\u{1b}"))
@@ -109,7 +109,7 @@ struct StatusTests {
                     pipe.standardOutput.dropFirst(seen).contains("REJECTED")
                 })
             pipe.signal(SIGINT)
-            #expect(pipe.wait(timeout: .seconds(5)) == .exited(0))
+            #expect(pipe.wait(timeout: patience) == .exited(0))
         }
     }
 }

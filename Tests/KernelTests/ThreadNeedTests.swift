@@ -66,7 +66,7 @@ struct ThreadNeedTests {
         try Self.scene { namespace, agent, user in
             agent.launcher = Self.launcher(limit, user)
             let process = try agent.spawn()
-            #expect(process.wait(timeout: .seconds(30)) == .exited(1))
+            #expect(process.wait(timeout: patience) == .exited(1))
             #expect(
                 process.standardError.hasPrefix("critical: pexip-fwd ends: can't start 32 threads"))
             #expect(process.standardError.contains(words), "\(process.standardError)")

@@ -22,7 +22,7 @@ struct WatchFaultTests {
 
         /// Expects the next generation, with this variant in force.
         func expectNext(
-            _ variant: Int, timeout: Duration = .seconds(20),
+            _ variant: Int, timeout: Duration = patience,
             sourceLocation: Testing.SourceLocation = #_sourceLocation
         ) throws {
             generation += 1

@@ -69,7 +69,7 @@ struct WriterTests {
                 """, path, text,
             ])
             try scene.expectWaiting(for: "10-site.yaml")
-            #expect(waitUntil(timeout: .seconds(60)) { writer.standardOutput == "all\n" })
+            #expect(waitUntil { writer.standardOutput == "all\n" })
             try scene.expectWaiting(for: "10-site.yaml")
             writer.kill()
             try scene.expectNext(2)
@@ -185,7 +185,7 @@ struct WriterTests {
                     time.sleep(0.5)
                 """, path,
             ])
-            #expect(waitUntil(timeout: .seconds(60)) { writer.standardOutput.contains("more") })
+            #expect(waitUntil { writer.standardOutput.contains("more") })
             // What was in force does not wait.
             try Nft.run(in: scene.agent.namespace, "flush ruleset")
             try scene.agent.start()

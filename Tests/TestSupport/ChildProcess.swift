@@ -188,7 +188,7 @@ package final class ChildProcess: Sendable {
     }
 
     /// Asks the process to end, and kills it if it does not in time.
-    package func terminate(timeout: Duration = .seconds(5)) -> ExitStatus? {
+    package func terminate(timeout: Duration = patience) -> ExitStatus? {
         signal(SIGTERM)
         if let status = wait(timeout: timeout) { return status }
         kill()

@@ -88,7 +88,7 @@ package final class NetworkNamespace: Sendable {
 
     /// Runs a program here to its end, whatever its status.
     package func run(
-        _ arguments: [String], input: String? = nil, timeout: Duration = .seconds(10),
+        _ arguments: [String], input: String? = nil, timeout: Duration = patience,
         environment: [String: String] = [:]
     ) throws -> ProcessResult {
         try ChildProcess.run(

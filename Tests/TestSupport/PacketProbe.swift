@@ -20,7 +20,7 @@ package final class PacketProbe: Sendable {
     package init(in namespace: NetworkNamespace) throws {
         self.namespace = namespace
         process = try namespace.spawn([try BuiltProducts.path(of: "packet-probe")], input: .socket)
-        guard case .ready = try receive(timeout: .seconds(10)) else {
+        guard case .ready = try receive(timeout: patience) else {
             throw TestSupportError("packet-probe did not begin with its greeting")
         }
     }
@@ -58,7 +58,7 @@ package final class PacketProbe: Sendable {
     ///   arrive within the timeout, or if the observer had to miss packets.
     package static func exchange(
         _ packets: [ProbePacket], from sender: PacketProbe, to receiver: PacketProbe,
-        sentinel: ProbePacket, timeout: Duration = .seconds(2)
+        sentinel: ProbePacket, timeout: Duration = .seconds(20)
     ) throws -> Set<UInt32> {
         Set(
             try trace(packets, from: sender, to: receiver, sentinel: sentinel, timeout: timeout)
@@ -68,7 +68,7 @@ package final class PacketProbe: Sendable {
     /// Like ``exchange(_:from:to:sentinel:timeout:)``, with all that was seen.
     package static func trace(
         _ packets: [ProbePacket], from sender: PacketProbe, to receiver: PacketProbe,
-        sentinel: ProbePacket, timeout: Duration = .seconds(2)
+        sentinel: ProbePacket, timeout: Duration = .seconds(20)
     ) throws -> Exchange {
         guard Set(packets.map(\.id)).count == packets.count else {
             throw TestSupportError("two packets of a batch have the same id")
@@ -76,7 +76,7 @@ package final class PacketProbe: Sendable {
         let protocols = Set((packets + [sentinel]).map { $0.identity(0).protocolNumber })
         guard
             case .done = try receiver.ask(
-                .observe(protocols: Array(protocols)), timeout: .seconds(5))
+                .observe(protocols: Array(protocols)), timeout: patience)
         else { throw TestSupportError("packet-probe does not observe") }
 
         var result = Exchange()
@@ -190,13 +190,13 @@ package final class PacketProbe: Sendable {
     package func listen(at endpoints: [ProbeEndpoint]) throws {
         guard
             case .done = try ask(
-                .listen(endpoints: endpoints.map(\.wire)), timeout: .seconds(5))
+                .listen(endpoints: endpoints.map(\.wire)), timeout: patience)
         else { throw TestSupportError("packet-probe does not listen") }
     }
 
     /// Sends a byte on every accepted connection, unasked.
     package func push() throws {
-        guard case .done = try ask(.push, timeout: .seconds(5)) else {
+        guard case .done = try ask(.push, timeout: patience) else {
             throw TestSupportError("packet-probe does not push")
         }
     }
@@ -262,7 +262,7 @@ package final class PacketProbe: Sendable {
 
         /// Ends the connection with a reset.
         package func close() throws {
-            guard case .done = try probe.ask(.close(connection: id), timeout: .seconds(5)) else {
+            guard case .done = try probe.ask(.close(connection: id), timeout: patience) else {
                 throw TestSupportError("packet-probe does not close")
             }
         }
@@ -271,7 +271,7 @@ package final class PacketProbe: Sendable {
     /// Makes the kernel forget every tracked connection of the namespace, so that one exchange
     /// does not open the way back for the next.
     package func flushConnectionTracking() throws {
-        guard case .done = try ask(.flushConnectionTracking, timeout: .seconds(5)) else {
+        guard case .done = try ask(.flushConnectionTracking, timeout: patience) else {
             throw TestSupportError("packet-probe does not flush connection tracking")
         }
     }
