@@ -16,17 +16,18 @@ package protocol Purpose: Hashable, Sendable {
 
 extension Purpose {
     /// The name in the kernel; the id itself, but in tests (``Naming``).
-    package var name: String { Naming.other?.name(id) ?? id }
+    package var name: String { Naming.other.get()?.name(id) ?? id }
 
     /// The purpose that has this name in the kernel; any text has one.
-    package init(name: String) { self.init(id: Naming.other?.id(name) ?? name) }
+    package init(name: String) { self.init(id: Naming.other.get()?.id(name) ?? name) }
 }
 
 /// Other names in the kernel than purposes have, by which a test shows that nothing but this file
 /// reads names.
 package struct Naming: Sendable {
-    /// nil but in a test, which sets it for its own tasks.
-    @TaskLocal package static var other: Naming?
+    /// nil but in a test, which sets it for its own tasks. Not by the macro of this name: what that
+    /// writes lies in a directory of the machine that builds, and the package would say where.
+    package static let other = TaskLocal<Naming?>(wrappedValue: nil)
 
     /// The name of an object with this id; no two ids have one name.
     package let name: @Sendable (_ id: String) -> String

@@ -227,7 +227,7 @@ import Testing
             #expect(
                 generation.ruleset.tables.allSatisfy { table in
                     (table.counters + table.sets.map(\.name) + table.chains.map(\.name)).allSatisfy
-                    { Renamed.isName($0) == (Naming.other != nil) }
+                    { Renamed.isName($0) == (Naming.other.get() != nil) }
                 })
             let counters = CountersReport(status, of: generation)
             try add(title + "counters", json: counters)
@@ -324,7 +324,7 @@ import Testing
 
     @Test(arguments: sites) func reportsStayWhateverObjectsAreCalled(_ site: Site) async throws {
         let plain = try await Self.reports(site)
-        let renamed = try await Naming.$other.withValue(Renamed.naming) {
+        let renamed = try await Naming.other.withValue(Renamed.naming) {
             try await Self.reports(site)
         }
         #expect(plain.map(\.title) == renamed.map(\.title))
