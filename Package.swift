@@ -173,7 +173,8 @@ let package = Package(
         .testTarget(
             name: "PolicyTests",
             dependencies: [
-                "Configuration", "Site", "DeploymentGenerator", "Policy", "PortModel", "Ruleset",
+                "Configuration", "Site", "DeploymentGenerator", "JSONValue", "Policy", "PortModel",
+                "Ruleset",
             ],
             exclude: ["Golden"], swiftSettings: strict),
         .testTarget(

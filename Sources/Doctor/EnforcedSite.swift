@@ -1,4 +1,5 @@
 package import Enforcement
+internal import Policy
 internal import PortModel
 internal import Reports
 package import Site
@@ -9,10 +10,13 @@ package struct EnforcedSite: Sendable {
     package let deployment: Deployment
     /// The nodes that are enforced here, in the deployment's order.
     package let nodes: [Node]
+    /// The ids of rows that apply to one of them.
+    private let appliedRows: Set<String>
 
     /// - Parameter target: compiled for this host, so that its nodes are those enforced here.
     package init(_ target: Compilation.Target) {
         deployment = target.deployment
+        appliedRows = target.rows.appliedRows
         let names = Set(target.nodes.map(\.name))
         nodes = deployment.nodes.filter { names.contains($0.name) }
     }
@@ -46,16 +50,7 @@ package struct EnforcedSite: Sendable {
     /// The ids of rows that apply to an enforced node and are as wanted, in the documentation's
     /// order.
     func rows(_ isWanted: (Row) -> Bool) -> [String] {
-        struct Kind: Hashable {
-            let role: NodeRole
-            let features: Set<Feature>
-        }
-        let kinds = Set(nodes.map { Kind(role: $0.role, features: $0.features) })
-        return deployment.profile.rows.filter { row in
-            kinds.contains {
-                $0.role == row.role && row.applies(with: $0.features)
-            } && isWanted(row)
-        }.map(\.id)
+        deployment.profile.rows.filter { appliedRows.contains($0.id) && isWanted($0) }.map(\.id)
     }
 
     /// The ids of the inter-node rows.

@@ -1,5 +1,5 @@
 package import Configuration
-internal import Policy
+package import Policy
 package import PortModel
 package import Reports
 package import Ruleset
@@ -28,6 +28,8 @@ package struct Compilation: Sendable {
         package var nodes: [EnforcedNode]
         /// Without stamps, which depend on the generation's number.
         package var ruleset: Ruleset
+        /// Those of the nodes.
+        package var rows: NodeRows
         /// The deployment that it was compiled from, with all its nodes.
         package var deployment: Deployment
 
@@ -119,14 +121,15 @@ extension Compilation.Target {
             }
             self.init(
                 mode: deployment.mode, nodes: enforced.sorted { $0.name < $1.name },
-                ruleset: Ruleset(tables: [policy.compile(classes)]), deployment: deployment)
+                ruleset: Ruleset(tables: [policy.compile(classes)]),
+                rows: NodeRows(of: policy.policies), deployment: deployment)
         } else {
             let policies = nodes.map { Policy(of: $0, in: deployment) }
             self.init(
                 mode: deployment.mode,
                 nodes: policies.map { EnforcedNode($0, table: $0.node.tableName) },
                 ruleset: Ruleset(tables: policies.map { $0.compileLocal() }),
-                deployment: deployment)
+                rows: NodeRows(of: policies), deployment: deployment)
         }
     }
 }

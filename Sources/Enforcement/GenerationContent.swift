@@ -1,4 +1,5 @@
 package import Configuration
+internal import Policy
 package import Reports
 package import Ruleset
 package import Site
@@ -31,7 +32,14 @@ extension Generation {
             changedFiles: previous.map { files.changes(from: $0.configuration) },
             mode: target.mode, revokesEstablished: target.revokesEstablished,
             mediaTracking: target.mediaTracking,
-            nodes: target.nodes, ruleset: target.ruleset)
+            nodes: target.nodes, ruleset: target.ruleset, rows: target.rows)
+    }
+
+    /// Derives the rows of a generation that another version made from its files; nothing where they
+    /// are there. They stay away where this version refuses the files.
+    package mutating func resolveRows() {
+        guard rows == nil, case .success(let deployment) = deployment else { return }
+        rows = deployment.rows(of: nodes.map(\.name))
     }
 
     /// The tables as they stand in the kernel.
@@ -41,6 +49,17 @@ extension Generation {
                 $0.stamped(
                     Stamp(generation: number, digest: SHA256Digest(of: $0.text).hexadecimal))
             })
+    }
+}
+
+extension Deployment {
+    /// The rows of nodes as their placement resolves them.
+    fileprivate func rows(of names: [String]) -> NodeRows {
+        let names = Set(names)
+        let nodes = nodes.filter { names.contains($0.name) }
+        return placement.facts.sharedTable == nil
+            ? NodeRows(of: nodes.map { Policy(of: $0, in: self) })
+            : NodeRows(of: GatewayPolicy(of: nodes, in: self).policies)
     }
 }
 

@@ -1,6 +1,7 @@
 internal import Glibc
 internal import JSONValue
 package import LinuxSystem
+internal import Policy
 package import Reports
 internal import SystemPackage
 
@@ -24,6 +25,9 @@ package struct GenerationStore: Sendable {
     private static let largestFile = 256 << 20
     /// Values in a file: twice the ranges of addresses that a configuration expands to at most.
     private static let mostValues = 4_000_000
+    /// Ranges in the lists of rows that are stored: a version that knows no rows counts them as values
+    /// beside those of the rules. Rows with more are derived again.
+    private static let mostStoredRanges = 500_000
     /// Bytes of a complaint about a file, which may quote it.
     private static let longestComplaint = 500
 
@@ -215,7 +219,13 @@ package struct GenerationStore: Sendable {
     /// - Throws: where it can't be written; a file of the same number is the old one or the new
     ///   one.
     package func write(_ generation: Generation) throws(StoreError) {
-        try write(generation, to: path(generation.number))
+        try write(generation, flushing: true)
+    }
+
+    private func write(_ generation: Generation, flushing: Bool) throws(StoreError) {
+        var stored = generation
+        if let rows = stored.rows, rows.listedRanges > Self.mostStoredRanges { stored.rows = nil }
+        try write(stored, to: path(generation.number), flushing: flushing)
     }
 
     /// Writes a generation so that a kill does not lose it; until it is flushed, a power cut may.
@@ -225,7 +235,7 @@ package struct GenerationStore: Sendable {
     ///
     /// - Throws: where it can't be written; the generation may be there without its summary.
     package func stage(_ generation: Generation) throws(StoreError) {
-        try write(generation, to: path(generation.number), flushing: false)
+        try write(generation, flushing: false)
         try write(
             GenerationSummary(generation), to: summaryPath(generation.number), flushing: false)
     }

@@ -310,6 +310,16 @@ struct Ledger: Sendable {
         try rewrite(confirmed)
     }
 
+    /// Stores a generation that another version made with its rows, so that they are derived once. Where
+    /// that fails, the next start derives them again.
+    mutating func keep(_ generation: Generation) {
+        do throws(StoreError) {
+            try rewrite(generation)
+        } catch {
+            log.warning("generation \(generation.number) stays as another version made it")
+        }
+    }
+
     /// Stores a generation that is in force with something else beside its rules.
     mutating func rewrite(_ generation: Generation) throws(StoreError) {
         do throws(StoreError) {

@@ -55,6 +55,7 @@ package struct Overview: Sendable {
     mutating func hold(_ generation: Generation?, from deployment: Deployment? = nil) {
         if generation?.number != self.generation?.number { revocation = Revocation() }
         self.generation = generation
+        self.generation?.resolveRows()
         stamped = nil
         self.deployment = DeploymentSource(generation, deployment)
     }

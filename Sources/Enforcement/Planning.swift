@@ -11,6 +11,8 @@ extension Compilation {
             return ApplyReport(
                 outcome: .rejected, generation: old?.number, diagnostics: diagnostics)
         }
+        var old = old
+        old?.resolveRows()
         let changes = target.nodeRules.changes(from: old?.nodeRules)
         let isInForce =
             target.ruleset == old?.ruleset && target.nodes == old?.nodes
@@ -26,5 +28,5 @@ extension Compilation {
 
 extension Compilation.Target {
     /// The new side of a comparison of rules.
-    var nodeRules: NodeRules { NodeRules(nodes: nodes, ruleset: ruleset) }
+    var nodeRules: NodeRules { NodeRules(nodes: nodes, ruleset: ruleset, rows: rows) }
 }

@@ -148,7 +148,9 @@ package actor Reconciler {
         if isResumed { return }
         isResumed = true
         ledger.prepare()
-        hold(ledger.load())
+        let stored = ledger.load()
+        hold(stored)
+        if let current, current != stored { ledger.keep(current) }
         if current == nil, ledger.standing == nil { await adopt() }
         if isOverdue {
             await takeBack()

@@ -25,11 +25,11 @@ package struct GatewayPolicy: Hashable, Sendable {
         roles = deployment.profile.roleNames
         let mesh = Mesh(of: deployment.nodes)
         let rules = deployment.rulesByNode
-        var resolved: [RowSettings: SharedPermits] = [:]
+        var resolved: [RowSettings: SharedRows] = [:]
         policies = enforced.map { node in
             let own = rules[node.name] ?? []
-            let settings = RowSettings(node, own)
-            let rows = resolved[settings] ?? node.sharedPermits(in: deployment, mesh: mesh, own)
+            let settings = RowSettings(node, own, mesh: mesh)
+            let rows = resolved[settings] ?? node.sharedRows(in: deployment, mesh: mesh, own)
             resolved[settings] = rows
             return Policy(of: node, in: deployment, rows: rows)
         }

@@ -40,7 +40,7 @@ package struct Permit: Hashable, Sendable {
 }
 
 /// The source of a set of peers, by which the set is named.
-package enum PeerOrigin: Hashable, Sendable {
+package enum PeerOrigin: Hashable, Sendable, Codable {
     case devices(PeerClass)
     /// The primary addresses of the nodes with these roles.
     case mesh([NodeRole])
@@ -62,20 +62,50 @@ package struct Mesh: Hashable, Sendable {
     package func members(_ roles: [NodeRole]) -> AddressSet {
         roles.compactMap { addresses[$0] }.reduce(AddressSet()) { $0.union($1) }
     }
+
+    /// The families in which a node finds another one with one of these roles.
+    func families(_ roles: [NodeRole], besides node: Node) -> Set<AddressFamily> {
+        roles.reduce(into: []) { families, role in
+            let members = addresses[role]?.families ?? []
+            families.formUnion(
+                role == node.role ? members.subtracting(lonelyFamilies(of: node)) : members)
+        }
+    }
+
+    /// The families in which a member has its role for itself. Its packets to itself never come by.
+    func lonelyFamilies(of node: Node) -> Set<AddressFamily> {
+        guard let members = addresses[node.role] else { return [] }
+        return Set(
+            node.addresses.filter { members.hasNone(but: $0) }.map(\.family))
+    }
 }
 
-/// The permits of nodes that are configured alike, resolved once for all of them: without the nodes'
-/// own addresses.
-package final class SharedPermits: Hashable, Sendable {
-    /// In the documentation's order, then the site's own rules; ``Permit/nodeAddresses`` are empty.
+extension AddressSet {
+    /// Whether the address is the only member of its family.
+    fileprivate func hasNone(but address: IPAddress) -> Bool {
+        switch address.family {
+        case .ipv4: ipv4.intervals == [UInt32(address.value)...UInt32(address.value)]
+        case .ipv6: ipv6.intervals == [address.value...address.value]
+        }
+    }
+}
+
+/// The rows of nodes that are configured alike, resolved once for all of them: without the nodes' own
+/// addresses.
+package final class SharedRows: Hashable, Sendable {
+    /// In the documentation's order, whether they apply or not, then the site's own rules;
+    /// ``ResolvedRow/addresses`` are empty.
+    let rows: [ResolvedRow]
+    /// Of the rows that are not off, in their order; ``Permit/nodeAddresses`` are empty.
     package let permits: [Permit]
-    /// How many rows and site rules they are of.
+    /// How many rows and site rules the permits are of.
     package let count: Int
     /// The nodes at the other end of rows between nodes; empty without such rows.
     let mesh: AddressSet
 
-    init(_ permits: [Permit]) {
-        self.permits = permits
+    init(_ rows: [ResolvedRow]) {
+        self.rows = rows
+        permits = rows.flatMap(\.permits)
         count = Set(permits.map(\.id)).count
         mesh =
             permits.lazy.compactMap { permit in
@@ -87,8 +117,8 @@ package final class SharedPermits: Hashable, Sendable {
             }.first ?? AddressSet()
     }
 
-    package static func == (one: SharedPermits, other: SharedPermits) -> Bool {
-        one === other || one.permits == other.permits
+    package static func == (one: SharedRows, other: SharedRows) -> Bool {
+        one === other || one.rows == other.rows
     }
 
     package func hash(into hasher: inout Hasher) { hasher.combine(permits) }
@@ -96,7 +126,7 @@ package final class SharedPermits: Hashable, Sendable {
     /// The permits of one of the nodes.
     func permits(of node: Node) -> [Permit] {
         let addresses = Dictionary(
-            uniqueKeysWithValues: Plane.allCases.map { ($0, node.addresses(of: $0)) })
+            uniqueKeysWithValues: Plane.allCases.map { ($0, node.homes[$0]) })
         return permits.map { permit in
             var permit = permit
             permit.nodeAddresses = addresses[permit.plane] ?? []
@@ -113,15 +143,24 @@ struct RowSettings: Hashable {
     private let syslogTransport: IPProtocol
     private let peers: [PeerClass: Peers]
     private let rules: [String]
+    /// Of its primary addresses and of all, and those in which it has no other node of its role to
+    /// speak with: by these nobody can be at the other end.
+    private let families: [Set<AddressFamily>]
 
-    /// - Parameter rules: the site's that are for the node.
-    init(_ node: Node, _ rules: [SiteRule]) {
+    /// - Parameters:
+    ///   - rules: the site's that are for the node.
+    ///   - mesh: the nodes that rows between nodes are for.
+    init(_ node: Node, _ rules: [SiteRule], mesh: Mesh) {
         role = node.role
         features = node.features
         ports = node.ports
         syslogTransport = node.syslogTransport
         peers = node.peers
         self.rules = rules.map(\.name)
+        families = [
+            Set(node.addresses.map(\.family)), Set(node.allAddresses.map(\.family)),
+            mesh.lonelyFamilies(of: node),
+        ]
     }
 
     /// Leaves the peers' addresses out, which may be many: equality tells them apart, at once where
@@ -152,9 +191,17 @@ extension Node {
     /// The permits of the node: its role's rows that apply, in the documentation's order, then the
     /// site's own rules.
     package func permits(in deployment: Deployment) -> [Permit] {
-        sharedPermits(
-            in: deployment, mesh: mesh(in: deployment), deployment.rules(of: name)
-        ).permits(of: self)
+        sharedRows(in: deployment).permits(of: self)
+    }
+
+    /// The rows of the node's role in the documentation's order, whether they apply or not, then the
+    /// site's rules for it.
+    package func rows(in deployment: Deployment) -> [ResolvedRow] {
+        sharedRows(in: deployment).rows.map { $0.of(homes) }
+    }
+
+    private func sharedRows(in deployment: Deployment) -> SharedRows {
+        sharedRows(in: deployment, mesh: mesh(in: deployment), deployment.rules(of: name))
     }
 
     /// The nodes that the node's inter-node rows are for: the other ones in local placement. On a
@@ -166,15 +213,15 @@ extension Node {
             })
     }
 
-    /// The permits of the node's rows, and those of every node with equal ``RowSettings``.
+    /// The node's rows, and those of every node with equal ``RowSettings``.
     ///
     /// - Parameter rules: the site's that are for the node.
-    func sharedPermits(
+    func sharedRows(
         in deployment: Deployment, mesh: Mesh, _ rules: [SiteRule]
-    ) -> SharedPermits {
+    ) -> SharedRows {
         let rows = deployment.profile.rows.filter { $0.role == role }
-        return SharedPermits(
-            rows.flatMap { ResolvedRow($0, of: self, mesh: mesh).permits }
-                + rules.flatMap { ResolvedRow($0, of: self).permits })
+        return SharedRows(
+            rows.map { ResolvedRow($0, of: self, mesh: mesh) }
+                + rules.map { ResolvedRow($0, of: self) })
     }
 }

@@ -12,7 +12,7 @@ package struct Policy: Hashable, Sendable {
     /// How the compiled rules sample refused packets.
     package let refusals: Refusals
     /// Shared by the nodes that are configured alike.
-    package let rows: SharedPermits
+    package let rows: SharedRows
     /// The other nodes' primary addresses: the far ends of IPsec tunnels.
     package let mesh: AddressSet
 
@@ -25,11 +25,11 @@ package struct Policy: Hashable, Sendable {
     private init(of node: Node, in deployment: Deployment, mesh: Mesh) {
         self.init(
             of: node, in: deployment,
-            rows: node.sharedPermits(in: deployment, mesh: mesh, deployment.rules(of: node.name)))
+            rows: node.sharedRows(in: deployment, mesh: mesh, deployment.rules(of: node.name)))
     }
 
     /// - Parameter rows: resolved for a node with the same ``RowSettings``.
-    init(of node: Node, in deployment: Deployment, rows: SharedPermits) {
+    init(of node: Node, in deployment: Deployment, rows: SharedRows) {
         self.node = node
         mode = deployment.mode
         host = deployment.host

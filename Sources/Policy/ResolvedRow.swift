@@ -3,15 +3,15 @@ package import Site
 
 /// A row of the documentation, or a rule of the site's own, as it is for one node. Port tables,
 /// diagrams, reports and permits are made of these.
-package struct ResolvedRow: Hashable, Sendable {
-    package enum Origin: Hashable, Sendable {
+package struct ResolvedRow: Hashable, Sendable, Codable {
+    package enum Origin: Hashable, Sendable, Codable {
         case row(Row)
         /// A rule of the site's own, by its id.
         case rule(String)
     }
 
     /// Whether the row permits anything.
-    package enum State: Hashable, Sendable {
+    package enum State: Hashable, Sendable, Codable {
         case open
         /// The feature that the row needs is not configured.
         case off(Feature)
@@ -20,7 +20,7 @@ package struct ResolvedRow: Hashable, Sendable {
     }
 
     /// Why nobody can be at the other end.
-    package enum Nobody: Hashable, Sendable {
+    package enum Nobody: String, Hashable, Sendable, Codable {
         /// The deployment has no other node of the roles that the row is for.
         case noSuchNode
         /// The peers and the node's addresses are of different families.
@@ -66,6 +66,14 @@ package struct ResolvedRow: Hashable, Sendable {
 
     /// The "Description" cell without marks.
     package var description: String { row?.description ?? "site rule" }
+
+    /// Every text in it that may be of any length.
+    var texts: [String] {
+        switch origin {
+        case .row(let row): [row.id, row.description, row.device]
+        case .rule(let id): [id]
+        }
+    }
 }
 
 extension ResolvedRow.State {
@@ -84,28 +92,9 @@ extension ResolvedRow.State {
 
 // MARK: Resolving
 
-extension Node {
-    /// The rows of the node's role in the documentation's order, whether they apply or not, then the
-    /// site's rules for it.
-    package func rows(in deployment: Deployment) -> [ResolvedRow] {
-        let mesh = mesh(in: deployment)
-        let rows = deployment.profile.rows.filter { $0.role == role }.map { row in
-            var resolved = ResolvedRow(row, of: self, mesh: mesh)
-            // On a gateway a node is among its own peers, but its packets to itself never come by.
-            if case .nodes(let roles) = row.peer {
-                resolved.close(
-                    for: Set(
-                        deployment.nodes.lazy.filter {
-                            roles.contains($0.role) && $0.name != name
-                        }.flatMap(\.addresses).map(\.family)))
-            }
-            return resolved
-        }
-        return rows + deployment.rules(of: name).map { ResolvedRow($0, of: self) }
-    }
-}
-
 extension ResolvedRow {
+    /// The row of all nodes that are configured like this one, without their addresses.
+    ///
     /// - Parameter mesh: the nodes that rows between nodes are for.
     init(_ row: Row, of node: Node, mesh: Mesh) {
         origin = .row(row)
@@ -122,13 +111,15 @@ extension ResolvedRow {
             peerOrigin = .mesh(roles)
         }
         plane = row.plane
-        addresses = node.addresses(of: row.plane)
+        addresses = []
         isStateless = row.carriesMedia || row.protocols == [.esp]
-        state = .open
+        let families = node.homes[row.plane].map(\.family)
         if let feature = row.feature, !row.applies(with: node.features) {
             state = .off(feature)
-        } else if case .only(let addresses) = peers {
-            close(for: addresses.families)
+        } else if case .nodes(let roles) = row.peer {
+            state = .init(mesh.families(roles, besides: node), at: families)
+        } else {
+            state = .init(peers, at: families)
         }
     }
 
@@ -141,20 +132,16 @@ extension ResolvedRow {
         peers = rule.peers
         peerOrigin = .site(rule.name)
         plane = .any
-        addresses = node.addresses(of: .any)
+        addresses = []
         isStateless = false
-        state = .open
-        if case .only(let addresses) = peers { close(for: addresses.families) }
+        state = .init(peers, at: node.homes[.any].map(\.family))
     }
 
-    /// Tells that nobody is at the other end where its families leave nobody there.
-    fileprivate mutating func close(for families: Set<AddressFamily>) {
-        if case .off = state { return }
-        if families.isEmpty {
-            state = .nobody(.noSuchNode)
-        } else if families.isDisjoint(with: addresses.map(\.family)) {
-            state = .nobody(.noCommonFamily)
-        }
+    /// The row of a node with these addresses.
+    func of(_ homes: NodeAddresses) -> ResolvedRow {
+        var row = self
+        row.addresses = homes[plane]
+        return row
     }
 
     /// A permit for each protocol, without the node's own addresses; none of a row that is off.
@@ -167,5 +154,25 @@ extension ResolvedRow {
                 sourcePorts: sourcePorts.set, destinationPorts: destinationPorts.set,
                 isStateless: isStateless && ipProtocol != .tcp)
         }
+    }
+}
+
+extension ResolvedRow.State {
+    /// - Parameter own: the families of the node's addresses.
+    fileprivate init(_ peers: Peers, at own: [AddressFamily]) {
+        switch peers {
+        case .any: self = .open
+        case .only(let addresses): self.init(addresses.families, at: own)
+        }
+    }
+
+    /// - Parameters:
+    ///   - families: of the peers' addresses.
+    ///   - own: of the node's.
+    fileprivate init(_ families: Set<AddressFamily>, at own: [AddressFamily]) {
+        self =
+            families.isEmpty
+            ? .nobody(.noSuchNode)
+            : families.isDisjoint(with: own) ? .nobody(.noCommonFamily) : .open
     }
 }

@@ -310,3 +310,43 @@ package func parsePeerRange(
         )
     }
 }
+
+// MARK: As text
+
+extension IPAddress: Codable {
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        let text = try container.decode(String.self)
+        guard let address = IPAddress(text) else {
+            throw DecodingError.dataCorruptedError(
+                in: container, debugDescription: "\"\(text)\" is not an IP address")
+        }
+        self = address
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(description)
+    }
+}
+
+extension AddressSet: Codable {
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.singleValueContainer()
+        var ranges: [ClosedRange<IPAddress>] = []
+        for element in try container.decode([String].self) {
+            do throws(AddressSyntaxError) {
+                ranges.append(try parseAddressRange(element))
+            } catch {
+                throw DecodingError.dataCorruptedError(
+                    in: container, debugDescription: "\"\(element)\" \(error.message)")
+            }
+        }
+        self.init(ranges: ranges)
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(elements)
+    }
+}

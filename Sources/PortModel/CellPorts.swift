@@ -1,5 +1,5 @@
 /// The ports of one end of a row or of a site rule, with a node's own values.
-package enum CellPorts: Hashable, Sendable {
+package enum CellPorts: Hashable, Sendable, Codable {
     /// `<any>`
     case any
     /// `n/a`: the protocol has no ports.

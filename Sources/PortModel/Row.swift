@@ -38,7 +38,7 @@ package enum ConfigurablePort: String, Hashable, Sendable, CaseIterable, Codable
 }
 
 /// A "Source-Port" or "Dest-Port" cell.
-package enum PortCell: Hashable, Sendable {
+package enum PortCell: Hashable, Sendable, Codable {
     /// `<any>`
     case any
     /// `n/a`: the protocol has no ports.
@@ -96,7 +96,7 @@ package enum PeerClass: String, Hashable, Sendable, CaseIterable, Codable {
 }
 
 /// The other end of a row.
-package enum Peer: Hashable, Sendable {
+package enum Peer: Hashable, Sendable, Codable {
     /// Devices outside the deployment, narrowed by the administrator.
     case devices(PeerClass)
     /// Other nodes of the deployment with one of these roles, at their primary addresses. The
@@ -125,7 +125,9 @@ package enum Footnote: String, Hashable, Sendable, CaseIterable, Codable {
 }
 
 /// A column of the tables, to say which cell carries a footnote's mark.
-package enum Column: String, Hashable, Sendable, CaseIterable, Codable {
+package enum Column: String, Hashable, Sendable, CaseIterable, Codable,
+    CodingKeyRepresentable
+{
     case `protocol`
     case sourcePort
     case destinationPort
@@ -134,7 +136,7 @@ package enum Column: String, Hashable, Sendable, CaseIterable, Codable {
 }
 
 /// One line of the specification's tables.
-package struct Row: Hashable, Sendable {
+package struct Row: Hashable, Sendable, Codable {
     /// Stable: `<role>.<in|out>.<name>`, in letters, digits, `-` and `.`.
     package let id: String
     /// The role in whose table the row stands.

@@ -1,3 +1,4 @@
+internal import Policy
 package import PortModel
 internal import Ruleset
 internal import Site
@@ -40,16 +41,15 @@ extension ApplyReport {
     package mutating func describe(
         from old: NodeRules?, to new: NodeRules?, withTables: Bool
     ) {
-        let old = old ?? NodeRules(nodes: [], ruleset: Ruleset(tables: []))
-        let new = new ?? NodeRules(nodes: [], ruleset: Ruleset(tables: []))
+        let (old, new) = (old ?? .none, new ?? .none)
         nodes = new.nodeChanges(from: old)
-        let (before, after) = (RowTerms.byNode(old), RowTerms.byNode(new))
+        let (before, after) = (ChangedTerms(of: old), ChangedTerms(of: new))
         for index in changes.indices {
             // All of them share their rules.
             guard let node = changes[index].nodes.first else { continue }
             let row = changes[index].row
             changes[index].describe(
-                before: before[node]?.rows[row], after: after[node]?.rows[row])
+                before: before.terms(of: row, at: node), after: after.terms(of: row, at: node))
         }
         tables = withTables ? new.ruleset.changes(from: old.ruleset) : nil
     }
@@ -117,111 +117,136 @@ extension RowChange {
     }
 }
 
-/// The packets that a row's rules permit a node, read from the rules themselves.
+/// The packets that a row permits a node.
 private struct RowTerms {
     var direction: Direction?
     /// `TCP <any> -> 443`; for refusals what becomes of the packets.
     var traffic: String?
     var peers: Peers?
+}
 
-    /// A node's rows; one value for all nodes that share them.
-    final class Rows {
-        let rows: [String: RowTerms]
-        init(_ rows: [String: RowTerms]) { self.rows = rows }
+extension RowTerms {
+    /// nil of a row that permits nothing.
+    fileprivate init?(_ row: ResolvedRow) {
+        guard row.state == .open else { return nil }
+        direction = row.direction
+        traffic = Self.traffic(
+            Set(row.protocols.map(\.title)), row.sourcePorts.set, row.destinationPorts.set)
+        switch row.peers {
+        case .any: peers = .any
+        case .only(let addresses):
+            // No packet of another family than the node's comes by.
+            peers = .only(
+                Set(row.addresses.map(\.family)).map { addresses.only($0) }
+                    .reduce(AddressSet()) { $0.union($1) })
+        }
     }
 
-    static func byNode(_ rules: NodeRules) -> [String: Rows] {
+    fileprivate static func traffic(
+        _ protocols: Set<String>, _ sources: PortSet, _ destinations: PortSet
+    ) -> String {
+        let ports =
+            sources.isAll && destinations.isAll
+            ? "" : " \(text(sources)) -> \(text(destinations))"
+        return protocols.sorted().joined(separator: "/") + ports
+    }
+
+    private static func text(_ ports: PortSet) -> String {
+        if ports.isAll { return CellPorts.any.text }
+        return ports.intervals.map {
+            $0.lowerBound == $0.upperBound
+                ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)"
+        }.joined(separator: ",")
+    }
+}
+
+extension IPProtocol {
+    /// As people write it: `TCP`.
+    fileprivate var title: String { name.uppercased() }
+}
+
+/// The terms of everything that changes are told of: rows as they were resolved, and refusals and
+/// options of the host, which are no rows, as the rules say.
+private struct ChangedTerms {
+    private let rules: NodeRules
+    private var others: [String: Others] = [:]
+
+    /// Those of a node; one value for all nodes that share them.
+    private final class Others {
+        let terms: [String: RowTerms]
+        init(_ terms: [String: RowTerms]) { self.terms = terms }
+    }
+
+    init(of rules: NodeRules) {
+        self.rules = rules
         let tables = Dictionary(
             rules.ruleset.tables.map { ($0.name, $0) }, uniquingKeysWith: { $1 })
-        var groups: [[String]: Rows] = [:]
-        var byNode: [String: Rows] = [:]
+        var groups: [[String]: Others] = [:]
         for node in rules.nodes {
             guard let table = tables[node.table] else { continue }
             let group = [node.table, node.policyClass].compactMap { $0 }
-            let rows = groups[group] ?? Rows(terms(of: table, policyClass: node.policyClass))
-            groups[group] = rows
-            byNode[node.name] = rows
+            let known = groups[group] ?? Others(Self.others(in: table, of: node.policyClass))
+            groups[group] = known
+            others[node.name] = known
         }
-        return byNode
     }
 
-    private static func terms(of table: Table, policyClass: String?) -> [String: RowTerms] {
-        let sets = Dictionary(
-            table.sets.map { ($0.name, $0.addresses) }, uniquingKeysWith: { $1 })
+    /// nil where the node has none, or its rows are not known.
+    func terms(of row: String, at node: String) -> RowTerms? {
+        if let other = others[node]?.terms[row] { return other }
+        return rules.rows?.rows(of: node).first { $0.id == row }.flatMap(RowTerms.init)
+    }
+
+    private static func others(in table: Table, of policyClass: String?) -> [String: RowTerms] {
         var collected: [String: Collector] = [:]
         for chain in table.chains {
             guard let judged = chain.purpose.judged, judged.policyClass == policyClass else {
                 continue
             }
             for rule in chain.rules {
-                guard let row = rule.purpose?.row else { continue }
-                collected[row.id, default: Collector(direction: judged.direction)].add(rule, sets)
+                guard let purpose = rule.purpose?.row else { continue }
+                if case .counter(.permit) = purpose { continue }
+                collected[purpose.id, default: Collector(direction: judged.direction)].add(rule)
             }
         }
         return collected.mapValues(\.terms)
     }
 
-    /// Puts the rules of one row together.
+    /// Puts the rules of one purpose together.
     private struct Collector {
         let direction: Direction
         private var protocols: Set<String> = []
         private var sources = PortSet()
         private var destinations = PortSet()
-        private var peers: AddressSet?
-        private var isForAnyPeer = false
         private var refusal: String?
 
         init(direction: Direction) { self.direction = direction }
 
-        mutating func add(_ rule: Rule, _ sets: [String: AddressSet]) {
+        mutating func add(_ rule: Rule) {
             if rule.purpose?.refuses == true {
                 refusal = rule.verdict == .drop ? "dropped" : "counted only"
                 return
             }
-            var source = PortSet.all
-            var destination = PortSet.all
-            var hasPeers = false
             for match in rule.matches {
                 switch match {
                 case .sourcePorts(let ipProtocol, let range):
-                    protocols.insert(ipProtocol.name.uppercased())
-                    source = PortSet([range])
+                    protocols.insert(ipProtocol.title)
+                    sources = sources.union(PortSet([range]))
                 case .destinationPorts(let ipProtocol, let range):
-                    protocols.insert(ipProtocol.name.uppercased())
-                    destination = PortSet([range])
-                case .protocolNumber(let number):
-                    let ipProtocol = IPProtocol(rawValue: number)
-                    protocols.insert(ipProtocol?.name.uppercased() ?? "protocol \(number)")
-                case .sourceIn(let set, _) where direction == .inbound,
-                    .destinationIn(let set, _) where direction == .outbound:
-                    hasPeers = true
-                    peers = (peers ?? AddressSet()).union(sets[set] ?? AddressSet())
+                    protocols.insert(ipProtocol.title)
+                    destinations = destinations.union(PortSet([range]))
                 default: break
                 }
             }
-            sources = sources.union(source)
-            destinations = destinations.union(destination)
-            if !hasPeers { isForAnyPeer = true }
         }
 
         var terms: RowTerms {
             if let refusal { return RowTerms(direction: direction, traffic: refusal) }
-            guard !protocols.isEmpty else { return RowTerms(direction: direction) }
-            let names = protocols.sorted().joined(separator: "/")
-            let ports =
-                sources.isAll && destinations.isAll
-                ? "" : " \(text(sources)) -> \(text(destinations))"
             return RowTerms(
-                direction: direction, traffic: names + ports,
-                peers: isForAnyPeer ? .any : peers.map { .only($0) })
-        }
-
-        private func text(_ ports: PortSet) -> String {
-            if ports.isAll { return CellPorts.any.text }
-            return ports.intervals.map {
-                $0.lowerBound == $0.upperBound
-                    ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)"
-            }.joined(separator: ",")
+                direction: direction,
+                traffic: protocols.isEmpty
+                    ? nil : RowTerms.traffic(protocols, sources, destinations),
+                peers: protocols.isEmpty ? nil : .any)
         }
     }
 }

@@ -1,3 +1,4 @@
+package import Policy
 package import PortModel
 package import Ruleset
 package import Site
@@ -26,6 +27,13 @@ package struct Generation: Hashable, Sendable, Codable {
     package var nodes: [EnforcedNode]
     /// The compiled tables without stamps.
     package var ruleset: Ruleset
+    /// The rows of its nodes; nil where another version made it, which stored none or in another
+    /// form.
+    package var rows: NodeRows? {
+        get { storedRows?.rows }
+        set { storedRows = newValue.map { StoredRows(rows: $0) } }
+    }
+    private var storedRows: StoredRows?
     /// It was to be confirmed and was not yet: without a record of what is in force, it is not taken
     /// for that.
     package var isProvisional = false
@@ -35,7 +43,8 @@ package struct Generation: Hashable, Sendable, Codable {
         number: Int, created: Timestamp, origin: Origin, configurationDigest: String,
         configuration: [ConfigurationText], changedFiles: [String]? = nil, mode: Mode,
         revokesEstablished: Bool, mediaTracking: Host.MediaTracking? = nil,
-        nodes: [EnforcedNode], ruleset: Ruleset, isProvisional: Bool = false
+        nodes: [EnforcedNode], ruleset: Ruleset, rows: NodeRows? = nil,
+        isProvisional: Bool = false
     ) {
         self.number = number
         self.created = created
@@ -49,6 +58,13 @@ package struct Generation: Hashable, Sendable, Codable {
         self.nodes = nodes
         self.ruleset = ruleset
         self.isProvisional = isProvisional
+        self.rows = rows
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case number, created, origin, configurationDigest, configuration, changedFiles, mode
+        case revokesEstablished, mediaTracking, nodes, ruleset, isProvisional
+        case storedRows = "resolvedRows"
     }
 
     /// The cause of the apply that made it.
@@ -66,6 +82,18 @@ package struct Generation: Hashable, Sendable, Codable {
 
     /// Of its nodes' addresses.
     package var families: Set<AddressFamily> { Set(nodes.flatMap(\.addresses).map(\.family)) }
+}
+
+/// Rows as they stand in a generation's file.
+private struct StoredRows: Hashable, Sendable, Codable {
+    /// nil where they have another version's form.
+    var rows: NodeRows?
+
+    init(rows: NodeRows) { self.rows = rows }
+
+    init(from decoder: any Decoder) throws { rows = try NodeRows(stored: decoder) }
+
+    func encode(to encoder: any Encoder) throws { try rows?.store(to: encoder) }
 }
 
 /// A configuration file as a generation was compiled from it.

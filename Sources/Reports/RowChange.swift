@@ -1,4 +1,4 @@
-internal import Policy
+package import Policy
 package import PortModel
 package import Ruleset
 
@@ -39,17 +39,23 @@ package struct RowChange: Hashable, Sendable, Codable {
 package struct NodeRules {
     let nodes: [EnforcedNode]
     let ruleset: Ruleset
+    /// What rows mean; nil where that is not known.
+    let rows: NodeRows?
 
     /// - Parameter nodes: each names the table, and the class, of the ruleset that enforces it.
-    package init(nodes: [EnforcedNode], ruleset: Ruleset) {
+    package init(nodes: [EnforcedNode], ruleset: Ruleset, rows: NodeRows?) {
         self.nodes = nodes
         self.ruleset = ruleset
+        self.rows = rows
     }
+
+    /// No node is enforced.
+    static let none = NodeRules(nodes: [], ruleset: Ruleset(tables: []), rows: nil)
 }
 
 extension Generation {
     /// The part of the generation that changes are told from.
-    package var nodeRules: NodeRules { NodeRules(nodes: nodes, ruleset: ruleset) }
+    package var nodeRules: NodeRules { NodeRules(nodes: nodes, ruleset: ruleset, rows: rows) }
 }
 
 extension NodeRules {
@@ -58,7 +64,7 @@ extension NodeRules {
     /// leaves has them closed.
     package func changes(from old: NodeRules?) -> [RowChange] {
         var texts = TextNumbers()
-        let before = NodeMeanings(old ?? NodeRules(nodes: [], ruleset: Ruleset(tables: [])), &texts)
+        let before = NodeMeanings(old ?? .none, &texts)
         let after = NodeMeanings(self, &texts)
         var changes: [RowChange] = []
         var places: [ChangedRow: Int] = [:]

@@ -61,7 +61,7 @@ package enum Mode: String, Hashable, Sendable, CaseIterable, Codable {
 }
 
 /// The addresses that a class of peers is narrowed to.
-package enum Peers: Hashable, Sendable {
+package enum Peers: Hashable, Sendable, Codable {
     case any
     case only(AddressSet)
 }
@@ -120,24 +120,48 @@ package struct Node: Hashable, Sendable {
         return "pexip_fw_" + String(decoding: characters, as: UTF8.self)
     }
 
+    /// The addresses of both kinds.
+    package var homes: NodeAddresses {
+        NodeAddresses(primary: addresses, secondary: secondaryAddresses)
+    }
+
     /// Every address of the node, sorted.
-    package var allAddresses: [IPAddress] {
-        secondaryAddresses.isEmpty ? addresses : (addresses + secondaryAddresses).sorted()
+    package var allAddresses: [IPAddress] { homes.all }
+
+    /// The addresses that rows of a plane bind to, sorted.
+    package func addresses(of plane: Plane) -> [IPAddress] { homes[plane] }
+}
+
+/// The addresses of a node, by which its rows bind to some of them.
+package struct NodeAddresses: Hashable, Sendable, Codable {
+    /// Sorted: at least one, at most one of each family.
+    package var primary: [IPAddress]
+    /// Sorted, at most one of each family; empty but for a dual-homed node.
+    package var secondary: [IPAddress]
+
+    /// Both must be sorted.
+    package init(primary: [IPAddress], secondary: [IPAddress]) {
+        self.primary = primary
+        self.secondary = secondary
+    }
+
+    /// Every address, sorted.
+    package var all: [IPAddress] {
+        secondary.isEmpty ? primary : (primary + secondary).sorted()
     }
 
     /// The addresses that rows of a plane bind to, sorted.
     ///
     /// Signaling and media use the secondary address of each family that has one. A family without
     /// a secondary address has only the primary one to signal on.
-    package func addresses(of plane: Plane) -> [IPAddress] {
+    package subscript(plane: Plane) -> [IPAddress] {
         switch plane {
-        case .primary: return addresses
-        case .any: return allAddresses
-        case .signalingAndMedia where secondaryAddresses.isEmpty: return addresses
+        case .primary: return primary
+        case .any: return all
+        case .signalingAndMedia where secondary.isEmpty: return primary
         case .signalingAndMedia:
-            let families = Set(secondaryAddresses.map(\.family))
-            return (secondaryAddresses + addresses.filter { !families.contains($0.family) })
-                .sorted()
+            let families = Set(secondary.map(\.family))
+            return (secondary + primary.filter { !families.contains($0.family) }).sorted()
         }
     }
 }

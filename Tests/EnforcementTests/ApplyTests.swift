@@ -1,4 +1,5 @@
 import KernelFake
+import Policy
 import Ruleset
 import Site
 import Synchronization
@@ -55,6 +56,11 @@ import Testing
             node.table = "pexip_fw_\(index)"
             return node
         }
+        let nodes = try #require(compilation.target?.nodes).map {
+            Node(name: $0.name, role: $0.role, addresses: $0.addresses)
+        }
+        let deployment = Deployment(nodes: nodes)
+        compilation.target?.rows = NodeRows(of: nodes.map { Policy(of: $0, in: deployment) })
         return compilation
     }
 

@@ -136,7 +136,8 @@ import Testing
                     return Chain(name: chain.name, hook: chain.hook, rules: rules)
                 })
         }
-        let before = NodeRules(nodes: rules.nodes, ruleset: Ruleset(tables: tables))
+        let before = NodeRules(
+            nodes: rules.nodes, ruleset: Ruleset(tables: tables), rows: rules.rows)
         #expect(before.ruleset != rules.ruleset)
         #expect(rules.changes(from: before) == [])
     }

@@ -63,6 +63,64 @@ extension String {
         #expect((error?.description.utf8.count ?? .max) < 1_000)
     }
 
+    @Test(arguments: [
+        // Places of rows, policies and lists of peers that there are not.
+        ("policy", "1"), ("policy", "-1"), ("peers", "7"), ("peers", "-1"),
+        // The nodes have other addresses; rows have none of their own.
+        ("primary", "[\"10.0.0.22\"]"),
+        ("description", "\"\(String(repeating: "x", count: 1_001))\""),
+        ("state", "{}"), ("sourcePorts", "{\"groups\": {\"_0\": [[[2, 1]]]}}"),
+    ])
+    func rowsOfNoAgentAreRefused(_ member: String, _ value: String) throws {
+        let directory = try TemporaryDirectory()
+        let store = GenerationStore(directory: directory.path)
+        try store.prepare()
+        try store.write(try generation(1))
+        try directory.forge("generations/1.json") { $0.setMembers(member, to: value) }
+        #expect(throws: StoreError.self) { try store.generation(1) }
+    }
+
+    /// Another version stored no rows, or in a form of its own: they follow from the files, once.
+    @Test(arguments: [nil, "{\"format\": 1000, \"more\": []}"])
+    func rowsOfAnotherVersionAreDerivedOnce(_ form: String?) async throws {
+        let bench = try await Bench.holding(1)
+        let store = GenerationStore(directory: bench.directory.path)
+        let written = try store.generation(1)
+        #expect(written.rows == configuration(1).target?.rows)
+        var older = written
+        older.rows = nil
+        try store.write(older)
+        if let form {
+            try bench.directory.forge("generations/1.json") {
+                $0.replace(
+                    "\"revokesEstablished\"",
+                    with: "\"resolvedRows\": \(form), \"revokesEstablished\"")
+            }
+        }
+        #expect(try store.generation(1).rows == nil)
+        await bench.kernel.forgetCommits()
+        let again = try bench.restarted()
+        await again.reconciler.start(configuration(1))
+        #expect(await bench.kernel.commits.isEmpty)
+        #expect(try store.generation(1) == written)
+        let entry = try bench.directory.bytes(of: "generations/1.json")
+        await (try bench.restarted()).reconciler.start(configuration(1))
+        #expect(try bench.directory.bytes(of: "generations/1.json") == entry)
+    }
+
+    /// What an earlier version reads of a generation is all that it wrote itself.
+    @Test func rowsStandBesideEverythingElse() throws {
+        let new = try generation(1)
+        var old = new
+        old.rows = nil
+        guard case .object(var members) = try JSONValue(encoding: new),
+            case .object(let olderMembers) = try JSONValue(encoding: old)
+        else { return #expect(Bool(false)) }
+        #expect(members["resolvedRows"] != nil)
+        members["resolvedRows"] = nil
+        #expect(members == olderMembers)
+    }
+
     @Test(
         arguments: [
             #"{"generation": \#(highest), "newest": 1}"#,

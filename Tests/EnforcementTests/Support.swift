@@ -179,7 +179,8 @@ func generation(_ number: Int, _ variant: Int = 1) throws -> Generation {
     return Generation(
         number: number, created: Timestamp(seconds: 1_800_000_000), origin: .directory,
         configurationDigest: configuration(variant).configurationDigest, configuration: [],
-        mode: target.mode, revokesEstablished: true, nodes: target.nodes, ruleset: target.ruleset)
+        mode: target.mode, revokesEstablished: true, nodes: target.nodes, ruleset: target.ruleset,
+        rows: target.rows)
 }
 
 // MARK: The reconciler with what it works on
