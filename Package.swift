@@ -96,7 +96,7 @@ let package = Package(
         .target(
             name: "Doctor",
             dependencies: [
-                "Enforcement", "LinuxSystem", "Netlink", "PlainText", "PortModel",
+                "Enforcement", "LinuxSystem", "Netlink", "PlainText", "Policy", "PortModel",
                 "Reports", "Ruleset", "Site", system,
             ],
             swiftSettings: strict),
