@@ -1,72 +1,42 @@
-package import LinuxSystem
 internal import Logging
 package import Reports
 internal import Ruleset
-internal import Site
 
-/// Says what is known, to whoever asks or watches.
+/// The facts that watchers know already, so that each difference is told once.
+struct Announcements: Sendable {
+    private var state: StatusReport.State?
+    private var shadows: [Shadow] = []
+    private var translationWarning: String?
+
+    /// What is to be told.
+    struct News {
+        /// The state that watchers knew, where it is another one now.
+        fileprivate(set) var formerState: StatusReport.State?
+        fileprivate(set) var foundShadows: [Shadow] = []
+        fileprivate(set) var goneShadows: [Shadow] = []
+        /// Where it is another one than before.
+        fileprivate(set) var translationWarning: String?
+    }
+
+    /// The differences from what was told last; from now on, that is known.
+    mutating func news(
+        state: StatusReport.State, shadows: [Shadow], translationWarning: String?
+    ) -> News {
+        var news = News()
+        if let known = self.state, known != state { news.formerState = known }
+        news.foundShadows = shadows.filter { !self.shadows.contains(where: $0.isSame) }
+        news.goneShadows = self.shadows.filter { !shadows.contains(where: $0.isSame) }
+        if translationWarning != self.translationWarning {
+            news.translationWarning = translationWarning
+        }
+        self.state = state
+        self.shadows = shadows
+        self.translationWarning = translationWarning
+        return news
+    }
+}
+
 extension Reconciler {
-    /// The generation in force.
-    package var generationInForce: Generation? { current }
-
-    /// Whether the kernel is not known to hold what is to be in force, so that it should be checked
-    /// again soon.
-    package var isOutOfSync: Bool { overview.kernelProblem != nil }
-
-    /// Whether a configuration that is correct could not be put in force, so that it should be tried
-    /// again.
-    package var hasFailedApply: Bool { overview.failedApply != nil }
-
-    // MARK: Shadows
-
-    /// Looks at other programs' tables. May be called at any time: it changes nothing.
-    package func lookForShadows() async {
-        do {
-            let names = current?.ruleset.tableNames ?? []
-            let found = try await kernel.kernel.foreignTables(compiled: names)
-            note {
-                $0.foreign = found
-                $0.shadowProblem = nil
-            }
-        } catch {
-            // Once, however often it is tried again; what was seen last is told until then.
-            if overview.shadowProblem != "\(error)" {
-                log.warning("can't read other tables: \(error)")
-            }
-            note { $0.shadowProblem = "\(error)" }
-        }
-    }
-
-    /// Takes note of why samples of refusals are not heard; nil where they are, or none are wanted.
-    /// May be called at any time.
-    package func noteSampling(problem: String?) { note { $0.samplingProblem = problem } }
-
-    /// - Parameter problem: why the file for monitoring can't be written; nil where it can.
-    package func noteMetricsFile(problem: String?) { note { $0.metricsProblem = problem } }
-
-    /// Takes note of why the configuration's files are not watched but compared; nil where they are
-    /// watched. May be called at any time.
-    package func noteWatching(limit: WatchLimit?) {
-        guard let limit else {
-            log.notice("the configuration's files are watched again")
-            note { $0.watchProblem = nil }
-            return
-        }
-        let delay = PatientDirectoryWatch.interval.components.seconds
-        let problem =
-            "changes of the configuration's files are noticed up to \(delay) s late, since they can't be watched: \(limit)"
-        if overview.watchProblem != problem { log.warning("\(problem)") }
-        note { $0.watchProblem = problem }
-    }
-
-    /// Takes note of files of the configuration that are not taken up yet, each with the reason. May be
-    /// called at any time.
-    package func note(waitingFor files: [String]) {
-        if overview.awaitedFiles != files { note { $0.awaitedFiles = files } }
-    }
-
-    // MARK: Telling
-
     /// Logs what happened and tells it to watchers; call when the state is as it is to be told.
     func tell(
         _ kind: Event.Kind, _ level: Logger.Level, _ message: String, process: String? = nil,
@@ -80,34 +50,32 @@ extension Reconciler {
             metadata: metadata)
     }
 
-    func event(
+    private func event(
         _ kind: Event.Kind, _ message: String, process: String? = nil, pid: Int32? = nil,
         shadow: Shadow? = nil
     ) -> Event {
         Event(
-            kind, time: .now, message: message, state: state, generation: current?.number,
-            process: process, pid: pid, shadow: shadow)
+            kind, time: .now, message: message, state: overview.state(),
+            generation: current?.number, process: process, pid: pid, shadow: shadow)
     }
 
-    /// Tells the differences from the state that was told last. The state is no line of the log:
-    /// the event that changed it is one.
-    func tellStateAndShadows() {
-        let state = state
-        if let last = told.state, last != state {
-            journal.publish(event(.state, "\(last.rawValue) became \(state.rawValue)"))
+    /// Tells the differences from what was told last. The state is no line of the log: the event that
+    /// changed it is one.
+    func tellNews(_ overview: Overview) {
+        let state = overview.state()
+        let news = announcements.news(
+            state: state, shadows: overview.shadows,
+            translationWarning: overview.translationWarning)
+        if let former = news.formerState {
+            journal.publish(event(.state, "\(former.rawValue) became \(state.rawValue)"))
         }
-        told.state = state
-        let shadows = overview.shadows
-        for found in shadows where !told.shadows.contains(where: found.isSame) {
+        for found in news.foundShadows {
             tell(.shadowFound, .warning, found.warning, shadow: found)
         }
-        for gone in told.shadows where !shadows.contains(where: gone.isSame) {
+        for gone in news.goneShadows {
             tell(.shadowGone, .notice, "\(gone.place) shadows us no more", shadow: gone)
         }
-        told.shadows = shadows
-        let warning = overview.translationWarning
-        if let warning, warning != told.translations { log.warning("\(warning)") }
-        told.translations = warning
+        if let warning = news.translationWarning { log.warning("\(warning)") }
     }
 
     /// The agent ends; the rules stay.
@@ -119,22 +87,7 @@ extension Reconciler {
         return (event(.present, overview.presentWords), following)
     }
 
-    /// As it stands at this moment of an operation.
-    private var state: StatusReport.State {
-        overview.record = ledger.record
-        return overview.state()
-    }
-
     var generationMetadata: Logger.Metadata {
         ["generation": current.map { "\($0.number)" } ?? "none"]
-    }
-
-    func report(
-        _ outcome: ApplyReport.Outcome, _ changes: [RowChange], _ compilation: Compilation,
-        problem: String? = nil
-    ) -> ApplyReport {
-        ApplyReport(
-            outcome: outcome, generation: current?.number, changes: changes,
-            diagnostics: compilation.diagnostics, problem: problem)
     }
 }

@@ -3,31 +3,8 @@ package import Reports
 internal import Ruleset
 internal import Site
 
-/// Puts a configuration in force.
+/// A configuration that is taken up: because it may have changed, or because somebody says so.
 extension Reconciler {
-
-    /// How `apply` was said.
-    package struct ApplyRequest: Hashable, Sendable {
-        /// The time to confirm in; nil to put the configuration in force for good.
-        package var confirm: Duration?
-        /// Neither the operator's session nor probes are looked after.
-        package var isForced: Bool
-        /// The SSH session that it was typed in.
-        package var session: OperatorSession?
-        /// The report is to say how the tables differ.
-        package var wantsTables: Bool
-
-        package init(
-            confirm: Duration? = nil, isForced: Bool = false, session: OperatorSession? = nil,
-            wantsTables: Bool = false
-        ) {
-            self.confirm = confirm
-            self.isForced = isForced
-            self.session = session
-            self.wantsTables = wantsTables
-        }
-    }
-
     /// Puts a configuration in force as a new generation, or says why not.
     ///
     /// - Parameter noticed: when it was asked for, since the host was started; nil for now.
@@ -62,8 +39,8 @@ extension Reconciler {
         await begin()
         defer { end() }
         if isHeld(against: compilation) {
-            record(compilation)
-            overview.failedApply = nil
+            configuration.read(compilation)
+            configuration.settled()
         } else {
             _ = await takeUp(compilation, origin: origin, noticed: noticed)
         }
@@ -74,17 +51,16 @@ extension Reconciler {
         _ request: ApplyRequest = ApplyRequest()
     ) async -> ApplyReport {
         let report = await takeUp(compilation, origin: origin, request)
-        overview.measurements.tookUp(report.outcome, in: verified - noticed, at: clock.now)
+        measurements.tookUp(report.outcome, in: sync.verified - noticed, at: clock.now)
         return report
     }
 
     private func takeUp(
         _ compilation: Compilation, origin: Generation.Origin, _ request: ApplyRequest
     ) async -> ApplyReport {
-        record(compilation)
-        // An earlier failure is told until it is known how this ends.
+        configuration.read(compilation)
         guard let target = compilation.target else {
-            overview.failedApply = nil
+            configuration.settled()
             return rejected(compilation)
         }
         if origin == .command, let refusal = target.refusal(of: request) {
@@ -101,34 +77,13 @@ extension Reconciler {
         return report
     }
 
-    /// The generation that has to be confirmed after an apply, and until when; nil for none.
-    func pending(
-        after origin: Generation.Origin, _ request: ApplyRequest, _ target: Compilation.Target,
-        _ compilation: Compilation
-    ) -> Pending? {
-        let time = origin == .command ? request.confirm : target.deployment.guards.confirm
-        // A generation that somebody tries out is not confirmed by a file that changes meanwhile.
-        let present = origin == .command ? nil : ledger.standing?.pending
-        guard let deadline = time.map({ Deadline(after: $0, by: clock) }) ?? present?.deadline
-        else { return nil }
-        return Pending(
-            deadline: deadline, fallback: ledger.standing?.confirmed,
-            configurationDigest: compilation.configurationDigest)
-    }
-
-    func isInForce(_ target: Compilation.Target) -> Bool {
+    private func isInForce(_ target: Compilation.Target) -> Bool {
         current?.ruleset == target.ruleset && current?.nodes == target.nodes
             && current?.revokesEstablished == target.revokesEstablished
             && current?.mediaTracking ?? .auto == target.mediaTracking
     }
 
-    func record(_ compilation: Compilation) {
-        overview.configuration = Overview.Configuration(
-            diagnostics: compilation.diagnostics, digest: compilation.configurationDigest,
-            isEmpty: compilation.isEmpty)
-    }
-
-    func rejected(_ compilation: Compilation) -> ApplyReport {
+    private func rejected(_ compilation: Compilation) -> ApplyReport {
         for diagnostic in compilation.diagnostics {
             log.log(level: diagnostic.severity == .error ? .error : .warning, "\(diagnostic)")
         }
@@ -141,7 +96,7 @@ extension Reconciler {
 
     /// The configuration says what is in force: a hold ends, `apply` confirms or begins the wait
     /// anew, a damaged record is written anew, and a kernel that differs is repaired.
-    func confirmUnchanged(
+    private func confirmUnchanged(
         _ generation: Generation, _ compilation: Compilation, _ origin: Generation.Origin,
         _ request: ApplyRequest
     ) async -> ApplyReport {
@@ -159,13 +114,13 @@ extension Reconciler {
                 try ledger.record(generation.number, pending: standing?.pending)
             }
         } catch {
-            overview.failedApply = error.description
+            configuration.failed(because: error.description)
             return report(.failed, [], compilation, problem: error.description)
         }
-        overview.failedApply = nil
+        configuration.settled()
         ledger.secure(generation)
         await restore(generation, because: "apply")
-        guard let problem = overview.kernelProblem else {
+        guard let problem = sync.problem else {
             return report(.unchanged, [], compilation)
         }
         return report(.failed, [], compilation, problem: problem)
@@ -177,83 +132,21 @@ extension Reconciler {
         of compilation: Compilation, for generation: Generation
     ) throws(StoreError) {
         guard generation.configurationDigest != compilation.configurationDigest,
-            case .failure = overview.deployment.value
+            case .failure = desired.deployment.value
         else { return }
         var renewed = generation
         renewed.configuration = compilation.files
         renewed.configurationDigest = compilation.configurationDigest
         try ledger.rewrite(renewed)
-        hold(renewed, from: compilation.target?.deployment)
+        desired.hold(renewed, from: compilation.target?.deployment)
     }
 
-    func confirm(_ generation: Generation) throws(StoreError) {
-        try ledger.confirm(generation)
-        overview.confirm()
-        tell(.confirmed, .notice, "confirmed: generation \(generation.number)")
-    }
-
-    /// Stores, commits, verifies, probes and records a new generation, in this order, so that a kill
-    /// at any point leaves a kernel that the next start understands.
-    func install(
-        _ target: Compilation.Target, _ compilation: Compilation, _ origin: Generation.Origin,
-        _ request: ApplyRequest
-    ) async -> ApplyReport {
-        let before = current?.nodeRules
-        let pending = pending(after: origin, request, target, compilation)
-        let probes = request.isForced ? [] : target.deployment.guards.probes
-        do throws(ApplyFailure) {
-            var generation: Generation
-            do throws(StoreError) {
-                generation = Generation(
-                    number: try ledger.nextNumber(), target, compilation, origin, after: current)
-                generation.isProvisional = pending != nil
-                try ledger.store(generation)
-            } catch {
-                throw ApplyFailure("\(error); the kernel was not touched")
-            }
-            do throws(ApplyFailure) {
-                let number = generation.number
-                try await putInForce(
-                    generation, from: target.deployment, probes: probes
-                ) { ledger throws(StoreError) in
-                    try ledger.record(number, pending: pending)
-                }
-            } catch {
-                ledger.discard(generation)
-                throw error
-            }
-            ledger.prune()
-            // Where everything is new, only a command's report tells it row by row.
-            let isNew = origin == .start || before == nil
-            let changes =
-                isNew && origin != .command ? [] : target.nodeRules.changes(from: before)
-            let what =
-                isNew
-                ? target.nodes.count.counted("node")
-                : changes.reduce(0) { $0 + $1.nodes.count }.counted("change")
-            tell(
-                .applied, .notice, "applied: \(what)",
-                metadata: ["origin": "\(origin.rawValue)"])
-            if let pending {
-                tell(.pending, .notice, "to be confirmed until \(pending.deadline.time)")
-            }
-            return report(.applied, changes, compilation)
-        } catch {
-            if error.isHeld {
-                overview.measurements.wentBack(because: .probe)
-                // To try again and again would cut and open traffic each time.
-                ledger.recordTakenBack(
-                    to: current?.number,
-                    hold: Hold(
-                        .probe, against: compilation.configurationDigest,
-                        explanation: error.description), pending: ledger.standing?.pending)
-            } else {
-                overview.failedApply = error.description
-            }
-            tell(error.isHeld ? .probeFailed : .failed, .error, "apply failed: \(error)")
-            return report(
-                .failed, target.nodeRules.changes(from: before), compilation,
-                problem: error.description)
-        }
+    func report(
+        _ outcome: ApplyReport.Outcome, _ changes: [RowChange], _ compilation: Compilation,
+        problem: String? = nil
+    ) -> ApplyReport {
+        ApplyReport(
+            outcome: outcome, generation: current?.number, changes: changes,
+            diagnostics: compilation.diagnostics, problem: problem)
     }
 }
