@@ -1,5 +1,4 @@
 internal import LinuxSystem
-internal import Synchronization
 
 /// One timer that is set or not: setting it again keeps the earlier deadline, so that timers never
 /// multiply.
@@ -34,35 +33,5 @@ final class PendingTimer: Sendable {
             pending = Pending(deadline: deadline, body: body)
             timer.set(deadline)
         }
-    }
-}
-
-/// Growing delays between attempts: 1, 2, 4 … 64 seconds.
-final class RetryPace: Sendable {
-    private let attempts = Mutex(0)
-
-    func next() -> Duration {
-        attempts.withLock { attempts in
-            defer { attempts = min(attempts + 1, 6) }
-            return .seconds(1 << attempts)
-        }
-    }
-
-    func reset() { attempts.withLock { $0 = 0 } }
-}
-
-/// A value that several tasks see.
-final class Shared<Value: Sendable>: Sendable {
-    private let stored: Mutex<Value>
-
-    init(_ value: Value) { stored = Mutex(value) }
-
-    var value: Value {
-        get { stored.withLock { $0 } }
-        set { stored.withLock { $0 = newValue } }
-    }
-
-    func withLock<Success: Sendable>(_ body: (inout Value) -> Success) -> Success {
-        stored.withLock { body(&$0) }
     }
 }

@@ -50,17 +50,3 @@ package struct Finding: Hashable, Sendable, Codable {
         self.rows = rows
     }
 }
-
-/// How to put something right, as commands for root's shell.
-package struct Mend: Hashable, Sendable, Codable {
-    /// Puts it right now. Words in capitals are to be filled in.
-    package var command: String
-    /// Keeps it right after a restart of the host: a command too, or what to do in words; nil where
-    /// `command` lasts.
-    package var permanently: String?
-
-    package init(_ command: String, permanently: String? = nil) {
-        self.command = command
-        self.permanently = permanently
-    }
-}

@@ -77,7 +77,7 @@ package struct Inspector: Sendable {
         if case .success(let counted) = counts { tables = counted }
         return MetricFacts(
             status: overview.report(on: counts, by: clock), measurements: overview.measurements,
-            drift: overview.drift.origins,
+            drift: overview.sync.drift.origins,
             traffic: RowTraffic(tables ?? [], of: overview.generation), tracking: tracking,
             areTablesReadable: tables != nil, workerEnds: kernel.workerEnds, now: clock.now
         ).families
@@ -95,7 +95,7 @@ package struct Inspector: Sendable {
             return MeshFacts(
                 generation: generation, deployment: overview.deployment.value,
                 tables: try await counts(of: generation, withNotes: true).get(),
-                notedSince: overview.pairsNoted, now: clock.now)
+                notedSince: overview.sync.pairsNoted, now: clock.now)
         } catch {
             throw MeshProblem(description: "the kernel's tables can't be read: \(error)")
         }
@@ -186,15 +186,4 @@ package struct Inspector: Sendable {
         }
         return count.withLock { $0 }
     }
-}
-
-/// The last overview that the reconciler published, for all that ask meanwhile.
-final class Published: Sendable {
-    private let last: Mutex<Overview>
-
-    init(_ overview: Overview) { last = Mutex(overview) }
-
-    var overview: Overview { last.withLock { $0 } }
-
-    func publish(_ overview: Overview) { last.withLock { $0 = overview } }
 }

@@ -1,97 +1,25 @@
 package import Reports
 package import Ruleset
-package import Site
-internal import Synchronization
+internal import Site
 
 /// The agent's knowledge of its work at one moment: with the kernel's counts, everything that it
 /// tells of itself belongs to one of these.
 package struct Overview: Sendable {
     let identity: StatusReport.AgentIdentity
-    /// The generation that the kernel is to hold; nil before the first and after a flush.
-    package private(set) var generation: Generation?
-    /// The deployment that ``generation`` was compiled from.
-    package private(set) var deployment = DeploymentSource(nil)
-    /// The generation's tables as they are to stand in the kernel, once they were needed.
-    package var stamped: Ruleset?
+    let desired: DesiredRules
+    let sync: KernelSync
+    let configuration: LatestConfiguration
+    let surroundings: Surroundings
+    let measurements: Measurements
     /// The state directory's record, and the damage to it.
-    var record = Ledger.Record()
-    /// The configuration as it was read last, whether it was applied or not.
-    var configuration = Configuration()
-    var drift = DriftLog()
-    var measurements = Measurements()
-    /// Why a configuration that is correct could not be put in force.
-    var failedApply: String?
-    /// Set while the kernel is not known to hold ``generation``.
-    var kernelProblem: String?
-    /// Of the flows that ``generation`` does not permit, the last time that they were looked for.
-    var revocation = Revocation()
-    /// When our tables were made, or made anew; nil where that was before the start.
-    var tablesMade: Timestamp?
-    /// When our tables began to note packets between nodes; nil where that was before the start.
-    var pairsNoted: Timestamp?
-    /// Other tables as they were seen last, whatever is in force.
-    var foreign = ForeignTables()
-    var shadowProblem: String?
-    /// Why samples of refusals are not heard.
-    var samplingProblem: String?
-    /// Why changes of the configuration's files are noticed late.
-    var watchProblem: String?
-    /// Files of the configuration that are not taken up yet, each with the reason.
-    var awaitedFiles: [String] = []
-    /// Why the file for monitoring can't be written.
-    var metricsProblem: String?
+    let record: Ledger.Record
 
-    struct Configuration {
-        var diagnostics: [Diagnostic] = []
-        var digest = ""
-        var isEmpty = false
-    }
-
-    init(identity: StatusReport.AgentIdentity) { self.identity = identity }
-
-    /// From now on the kernel is to hold a generation, or none.
-    ///
-    /// - Parameter deployment: the one that it was compiled from, where that is known.
-    mutating func hold(_ generation: Generation?, from deployment: Deployment? = nil) {
-        if generation?.number != self.generation?.number { revocation = Revocation() }
-        self.generation = generation
-        self.generation?.resolveRows()
-        stamped = nil
-        self.deployment = DeploymentSource(generation, deployment)
-    }
-
-    /// The generation needs no confirmation any more.
-    mutating func confirm() { generation?.isProvisional = false }
-}
-
-/// The deployment that a generation was compiled from, read from its files when somebody asks for
-/// it, and once.
-package final class DeploymentSource: Sendable {
-    private enum State {
-        case unread(Generation)
-        case known(Result<Deployment, RefusedFiles>)
-    }
-
-    private let state: Mutex<State>
-
-    init(_ generation: Generation?, _ deployment: Deployment? = nil) {
-        state = Mutex(
-            deployment.map { .known(.success($0)) } ?? generation.map { .unread($0) }
-                ?? .known(.failure(.none)))
-    }
-
-    /// Fails where nothing is in force, or this version refuses the files.
-    package var value: Result<Deployment, RefusedFiles> {
-        state.withLock { state in
-            switch state {
-            case .known(let deployment): return deployment
-            case .unread(let generation):
-                let deployment = generation.deployment
-                state = .known(deployment)
-                return deployment
-            }
-        }
-    }
+    /// The generation that the kernel is to hold; nil before the first and after a flush.
+    package var generation: Generation? { desired.generation }
+    /// The deployment that ``generation`` was compiled from.
+    package var deployment: DeploymentSource { desired.deployment }
+    /// The generation's tables as they are to stand in the kernel, once they were needed.
+    package var stamped: Ruleset? { desired.stamped }
 }
 
 // MARK: In words
@@ -101,10 +29,10 @@ extension Overview {
 
     /// Whether the kernel is not known to hold what is to be in force, or flows may go on that it
     /// does not permit, so that it should be checked again soon.
-    package var isOutOfSync: Bool { kernelProblem != nil || hasRefusedFlows }
+    package var isOutOfSync: Bool { sync.problem != nil || hasRefusedFlows }
 
     /// Whether flows may go on that the generation in force does not permit.
-    package var hasRefusedFlows: Bool { revocation.problem != nil }
+    package var hasRefusedFlows: Bool { desired.revocation.problem != nil }
 
     /// One line for the service manager and the log, without a look at the kernel.
     package var summary: String {
@@ -122,9 +50,10 @@ extension Overview {
 
     /// All that keeps the state from being as it should be, in words.
     private func problem(unreadable: String? = nil) -> String? {
-        let obstacle = failedApply == nil ? record.obstacle : nil
+        let failure = configuration.failure
+        let obstacle = failure == nil ? record.obstacle : nil
         // The obstacle to reading the kernel has often made the others fail: once is enough.
-        let problems = [failedApply, kernelProblem, revocation.problem, unreadable, obstacle]
+        let problems = [failure, sync.problem, desired.revocation.problem, unreadable, obstacle]
             .compactMap { $0 }
             .reduce(into: [String]()) { told, problem in
                 if !told.contains(where: { $0.contains(problem) }) { told.append(problem) }
@@ -133,12 +62,12 @@ extension Overview {
     }
 
     var presentWords: String {
-        [failedApply, kernelProblem].compactMap { $0 }.first
+        [configuration.failure, sync.problem].compactMap { $0 }.first
             ?? generation.map { "generation \($0.number) is in force" } ?? "nothing is enforced"
     }
 
     /// Chains of other tables that packets come by which the generation judges.
-    package var shadows: [Shadow] { foreign.shadows.concerning(generation) }
+    package var shadows: [Shadow] { surroundings.foreign.shadows.concerning(generation) }
 
     /// The warning of others' tables that translate sources while answers to these are not tracked;
     /// nil where there is nothing to warn of.
@@ -146,19 +75,19 @@ extension Overview {
         guard let generation, !generation.ruleset.placement.facts.tracksMedia,
             generation.mediaTracking ?? .auto == .auto
         else { return nil }
-        return foreign.translations.concerning(generation.families).warning
+        return surroundings.foreign.translations.concerning(generation.families).warning
     }
 
     func state(isReadable: Bool = true) -> StatusReport.State {
         StatusReport.State(
             StatusReport.State.Facts(
                 hasGeneration: generation != nil,
-                hasProblem: failedApply != nil || isOutOfSync || !isReadable
+                hasProblem: configuration.failure != nil || isOutOfSync || !isReadable
                     || record.problem?.isHealed == false || record.isUnrecorded
                     || record.obstacle != nil,
                 isPending: record.standing?.pending != nil,
                 hold: record.standing?.hold?.reason,
-                isWrong: configuration.diagnostics.contains { $0.severity == .error },
+                isWrong: configuration.isWrong,
                 isEmpty: configuration.isEmpty))
     }
 
@@ -192,13 +121,11 @@ extension Overview {
             nodes: (generation?.nodes ?? []).map {
                 StatusReport.NodeStatus(node: $0, dropped: traffic.dropped($0))
             },
-            counters: traffic.counters, countersSince: generation == nil ? nil : tablesMade,
-            warnings: traffic.warnings + shadows.warnings + foreign.lookalikes.warnings
-                + [translationWarning].compactMap { $0 }
-                + (shadowProblem.map { ["other tables can't be read: \($0)"] } ?? [])
-                + (samplingProblem.map { ["refusals are not sampled: \($0)"] } ?? [])
-                + awaitedFiles + [watchProblem, metricsProblem].compactMap { $0 },
+            counters: traffic.counters, countersSince: generation == nil ? nil : sync.tablesMade,
+            warnings: traffic.warnings + shadows.warnings
+                + surroundings.foreign.lookalikes.warnings
+                + [translationWarning].compactMap { $0 } + surroundings.warnings,
             shadows: shadows, diagnostics: configuration.diagnostics,
-            problem: problem(unreadable: unreadable), drift: drift.report, agent: identity)
+            problem: problem(unreadable: unreadable), drift: sync.drift.report, agent: identity)
     }
 }

@@ -26,41 +26,24 @@ package actor Reconciler {
     package nonisolated let inspector: Inspector
     private let published: Published
 
-    /// The facts that are told once the operation has ended that changes them.
-    var overview: Overview
-    /// The generation that the kernel is to hold; nil before the first and after a flush.
-    var current: Generation? { overview.generation }
-    /// Until when its rules adopt connections, since the host was started; nil where they don't.
-    var adoption: Duration? {
-        didSet { overview.stamped = nil }
-    }
-    let adoptsConnections: Bool
-    var ledger: Ledger
-    /// When the kernel was last read and held what was wanted, since the host was started.
-    var verified = Duration.zero
-    /// The kernel did not take ``current`` when it was asked last.
-    var isRefused = false
-    var repairs = RepairPace()
-    /// The last repair failed, so that to do the same again may fail again.
-    var mustRebuild = false
-    /// How many repairs in a row were not what was read back.
-    var interferences = 0
-    var told = Told()
+    /// The agent's own, as it is told.
+    private let identity: StatusReport.AgentIdentity
     let clock: any HostClock
     let prober: any Prober
+
+    var desired: DesiredRules
+    var sync = KernelSync()
+    var configuration = LatestConfiguration()
+    var surroundings = Surroundings()
+    var measurements = Measurements()
+    var ledger: Ledger
+    var announcements = Announcements()
     /// Of the flows that ``current`` does not permit; nil where none was looked for since the start.
-    package private(set) var revocation: Task<Revocation, Never>?
+    package internal(set) var revocation: Task<Revocation, Never>?
     private let turns = Turns()
     private var isBusy = false
     /// Whether ``resume()`` has done its work.
     private var isResumed = false
-
-    /// The facts that watchers know.
-    struct Told {
-        var state: StatusReport.State?
-        var shadows: [Shadow] = []
-        var translations: String?
-    }
 
     /// - Parameters:
     ///   - adoptsConnections: whether rules that come where there were none adopt, for a time, the
@@ -80,9 +63,12 @@ package actor Reconciler {
         self.clock = clock
         self.prober = prober
         self.journal = journal
-        self.adoptsConnections = adoptsConnections
-        overview = Overview(identity: identity)
-        published = Published(overview)
+        self.identity = identity
+        desired = DesiredRules(adoption: AdoptionPeriod(isAllowed: adoptsConnections))
+        published = Published(
+            Overview(
+                identity: identity, desired: desired, sync: sync, configuration: configuration,
+                surroundings: surroundings, measurements: measurements, record: ledger.record))
         inspector = Inspector(
             published, kernel: kernel, store: store, clock: clock, hostAddresses: hostAddresses,
             log: journal.log)
@@ -98,40 +84,48 @@ package actor Reconciler {
     }
 
     func end() {
-        overview.record = ledger.record
-        tellStateAndShadows()
-        published.publish(overview)
+        publish()
         isBusy = false
         turns.give()
     }
 
-    /// Changes what is told, at any time; it is told when no operation is under way.
-    func note(_ change: (inout Overview) -> Void) {
-        change(&overview)
-        guard !isBusy else { return }
-        tellStateAndShadows()
+    /// Tells what was noticed beside an operation: at once, or when the operation that is under way
+    /// ends.
+    func publishUnlessBusy() {
+        if !isBusy { publish() }
+    }
+
+    private func publish() {
+        let overview = overview
+        tellNews(overview)
         published.publish(overview)
     }
 
-    /// Lets the kernel's tables be those of a generation, or of none.
-    func hold(_ generation: Generation?, from deployment: Deployment? = nil) {
-        overview.hold(generation, from: deployment)
+    // MARK: Facts
+
+    /// The generation that the kernel is to hold; nil before the first and after a flush.
+    var current: Generation? { desired.generation }
+
+    /// The generation in force.
+    package var generationInForce: Generation? { current }
+
+    /// All that is known, at this moment of an operation.
+    var overview: Overview {
+        Overview(
+            identity: identity, desired: desired, sync: sync, configuration: configuration,
+            surroundings: surroundings, measurements: measurements, record: ledger.record)
     }
 
-    /// Ends the flows that the generation in force does not permit, beside everything else. Where that
-    /// fails, ``Overview/isOutOfSync`` tells when it has ended.
-    func endRefusedFlows() async {
-        let number = current?.number
-        revocation = await revoker.begin(current) { [weak self] result in
-            await self?.note { overview in
-                overview.measurements.ended(result.ended ?? 0)
-                // Another generation may have come since it ended.
-                if !result.isSuperseded, overview.generation?.number == number {
-                    overview.revocation = result
-                }
-            }
-        }
-    }
+    /// Whether the kernel is not known to hold what is to be in force, so that it should be checked
+    /// again soon.
+    package var isOutOfSync: Bool { sync.problem != nil }
+
+    /// Whether a configuration that is correct could not be put in force, so that it should be tried
+    /// again.
+    package var hasFailedApply: Bool { configuration.failure != nil }
+
+    /// Whether the state directory can't be written.
+    package var isUnstored: Bool { ledger.record.obstacle != nil }
 
     // MARK: Start
 
@@ -149,7 +143,7 @@ package actor Reconciler {
         isResumed = true
         ledger.prepare()
         let stored = ledger.load()
-        hold(stored)
+        desired.hold(stored)
         if let current, current != stored { ledger.keep(current) }
         if current == nil, ledger.standing == nil { await adopt() }
         if isOverdue {
@@ -169,13 +163,13 @@ package actor Reconciler {
         await resumeOnce()
         let isHeld = isHeld(against: compilation)
         if isHeld {
-            record(compilation)
+            configuration.read(compilation)
             log.notice("held as rollback or flush left it", metadata: generationMetadata)
         } else {
             _ = await takeUp(compilation, origin: .start, noticed: noticed)
         }
         await findStandIn(isWanted: !isHeld && compilation.target != nil)
-        if current == nil, overview.failedApply == nil { await lookForUnknownTables() }
+        if current == nil, configuration.failure == nil { await lookForUnknownTables() }
         ledger.secure(current)
     }
 
@@ -187,44 +181,9 @@ package actor Reconciler {
         ledger.secure(current)
     }
 
-    /// Whether the state directory can't be written.
-    package var isUnstored: Bool { ledger.record.obstacle != nil }
-
     /// Whether something else is in force than what is configured, and the configuration is still
     /// the same.
     package func isHeld(against compilation: Compilation) -> Bool {
         ledger.standing?.hold?.against == compilation.configurationDigest
-    }
-
-    /// Takes up a stored generation that the kernel holds exactly, where none is recorded: the first
-    /// apply was killed before it could record it.
-    func adopt() async {
-        do {
-            let observed = try await kernel.tables(knownFrom: [])
-            guard let number = observed.first?.stamp?.generation,
-                let generation = try ledger.stored(number),
-                [generation.stamped, generation.stamped.adopting].contains(where: {
-                    observed.differences(from: $0).isEmpty
-                })
-            else { return }
-            try ledger.record(number)
-            hold(generation)
-            log.notice("adopted what the kernel holds", metadata: generationMetadata)
-        } catch {
-            log.error("can't adopt what the kernel holds: \(error)")
-        }
-    }
-
-    /// A state directory that was lost does not open the firewall: the kernel's tables stay.
-    func lookForUnknownTables() async {
-        do throws(ApplyFailure) {
-            let names = try await kernel.tables(knownFrom: []).map(\.name)
-            if names.isEmpty { return }
-            overview.kernelProblem =
-                "the kernel holds tables of ours that the state directory does not know (\(names.joined(separator: ", "))): they stay in force until a configuration is applied or flush is said"
-        } catch {
-            overview.kernelProblem = error.description
-        }
-        log.error("\(overview.kernelProblem ?? "")")
     }
 }

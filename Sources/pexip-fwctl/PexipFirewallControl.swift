@@ -2,6 +2,8 @@ import ArgumentParser
 import Enforcement
 
 /// `pexip-fwctl`: what people type. Nouns (`show`, `status`, `check`) change nothing.
+///
+/// A command's type has the command's name, with `Command` behind it where others have that name.
 @main
 struct PexipFirewallControl: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -15,8 +17,8 @@ struct PexipFirewallControl: ParsableCommand {
         subcommands: [
             Status.self, Plan.self, Apply.self, Confirm.self, Rollback.self, Flush.self, Check.self,
             Show.self,
-            Explain.self, MeshState.self, Monitor.self, PrintMetrics.self, Diagnose.self,
-            Draw.self, Report.self, Initialize.self, Schema.self,
+            Explain.self, MeshCommand.self, Monitor.self, MetricsCommand.self, DoctorCommand.self,
+            DiagramCommand.self, Report.self, Init.self, Schema.self,
         ])
 
     @OptionGroup var connection: ConnectionOptions

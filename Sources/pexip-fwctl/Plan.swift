@@ -86,29 +86,3 @@ extension ConnectionOptions {
                 force: force, session: OperatorSession.current?.sshConnection, tables: withTables))
     }
 }
-
-extension Failure {
-    /// The agent could not be asked at all.
-    var isUnreachable: Bool { status == .notRunning || status == .notPermitted }
-}
-
-extension ApplyReport {
-    private func say(_ line: String) {
-        var page = Page()
-        page.add(Text(line))
-        Terminal.show(page)
-    }
-
-    /// Prints the plan, and fails where it can't be carried out.
-    func concludePlan(_ json: Bool = false) throws {
-        if json {
-            try Terminal.printJSON(self)
-            if outcome != .unchanged && outcome != .wouldApply { throw ExitCode.failure }
-            return
-        }
-        Terminal.complain(diagnostics)
-        showChanges()
-        guard let planConclusion else { throw Failure(.failure, planRefusal) }
-        say(planConclusion)
-    }
-}

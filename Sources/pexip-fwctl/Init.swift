@@ -11,7 +11,7 @@ import Site
 import SystemPackage
 
 /// `pexip-fwctl init`
-struct Initialize: ParsableCommand {
+struct Init: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "init",
         abstract: "Writes a commented file to begin a configuration with.",

@@ -8,7 +8,7 @@ import Testing
 
 /// When rules adopt connections, and when they do so no more.
 @Suite("Adopting")
-struct AdoptingTests {
+struct AdoptionPeriodTests {
     private static let time = Duration.seconds(Ruleset.adoptionTime)
 
     private static func bench(

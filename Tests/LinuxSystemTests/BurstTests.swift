@@ -1,7 +1,7 @@
 import LinuxSystem
 import Testing
 
-@Suite(.timeLimit(.minutes(10))) struct SettlingTests {
+@Suite(.timeLimit(.minutes(10))) struct BurstTests {
     /// What was put in, as bursts, and the task that finds them.
     private struct Bursts {
         let input: AsyncStream<Int>.Continuation

@@ -6,7 +6,7 @@ import Reports
 import Ruleset
 
 /// `pexip-fwctl doctor`
-struct Diagnose: ParsableCommand {
+struct DoctorCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "doctor",
         abstract: "Looks for what on this host keeps the product or its rules from working.",

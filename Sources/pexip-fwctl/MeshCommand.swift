@@ -5,7 +5,7 @@ import Enforcement
 import Reports
 
 /// `pexip-fwctl mesh`
-struct MeshState: ParsableCommand {
+struct MeshCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "mesh",
         abstract: "Says whether the nodes reach each other by IPsec, and where that ends.",

@@ -3,7 +3,7 @@ import Control
 import Metrics
 
 /// `pexip-fwctl metrics`
-struct PrintMetrics: ParsableCommand {
+struct MetricsCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "metrics",
         abstract: "Prints what is measured, for Prometheus and others.",

@@ -1,4 +1,18 @@
-// Commands that mend what several checks find.
+/// How to put something right, as commands for root's shell.
+package struct Mend: Hashable, Sendable, Codable {
+    /// Puts it right now. Words in capitals are to be filled in.
+    package var command: String
+    /// Keeps it right after a restart of the host: a command too, or what to do in words; nil where
+    /// `command` lasts.
+    package var permanently: String?
+
+    package init(_ command: String, permanently: String? = nil) {
+        self.command = command
+        self.permanently = permanently
+    }
+}
+
+// MARK: Commands that mend what several checks find
 
 extension Mend {
     static let sysctlFile = "/etc/sysctl.d/90-pexip-fw.conf"
