@@ -59,8 +59,8 @@ package enum ForeignRuleset {
 
     /// The tables of iptables-legacy. A table stands in the list from its first use on, whether it
     /// holds rules or not.
-    private static func legacyTables() -> [(table: String, family: ForeignChain.Family)] {
-        let lists: [(String, ForeignChain.Family)] = [
+    private static func legacyTables() -> [(table: String, family: TableFamily)] {
+        let lists: [(String, TableFamily)] = [
             ("ip_tables_names", .ip), ("ip6_tables_names", .ip6), ("arp_tables_names", .arp),
         ]
         return lists.flatMap { list, family in
@@ -70,7 +70,7 @@ package enum ForeignRuleset {
             } catch {
                 // Without the module there is none; and a list that must not be read tells nothing
                 // that an administrator could act on.
-                return [(String, ForeignChain.Family)]()
+                return [(String, TableFamily)]()
             }
             return String(decoding: text, as: UTF8.self).split(separator: "\n")
                 .map { (String($0), family) }
@@ -97,9 +97,9 @@ extension NetlinkSocket {
 extension Lookalike {
     /// nil for a table that nobody could take for ours.
     fileprivate init?(_ table: TableCensus.Entry) {
-        guard TableFamily(number: table.family) != nil, OwnTable.isLikeOurs(table.name.bytes) else {
-            return nil
-        }
+        guard let family = TableFamily(number: table.family),
+            TableFamily.ofPlacements.contains(family), OwnTable.isLikeOurs(table.name.bytes)
+        else { return nil }
         self.init(name: table.name.text, handle: table.handle)
     }
 }
@@ -234,7 +234,7 @@ extension ForeignChain {
     /// nil for what is no chain that packets of ours could meet.
     fileprivate init?(_ message: borrowing NetlinkMessage) {
         let attributes = message.attributes
-        guard let family = Family(number: message.family),
+        guard let family = TableFamily(number: message.family),
             let table = attributes[NFTA_CHAIN_TABLE]?.text,
             let name = attributes[NFTA_CHAIN_NAME]?.text
         else { return nil }
@@ -250,24 +250,10 @@ extension ForeignChain {
     }
 }
 
-extension ForeignChain.Family {
-    fileprivate init?(number: UInt8) {
-        switch UInt32(number) {
-        case UInt32(NFPROTO_IPV4): self = .ip
-        case UInt32(NFPROTO_IPV6): self = .ip6
-        case UInt32(NFPROTO_INET): self = .inet
-        case UInt32(NFPROTO_ARP): self = .arp
-        case UInt32(NFPROTO_BRIDGE): self = .bridge
-        case UInt32(NFPROTO_NETDEV): self = .netdev
-        default: return nil
-        }
-    }
-}
-
 extension ForeignChain.HookPoint {
     /// The kernel's numbers, which mean something else in each kind of family
     /// (`enum nf_inet_hooks`, `NF_BR_*`, `NF_ARP_*`, `enum nf_dev_hooks`).
-    fileprivate init?(number: Int32, of family: ForeignChain.Family) {
+    fileprivate init?(number: Int32, of family: TableFamily) {
         let points: [Self] =
             switch family {
             case .ip, .ip6, .inet, .bridge:

@@ -47,26 +47,12 @@ package struct TableCensus {
         }
         for entry in all {
             var isOurs = false
-            if TableFamily(number: entry.family) != nil {
+            if TableFamily(number: entry.family).map(TableFamily.ofPlacements.contains) == true {
                 isOurs = try OwnTable.isOurs(entry.name.text, compiled: names) {
                     () throws(KernelError) in try socket.stamp(of: entry.name)
                 }
             }
             if isOurs { ours.append(entry) } else { others.append(entry) }
-        }
-    }
-}
-
-extension TableFamily {
-    /// - Parameter number: an `NFPROTO_` number; nil for a family in which no table is ours.
-    init?(number: UInt8) {
-        guard let family = Self.allCases.first(where: { $0.number == number }) else { return nil }
-        self = family
-    }
-
-    private var number: UInt8 {
-        switch self {
-        case .inet: UInt8(NFPROTO_INET)
         }
     }
 }

@@ -1,4 +1,5 @@
 internal import Ruleset
+internal import Site
 
 // Findings about others' tables, on their way between the worker process and the agent.
 

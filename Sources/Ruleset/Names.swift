@@ -1,5 +1,6 @@
 package import Policy
 package import PortModel
+internal import Site
 
 // Everything that we make in nf_tables has a name which says its purpose. Here purposes become names,
 // and names become purposes; nothing else reads a name. The words are fixed: tables in kernels and
@@ -644,7 +645,7 @@ extension Shadow.Owner {
     /// A guess by the names that each program gives; nil where none fits.
     ///
     /// - Parameter chains: those that count most first.
-    init?(table: String, family: ForeignChain.Family, chains: [String]) {
+    init?(table: String, family: TableFamily, chains: [String]) {
         let byTable: [(String, Self)] = [
             ("firewalld", .firewalld), ("docker-", .docker), ("libvirt_", .libvirt),
             ("kube-", .kubernetes), ("f2b-", .fail2ban),

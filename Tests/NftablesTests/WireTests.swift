@@ -3,6 +3,7 @@ import LinuxSystem
 import Netlink
 import PortModel
 import Ruleset
+import Site
 import Testing
 
 @testable import Nftables
