@@ -328,7 +328,7 @@ private final class HeardChanges: Sendable {
                 heard.changes.isEmpty && !heard.isIncomplete && heard.failure == nil
             switch event {
             case .change(let change):
-                guard change.tables.keys.contains(where: OwnTable.isName)
+                guard change.tables.keys.contains(where: OwnTable.isID)
                 else { return false }
                 if heard.changes.count == Self.held {
                     heard.changes.removeFirst()
@@ -655,7 +655,7 @@ private struct AgentLoop: Sendable {
         await followFlows()
         let inForce = await reconciler.generationInForce
         await refusals.follow(inForce)
-        shadows.follow(inForce?.ruleset.tableNames ?? [])
+        shadows.follow(inForce?.ruleset.tableIDs ?? [])
         if await reconciler.isOutOfSync { checkAgain(in: .seconds(1)) }
         if let left = await reconciler.timeToNextDeadline {
             // Again and again where it can't be kept, but not in a busy loop.

@@ -216,7 +216,7 @@ package actor Reconciler {
     /// A state directory that was lost does not open the firewall: the kernel's tables stay.
     func lookForUnknownTables() async {
         do throws(ApplyFailure) {
-            let names = try await kernel.tables(knownFrom: []).map(\.name)
+            let names = try await kernel.tables(knownFrom: []).map(\.id.words)
             if names.isEmpty { return }
             overview.kernelProblem =
                 "the kernel holds tables of ours that the state directory does not know (\(names.joined(separator: ", "))): they stay in force until a configuration is applied or flush is said"

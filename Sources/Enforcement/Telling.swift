@@ -22,8 +22,8 @@ extension Reconciler {
     /// Looks at other programs' tables. May be called at any time: it changes nothing.
     package func lookForShadows() async {
         do {
-            let names = current?.ruleset.tableNames ?? []
-            let found = try await kernel.kernel.foreignTables(compiled: names)
+            let found = try await kernel.kernel.foreignTables(
+                compiled: current?.ruleset.tableIDs ?? [])
             note {
                 $0.foreign = found
                 $0.shadowProblem = nil

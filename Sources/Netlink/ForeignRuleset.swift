@@ -16,10 +16,10 @@ package enum ForeignRuleset {
     ///
     /// Blocks for as long as the kernel takes to tell all rules of tables with base chains.
     ///
-    /// - Parameter names: of compiled tables, which are ours whatever they hold.
+    /// - Parameter compiled: tables that are ours whatever they hold.
     /// - Throws: where the kernel can't be asked.
     package static func tables(
-        compiled names: Set<String>
+        compiled: Set<TableID>
     ) throws(KernelError) -> ForeignTables {
         let socket = try NetlinkSocket()
         for reading in 1...readings {
@@ -27,11 +27,11 @@ package enum ForeignRuleset {
             let before = try socket.rulesetGeneration()
             var found = ForeignTables()
             do throws(KernelError) {
-                let others = try TableCensus(socket, compiled: names).others
+                let others = try TableCensus(socket, compiled: compiled).others
                 let chains = try ForeignReading(socket: socket).chains(of: others)
                 found.shadows = chains.shadows
                 found.translations = chains.translations
-                found.lookalikes = others.compactMap(Lookalike.init).sorted { $0.name < $1.name }
+                found.lookalikes = others.compactMap(Lookalike.init).sorted { $0.id < $1.id }
             } catch {
                 // The object that was asked about may have gone.
                 if isLast { throw error }
@@ -84,7 +84,7 @@ extension NetlinkSocket {
     /// - Throws: where netlink can't be used, or the kernel does not tell.
     package func rulesetGeneration() throws(KernelError) -> UInt32 {
         var generation: UInt32?
-        try request(NFT_MSG_GETGEN, flags: 0) {
+        try request(NFT_MSG_GETGEN, flags: 0, family: UInt8(NFPROTO_UNSPEC)) {
             generation = $0.number(Int(NFTA_GEN_ID.rawValue))
         }
         guard let generation else {
@@ -97,10 +97,10 @@ extension NetlinkSocket {
 extension Lookalike {
     /// nil for a table that nobody could take for ours.
     fileprivate init?(_ table: TableCensus.Entry) {
-        guard let family = TableFamily(number: table.family),
-            TableFamily.ofPlacements.contains(family), OwnTable.isLikeOurs(table.name.bytes)
+        guard let id = table.id, TableFamily.ofPlacements.contains(id.family),
+            OwnTable.isLikeOurs(table.name.bytes)
         else { return nil }
-        self.init(name: table.name.text, handle: table.handle)
+        self.init(id, handle: table.handle)
     }
 }
 

@@ -5,7 +5,7 @@ internal import Site
 
 extension Table {
     /// The table as nft's language names it: `inet pexip_fw_gateway`.
-    package var qualifiedName: String { "\(family.rawValue) \(name)" }
+    package var qualifiedName: String { id.qualifiedName }
 
     /// The table as `nft list table` would show a fresh one, for people and golden files.
     package var text: String {

@@ -18,8 +18,8 @@ struct PlacementTests {
                 ? Policy(of: deployment.nodes[0], in: deployment).compileLocal()
                 : GatewayPolicy(of: deployment.nodes, in: deployment).compile()
             #expect(Ruleset(tables: [table]).placement == placement)
-            #expect(
-                table.name == placement.facts.sharedTable ?? deployment.nodes[0].tableName)
+            let name = placement.facts.sharedTable ?? deployment.nodes[0].tableName
+            #expect(table.id == TableID(placement.facts.family, name))
             let isExempted = table.chains.flatMap(\.rules).contains(where: \.isNotrack)
             #expect(isExempted != placement.facts.tracksMedia)
         }
