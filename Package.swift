@@ -164,7 +164,7 @@ let package = Package(
             path: "Tests/Benchmark", swiftSettings: strict),
         .target(
             name: "KernelFake",
-            dependencies: ["Enforcement", "LinuxSystem", "PortModel", "Ruleset"],
+            dependencies: ["Enforcement", "LinuxSystem", "PortModel", "Ruleset", "Site"],
             path: "Tests/KernelFake", swiftSettings: strict),
         .target(
             name: "DeploymentGenerator",
@@ -180,7 +180,7 @@ let package = Package(
         .testTarget(
             name: "NetlinkTests",
             dependencies: [
-                "CMnl", "DeploymentGenerator", "Netlink", "Policy", "PortModel", "Ruleset",
+                "CMnl", "DeploymentGenerator", "Netlink", "Policy", "PortModel", "Ruleset", "Site",
                 "TestSupport",
             ],
             swiftSettings: strict),

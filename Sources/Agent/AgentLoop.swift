@@ -186,7 +186,7 @@ struct AgentLoop: Sendable {
         await checks.followFlows()
         let inForce = await reconciler.generationInForce
         await refusals.follow(inForce)
-        shadows.follow(inForce?.ruleset.tableNames ?? [])
+        shadows.follow(inForce?.ruleset.tableIDs ?? [])
         await checks.followUp()
         if let left = await reconciler.timeToNextDeadline {
             // Again and again where it can't be kept, but not in a busy loop.

@@ -27,7 +27,7 @@ final class HeardChanges: Sendable {
                 heard.changes.isEmpty && !heard.isIncomplete && heard.failure == nil
             switch event {
             case .change(let change):
-                guard change.tables.keys.contains(where: OwnTable.isName)
+                guard change.tables.keys.contains(where: OwnTable.isID)
                 else { return false }
                 if heard.changes.count == Self.held {
                     heard.changes.removeFirst()

@@ -5,19 +5,19 @@ package import Ruleset
 /// The reconciler's kernel: nf_tables and connection tracking of this network
 /// namespace.
 extension NftablesKernel: RulesetKernel {
-    package func observeStructure(compiled names: Set<String>) throws -> [ObservedTable] {
-        try structure(compiled: names).tables
+    package func observeStructure(compiled: Set<TableID>) throws -> [ObservedTable] {
+        try structure(compiled: compiled).tables
     }
 
     package nonisolated func observeStructureForPlans(
-        compiled names: Set<String>
+        compiled: Set<TableID>
     ) async throws -> [ObservedTable] {
-        try await planningStructure(compiled: names).tables
+        try await planningStructure(compiled: compiled).tables
     }
 
     package nonisolated func foreignTables(
-        compiled names: Set<String>
+        compiled: Set<TableID>
     ) async throws -> ForeignTables {
-        try await foreign(compiled: names)
+        try await foreign(compiled: compiled)
     }
 }

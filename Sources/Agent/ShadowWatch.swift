@@ -14,8 +14,8 @@ final class ShadowWatch: Sendable {
         var isLooking = false
         /// It was time again while somebody looked.
         var isDue = false
-        /// Of the tables in force.
-        var ownNames: Set<String> = []
+        /// Those in force.
+        var ownTables: Set<TableID> = []
     }
 
     private let state = Mutex(State())
@@ -26,14 +26,14 @@ final class ShadowWatch: Sendable {
     /// - Parameter look: called when it is time.
     init(_ look: @escaping @Sendable () -> Void) { self.look = look }
 
-    /// Takes these tables for ours from now on; one that has another name, however much it looks like
-    /// one of ours, is another program's.
-    func follow(_ names: Set<String>) { state.withLock { $0.ownNames = names } }
+    /// Takes these tables for ours from now on; any other, however much it looks like one of ours,
+    /// is another program's.
+    func follow(_ tables: Set<TableID>) { state.withLock { $0.ownTables = tables } }
 
     func heard(_ event: RulesetEvent) {
         switch event {
         case .change(let change):
-            let own = state.withLock { $0.ownNames }
+            let own = state.withLock { $0.ownTables }
             let isForeign =
                 change.touchesOtherFamilies || change.tables.keys.contains { !own.contains($0) }
             if isForeign { schedule() }

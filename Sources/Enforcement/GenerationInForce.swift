@@ -115,7 +115,7 @@ extension Ruleset {
         for old in observed {
             guard let table = Table(old) else {
                 throw ApplyFailure(
-                    "table \(old.name) held what pexip-fw can't write: flush and apply")
+                    "table \(old.id.words) held what pexip-fw can't write: flush and apply")
             }
             tables.append(table)
         }

@@ -22,7 +22,7 @@ package struct Removal: Sendable {
     package func run() async throws -> [String] {
         let tables = try await kernel.tables(knownFrom: [])
         try await kernel.put(Ruleset(tables: []), from: tables)
-        for table in tables { log.notice("removed", metadata: ["table": "\(table.name)"]) }
+        for table in tables { log.notice("removed", metadata: ["table": "\(table.id.words)"]) }
         await tellLookalikes()
         return tables.map(\.name)
     }

@@ -4,14 +4,13 @@ package import Ruleset
 
 /// The kernel's nf_tables and connection tracking as the reconciler needs them.
 package protocol RulesetKernel: Sendable {
-    /// Our tables, those with one of the compiled names and those that carry our stamp, as one
-    /// consistent state, without counts: a table that nobody has changed since it was last read is
-    /// not read again.
+    /// Our tables, the compiled ones and those that carry our stamp, as one consistent state, without
+    /// counts: a table that nobody has changed since it was last read is not read again.
     ///
     /// - Throws: where the kernel's tables can't be read.
-    func observeStructure(compiled names: Set<String>) async throws -> [ObservedTable]
+    func observeStructure(compiled: Set<TableID>) async throws -> [ObservedTable]
     /// The same for planning, which keeps nothing waiting.
-    func observeStructureForPlans(compiled names: Set<String>) async throws -> [ObservedTable]
+    func observeStructureForPlans(compiled: Set<TableID>) async throws -> [ObservedTable]
     /// The counts of packets in tables of ours, and the pairs noted where that is wanted, without
     /// anything else that these hold. A table that is missing is left out.
     func counts(
@@ -34,7 +33,7 @@ package protocol RulesetKernel: Sendable {
     /// Ends exactly these flows, as far as they are still there.
     func end(_ flows: [Flow]) async throws -> EndedFlows
     /// The tables that are not ours, as far as they matter to these.
-    func foreignTables(compiled names: Set<String>) async throws -> ForeignTables
+    func foreignTables(compiled: Set<TableID>) async throws -> ForeignTables
     func trackingUse(_ urgency: Urgency) async throws -> TrackingUse
     /// How many of the processes that do all this ended by themselves, since the agent's start.
     var workerEnds: Int { get }

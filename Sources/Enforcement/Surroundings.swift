@@ -43,7 +43,7 @@ extension Reconciler {
     /// Looks at other programs' tables. May be called at any time: it changes nothing.
     package func lookForShadows() async {
         do {
-            let names = current?.ruleset.tableNames ?? []
+            let names = current?.ruleset.tableIDs ?? []
             let found = try await kernel.kernel.foreignTables(compiled: names)
             surroundings.saw(found)
         } catch {

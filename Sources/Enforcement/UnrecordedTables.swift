@@ -27,7 +27,7 @@ extension Reconciler {
     func lookForUnknownTables() async {
         let problem: String
         do throws(ApplyFailure) {
-            let names = try await kernel.tables(knownFrom: []).map(\.name)
+            let names = try await kernel.tables(knownFrom: []).map(\.id.words)
             if names.isEmpty { return }
             problem =
                 "the kernel holds tables of ours that the state directory does not know (\(names.joined(separator: ", "))): they stay in force until a configuration is applied or flush is said"

@@ -6,13 +6,17 @@ struct VerifiedKernel: Sendable {
     /// Changes nothing, and keeps nobody waiting who does.
     var plans = false
 
-    /// Our tables: those that carry a stamp, and those that one of the rulesets names.
+    /// Our tables: those that carry a stamp, and those that one of the rulesets has.
     func tables(knownFrom rulesets: [Ruleset?]) async throws(ApplyFailure) -> [ObservedTable] {
-        let names = rulesets.reduce(into: Set()) { $0.formUnion($1?.tableNames ?? []) }
+        try await tables(rulesets.reduce(into: Set()) { $0.formUnion($1?.tableIDs ?? []) })
+    }
+
+    /// Our tables: those that carry a stamp, and these.
+    private func tables(_ compiled: Set<TableID>) async throws(ApplyFailure) -> [ObservedTable] {
         do {
             return plans
-                ? try await kernel.observeStructureForPlans(compiled: names)
-                : try await kernel.observeStructure(compiled: names)
+                ? try await kernel.observeStructureForPlans(compiled: compiled)
+                : try await kernel.observeStructure(compiled: compiled)
         } catch {
             throw ApplyFailure("\(error)")
         }
@@ -62,7 +66,7 @@ struct VerifiedKernel: Sendable {
     ) async throws(ApplyFailure) -> [ObservedTable] {
         let transaction = Transaction(preparing: target, from: observed)
         if transaction.isEmpty { return observed }
-        let (found, refusal) = try await commit(transaction, from: observed, to: target)
+        let (found, refusal) = try await commit(transaction, from: observed, to: target.tableIDs)
         let rest = Transaction(preparing: target, from: found)
         try require(rest.statements.map { Difference("missing: \($0.text)") }, refusal)
         makesTables = makesTables || transaction.makesTables
@@ -77,7 +81,7 @@ struct VerifiedKernel: Sendable {
     ) async throws(ApplyFailure) -> [ObservedTable] {
         let transaction = Transaction(from: observed, to: wanted, by: grain)
         if transaction.isEmpty { return observed }
-        let (found, refusal) = try await commit(transaction, from: observed, to: wanted)
+        let (found, refusal) = try await commit(transaction, from: observed, to: wanted.tableIDs)
         let differences = found.differences(from: wanted)
         if !differences.isEmpty, transaction.editsRules,
             found.structure != observed.structure || found.handles != observed.handles
@@ -107,7 +111,7 @@ struct VerifiedKernel: Sendable {
         }
         if transaction.isEmpty { return true }
         let (found, refusal) = try await commit(
-            transaction, from: observed, to: Ruleset(names: before))
+            transaction, from: observed, to: Set(before.map(\.id)))
         let rest = Transaction(takingBackPreparationIn: found, to: before)
         try require(
             rest?.statements.map { Difference("still to do: \($0.text)") }
@@ -115,10 +119,10 @@ struct VerifiedKernel: Sendable {
         return true
     }
 
-    /// Commits the transaction and reads the tables back, whose names are among those of
-    /// `observed` and `target` or that carry a stamp.
+    /// Commits the transaction and reads the tables back that are among `observed` and `target` or
+    /// carry a stamp.
     private func commit(
-        _ transaction: Transaction, from observed: [ObservedTable], to target: Ruleset
+        _ transaction: Transaction, from observed: [ObservedTable], to target: Set<TableID>
     ) async throws(ApplyFailure) -> (found: [ObservedTable], refusal: (any Error)?) {
         var refusal: (any Error)?
         do {
@@ -127,7 +131,7 @@ struct VerifiedKernel: Sendable {
             // Whether it was applied all the same shows in what is read.
             refusal = error
         }
-        return (try await tables(knownFrom: [Ruleset(names: observed), target]), refusal)
+        return (try await tables(target.union(observed.map(\.id))), refusal)
     }
 
     /// Throws unless what was read back is what was committed.
@@ -160,19 +164,11 @@ extension [ObservedTable] {
 
     func differences(from wanted: Ruleset) -> [Difference] {
         wanted.tables.flatMap { table in
-            first { $0.name == table.name }?.differences(from: table)
-                ?? [Difference("table \(table.name) is missing")]
+            first { $0.id == table.id }?.differences(from: table)
+                ?? [Difference("table \(table.id.words) is missing")]
         }
-            + filter { old in !wanted.tables.contains { $0.name == old.name } }.map {
-                Difference("table \($0.name) is not ours any more")
+            + filter { old in !wanted.tables.contains { $0.id == old.id } }.map {
+                Difference("table \($0.id.words) is not ours any more")
             }
-    }
-}
-
-extension Ruleset {
-    /// Tables of which only the names matter.
-    fileprivate init(names observed: [ObservedTable]) {
-        self.init(
-            tables: observed.map { Table(name: $0.name, counters: [], sets: [], chains: []) })
     }
 }

@@ -1,5 +1,6 @@
 internal import CMnl
 package import Ruleset
+internal import Site
 
 /// The elements of one set.
 package struct ListedElements: Hashable, Sendable {
@@ -33,16 +34,17 @@ extension NetlinkSocket {
     /// The values of a table's counters, and the elements of some of its sets; nothing where there is
     /// no such table.
     package func counts(
-        of table: String, sets: [String]
+        of table: TableID, sets: [String]
     ) throws(KernelError) -> (counters: [NamedCounterValue], elements: [ListedElements]) {
         var counters: [NamedCounterValue] = []
         var elements: [ListedElements] = []
-        let name = KernelName(table)
+        let tableName = KernelName(table.name)
         try request(
-            NFT_MSG_GETOBJ, flags: NLM_F_DUMP, names: [(NFTA_OBJ_TABLE.rawValue, name)]
+            NFT_MSG_GETOBJ, flags: NLM_F_DUMP, family: table.family.number,
+            names: [(NFTA_OBJ_TABLE.rawValue, tableName)]
         ) { message in
             let attributes = message.attributes
-            guard attributes[NFTA_OBJ_TABLE]?.name == name,
+            guard attributes[NFTA_OBJ_TABLE]?.name == tableName,
                 attributes[NFTA_OBJ_TYPE]?.number(UInt32.self) == UInt32(NFT_OBJECT_COUNTER),
                 let name = attributes[NFTA_OBJ_NAME]?.text,
                 let data = attributes[NFTA_OBJ_DATA]?.nested,
@@ -55,7 +57,7 @@ extension NetlinkSocket {
         for set in sets {
             do throws(KernelError) {
                 elements.append(
-                    ListedElements(set: set, attributes: try self.elements(of: set, in: name)))
+                    ListedElements(set: set, attributes: try self.elements(of: set, in: table)))
             } catch {
                 if error.code != .missing { throw error }
             }
@@ -66,12 +68,12 @@ extension NetlinkSocket {
     /// The elements of a set as the kernel's messages have them: see ``SetElements``.
     ///
     /// - Throws: ``KernelError/Code/missing`` where there is no such table or set.
-    package func elements(of set: String, in table: KernelName) throws(KernelError) -> [UInt8] {
+    package func elements(of set: String, in table: TableID) throws(KernelError) -> [UInt8] {
         var found: [UInt8] = []
         try request(
-            NFT_MSG_GETSETELEM, flags: NLM_F_DUMP,
+            NFT_MSG_GETSETELEM, flags: NLM_F_DUMP, family: table.family.number,
             names: [
-                (NFTA_SET_ELEM_LIST_TABLE.rawValue, table),
+                (NFTA_SET_ELEM_LIST_TABLE.rawValue, KernelName(table.name)),
                 (NFTA_SET_ELEM_LIST_SET.rawValue, KernelName(set)),
             ]
         ) { message in
@@ -86,11 +88,12 @@ extension NetlinkSocket {
     ///
     /// - Parameter wantsNoted: whether also the notes of packets, which may be many.
     package func elementsOfSets(
-        in table: KernelName, _ wantsNoted: Bool
+        in table: TableID, _ wantsNoted: Bool
     ) throws(KernelError) -> [ListedElements] {
         var found: [ListedElements] = []
         try request(
-            NFT_MSG_GETSET, flags: NLM_F_DUMP, names: [(NFTA_SET_TABLE.rawValue, table)]
+            NFT_MSG_GETSET, flags: NLM_F_DUMP, family: table.family.number,
+            names: [(NFTA_SET_TABLE.rawValue, KernelName(table.name))]
         ) { message in
             guard let name = message.string(Int(NFTA_SET_NAME.rawValue)) else { return }
             let flags = message.number(Int(NFTA_SET_FLAGS.rawValue)) ?? 0

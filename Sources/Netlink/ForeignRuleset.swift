@@ -16,10 +16,10 @@ package enum ForeignRuleset {
     ///
     /// Blocks for as long as the kernel takes to tell all rules of tables with base chains.
     ///
-    /// - Parameter names: of compiled tables, which are ours whatever they hold.
+    /// - Parameter compiled: tables that are ours whatever they hold.
     /// - Throws: where the kernel can't be asked.
     package static func tables(
-        compiled names: Set<String>
+        compiled: Set<TableID>
     ) throws(KernelError) -> ForeignTables {
         let socket = try NetlinkSocket()
         for reading in 1...readings {
@@ -27,11 +27,11 @@ package enum ForeignRuleset {
             let before = try socket.rulesetGeneration()
             var found = ForeignTables()
             do throws(KernelError) {
-                let others = try TableCensus(socket, compiled: names).others
+                let others = try TableCensus(socket, compiled: compiled).others
                 let chains = try ForeignReading(socket: socket).chains(of: others)
                 found.shadows = chains.shadows
                 found.translations = chains.translations
-                found.lookalikes = others.compactMap(Lookalike.init).sorted { $0.name < $1.name }
+                found.lookalikes = others.compactMap(Lookalike.init).sorted { $0.id < $1.id }
             } catch {
                 // The object that was asked about may have gone.
                 if isLast { throw error }
@@ -59,8 +59,8 @@ package enum ForeignRuleset {
 
     /// The tables of iptables-legacy. A table stands in the list from its first use on, whether it
     /// holds rules or not.
-    private static func legacyTables() -> [(table: String, family: ForeignChain.Family)] {
-        let lists: [(String, ForeignChain.Family)] = [
+    private static func legacyTables() -> [(table: String, family: TableFamily)] {
+        let lists: [(String, TableFamily)] = [
             ("ip_tables_names", .ip), ("ip6_tables_names", .ip6), ("arp_tables_names", .arp),
         ]
         return lists.flatMap { list, family in
@@ -70,7 +70,7 @@ package enum ForeignRuleset {
             } catch {
                 // Without the module there is none; and a list that must not be read tells nothing
                 // that an administrator could act on.
-                return [(String, ForeignChain.Family)]()
+                return [(String, TableFamily)]()
             }
             return String(decoding: text, as: UTF8.self).split(separator: "\n")
                 .map { (String($0), family) }
@@ -84,7 +84,7 @@ extension NetlinkSocket {
     /// - Throws: where netlink can't be used, or the kernel does not tell.
     package func rulesetGeneration() throws(KernelError) -> UInt32 {
         var generation: UInt32?
-        try request(NFT_MSG_GETGEN, flags: 0) {
+        try request(NFT_MSG_GETGEN, flags: 0, family: UInt8(NFPROTO_UNSPEC)) {
             generation = $0.number(Int(NFTA_GEN_ID.rawValue))
         }
         guard let generation else {
@@ -97,10 +97,10 @@ extension NetlinkSocket {
 extension Lookalike {
     /// nil for a table that nobody could take for ours.
     fileprivate init?(_ table: TableCensus.Entry) {
-        guard TableFamily(number: table.family) != nil, OwnTable.isLikeOurs(table.name.bytes) else {
-            return nil
-        }
-        self.init(name: table.name.text, handle: table.handle)
+        guard let id = table.id, TableFamily.ofPlacements.contains(id.family),
+            OwnTable.isLikeOurs(table.name.bytes)
+        else { return nil }
+        self.init(id, handle: table.handle)
     }
 }
 
@@ -234,7 +234,7 @@ extension ForeignChain {
     /// nil for what is no chain that packets of ours could meet.
     fileprivate init?(_ message: borrowing NetlinkMessage) {
         let attributes = message.attributes
-        guard let family = Family(number: message.family),
+        guard let family = TableFamily(number: message.family),
             let table = attributes[NFTA_CHAIN_TABLE]?.text,
             let name = attributes[NFTA_CHAIN_NAME]?.text
         else { return nil }
@@ -250,24 +250,10 @@ extension ForeignChain {
     }
 }
 
-extension ForeignChain.Family {
-    fileprivate init?(number: UInt8) {
-        switch UInt32(number) {
-        case UInt32(NFPROTO_IPV4): self = .ip
-        case UInt32(NFPROTO_IPV6): self = .ip6
-        case UInt32(NFPROTO_INET): self = .inet
-        case UInt32(NFPROTO_ARP): self = .arp
-        case UInt32(NFPROTO_BRIDGE): self = .bridge
-        case UInt32(NFPROTO_NETDEV): self = .netdev
-        default: return nil
-        }
-    }
-}
-
 extension ForeignChain.HookPoint {
     /// The kernel's numbers, which mean something else in each kind of family
     /// (`enum nf_inet_hooks`, `NF_BR_*`, `NF_ARP_*`, `enum nf_dev_hooks`).
-    fileprivate init?(number: Int32, of family: ForeignChain.Family) {
+    fileprivate init?(number: Int32, of family: TableFamily) {
         let points: [Self] =
             switch family {
             case .ip, .ip6, .inet, .bridge:

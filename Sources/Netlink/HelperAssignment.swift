@@ -1,4 +1,5 @@
 internal import CMnl
+internal import Site
 
 /// A rule, whosever it is, that lets a connection-tracking helper take part in flows.
 package struct HelperAssignment: Hashable, Sendable {
@@ -80,7 +81,7 @@ package struct HelperAssignment: Hashable, Sendable {
             }
         }
         guard !helpers.isEmpty else { return nil }
-        self.family = Self.familyNames[family] ?? "\(family)"
+        self.family = TableFamily(number: family)?.rawValue ?? "\(family)"
         self.table = table
         self.chain = chain
         self.handle = handle
@@ -114,9 +115,4 @@ package struct HelperAssignment: Hashable, Sendable {
         let name = info[helperInTarget].prefix { $0 != 0 }
         return name.isEmpty ? [] : [String(decoding: name, as: UTF8.self)]
     }
-
-    private static let familyNames: [UInt8: String] = [
-        UInt8(NFPROTO_INET): "inet", UInt8(NFPROTO_IPV4): "ip", UInt8(NFPROTO_IPV6): "ip6",
-        UInt8(NFPROTO_BRIDGE): "bridge", UInt8(NFPROTO_NETDEV): "netdev",
-    ]
 }

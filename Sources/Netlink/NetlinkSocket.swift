@@ -69,7 +69,7 @@ package final class NetlinkSocket {
     ///   - family: whose objects are asked for, as an `NFPROTO_` number.
     ///   - names: attributes of the request, names of less than 256 bytes.
     func request(
-        _ type: nf_tables_msg_types, flags: Int32, family: UInt8 = UInt8(NFPROTO_INET),
+        _ type: nf_tables_msg_types, flags: Int32, family: UInt8,
         names: [(type: UInt32, name: KernelName)] = [], _ body: (borrowing NetlinkMessage) -> Void
     ) throws(KernelError) {
         let message = NetfilterMessage(

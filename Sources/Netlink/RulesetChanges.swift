@@ -2,6 +2,8 @@ internal import CMnl
 @preconcurrency internal import Dispatch
 internal import Glibc
 package import LinuxSystem
+package import Ruleset
+internal import Site
 internal import Synchronization
 package import SystemPackage
 
@@ -26,14 +28,15 @@ package struct RulesetChange: Hashable, Sendable {
     package var generationID: UInt32
     /// As the notification that ends the transaction names it.
     package var writer: Writer
-    /// Its effects on the tables of family `inet` that it touched, by their names.
-    package var tables: [String: TableEffect]
+    /// Its effects on the tables that it touched, of families in which some are ours
+    /// (``TableFamily/ofPlacements``).
+    package var tables: [TableID: TableEffect]
     /// Whether it touched tables of other families.
     package var touchesOtherFamilies: Bool
 
-    /// - Parameter tables: by name, those of family `inet` alone.
+    /// - Parameter tables: those alone that are of families in which some are ours.
     package init(
-        generationID: UInt32, writer: Writer, tables: [String: TableEffect],
+        generationID: UInt32, writer: Writer, tables: [TableID: TableEffect],
         touchesOtherFamilies: Bool
     ) {
         self.generationID = generationID
@@ -144,7 +147,7 @@ package final class RulesetListener: Sendable {
 /// Collects a transaction's notifications until the one that ends it.
 final class TransactionGroup: Sendable {
     private struct Touched {
-        var tables: [String: TableChange] = [:]
+        var tables: [TableID: TableChange] = [:]
         var otherFamilies = false
         var generationBits: UInt16?
 
@@ -152,7 +155,7 @@ final class TransactionGroup: Sendable {
         /// beginning is no part of the next one's.
         mutating func belong(to bits: UInt16) {
             if let generationBits, generationBits != bits {
-                for name in tables.keys { tables[name] = .unknown }
+                for id in tables.keys { tables[id] = .unknown }
             }
             generationBits = bits
         }
@@ -180,12 +183,17 @@ final class TransactionGroup: Sendable {
                 tables: touched.tables.mapValues(\.effect),
                 touchesOtherFamilies: touched.otherFamilies)
         }
+        guard let family = TableFamily(number: message.family),
+            TableFamily.ofPlacements.contains(family)
+        else {
+            touched.withLock { $0.otherFamilies = true }
+            return nil
+        }
         // The table's name is attribute 1 of tables, chains, rules, sets, elements and objects
         // alike.
-        if Int32(message.family) != Int32(NFPROTO_INET) {
-            touched.withLock { $0.otherFamilies = true }
-        } else if let table = message.string(Int(NFTA_TABLE_NAME.rawValue)) {
+        if let name = message.string(Int(NFTA_TABLE_NAME.rawValue)) {
             let rule = type == NFT_MSG_DELRULE ? RemovedRule(message) : nil
+            let table = TableID(family, name)
             touched.withLock { $0.tables[table, default: TableChange()].add(type, rule) }
         }
         return nil

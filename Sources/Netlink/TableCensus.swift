@@ -1,5 +1,5 @@
 internal import CMnl
-internal import Ruleset
+package import Ruleset
 internal import Site
 
 /// All tables of this network namespace, told by netlink, and which of them are ours.
@@ -17,6 +17,18 @@ package struct TableCensus {
         /// By which nft's language names a table whatever it is called.
         package var handle: UInt64
 
+        /// nil for a family that this version does not know. Bytes of the name that are no UTF-8
+        /// are replaced.
+        var id: TableID? { TableFamily(number: family).map { TableID($0, name.text) } }
+    }
+
+    /// A table of ours.
+    package struct Own: Hashable {
+        /// Its name is as we give it.
+        package var id: TableID
+        /// As the kernel has them, `NFT_TABLE_F_…`.
+        package var flags: UInt32
+
         /// The flags in words.
         package var flagNames: String {
             let names = [(NFT_TABLE_F_DORMANT, "dormant"), (NFT_TABLE_F_OWNER, "owner")]
@@ -25,14 +37,14 @@ package struct TableCensus {
         }
     }
 
-    /// Of our family, with a compiled name, or with our stamp and a name as we give it.
-    package private(set) var ours: [Entry] = []
+    /// Those that ``OwnTable`` says are ours.
+    package private(set) var ours: [Own] = []
     /// All other tables, of whatever family.
     package private(set) var others: [Entry] = []
 
-    /// - Parameter names: of compiled tables, which are ours whatever they hold.
+    /// - Parameter compiled: tables that are ours whatever they hold.
     /// - Throws: where the kernel can't be asked.
-    package init(_ socket: NetlinkSocket, compiled names: Set<String>) throws(KernelError) {
+    package init(_ socket: NetlinkSocket, compiled: Set<TableID>) throws(KernelError) {
         var all: [Entry] = []
         try socket.request(
             NFT_MSG_GETTABLE, flags: NLM_F_DUMP, family: UInt8(NFPROTO_UNSPEC)
@@ -46,43 +58,32 @@ package struct TableCensus {
                     handle: attributes[NFTA_TABLE_HANDLE]?.number() ?? 0))
         }
         for entry in all {
-            var isOurs = false
-            if TableFamily(number: entry.family) != nil {
-                isOurs = try OwnTable.isOurs(entry.name.text, compiled: names) {
-                    () throws(KernelError) in try socket.stamp(of: entry.name)
-                }
+            if let id = entry.id,
+                try OwnTable.isOurs(
+                    id, compiled: compiled,
+                    stamp: { () throws(KernelError) in try socket.stamp(of: id) })
+            {
+                ours.append(Own(id: id, flags: entry.flags))
+            } else {
+                others.append(entry)
             }
-            if isOurs { ours.append(entry) } else { others.append(entry) }
-        }
-    }
-}
-
-extension TableFamily {
-    /// - Parameter number: an `NFPROTO_` number; nil for a family in which no table is ours.
-    init?(number: UInt8) {
-        guard let family = Self.allCases.first(where: { $0.number == number }) else { return nil }
-        self = family
-    }
-
-    private var number: UInt8 {
-        switch self {
-        case .inet: UInt8(NFPROTO_INET)
         }
     }
 }
 
 extension NetlinkSocket {
     /// The stamp that a table carries.
-    fileprivate func stamp(of table: KernelName) throws(KernelError) -> Stamp? {
+    fileprivate func stamp(of table: TableID) throws(KernelError) -> Stamp? {
+        let name = KernelName(table.name)
         let chain = KernelName(Stamp.chainName)
         var isFirst = true
         var stamp: Stamp?
         try request(
-            NFT_MSG_GETRULE, flags: NLM_F_DUMP,
-            names: [(NFTA_RULE_TABLE.rawValue, table), (NFTA_RULE_CHAIN.rawValue, chain)]
+            NFT_MSG_GETRULE, flags: NLM_F_DUMP, family: table.family.number,
+            names: [(NFTA_RULE_TABLE.rawValue, name), (NFTA_RULE_CHAIN.rawValue, chain)]
         ) { message in
             let attributes = message.attributes
-            guard isFirst, attributes[NFTA_RULE_TABLE]?.name == table,
+            guard isFirst, attributes[NFTA_RULE_TABLE]?.name == name,
                 attributes[NFTA_RULE_CHAIN]?.name == chain
             else { return }
             isFirst = false
@@ -95,14 +96,16 @@ extension NetlinkSocket {
     /// some of them end libnftables, which takes all names for UTF-8.
     ///
     /// - Throws: where the kernel can't be asked.
-    package func strangelyNamed(in table: KernelName) throws(KernelError) -> [String] {
+    package func strangelyNamed(in table: TableID) throws(KernelError) -> [String] {
+        let family = table.family.number
+        let tableName = KernelName(table.name)
         var found: [String] = []
         func look(_ kind: String, _ owner: NetlinkPayload?, _ name: NetlinkPayload?) {
-            guard owner?.name == table, let name = name?.name, !ObjectName.isPlain(name.bytes)
+            guard owner?.name == tableName, let name = name?.name, !ObjectName.isPlain(name.bytes)
             else { return }
             found.append("\(kind) \(ObjectName.words(name.text))")
         }
-        try request(NFT_MSG_GETCHAIN, flags: NLM_F_DUMP) { message in
+        try request(NFT_MSG_GETCHAIN, flags: NLM_F_DUMP, family: family) { message in
             let attributes = message.attributes
             let flags: UInt32 = attributes[NFTA_CHAIN_FLAGS]?.number() ?? 0
             // The kernel names what stands within a rule.
@@ -110,7 +113,8 @@ extension NetlinkSocket {
             look("chain", attributes[NFTA_CHAIN_TABLE], attributes[NFTA_CHAIN_NAME])
         }
         try request(
-            NFT_MSG_GETSET, flags: NLM_F_DUMP, names: [(NFTA_SET_TABLE.rawValue, table)]
+            NFT_MSG_GETSET, flags: NLM_F_DUMP, family: family,
+            names: [(NFTA_SET_TABLE.rawValue, tableName)]
         ) { message in
             let attributes = message.attributes
             let flags: UInt32 = attributes[NFTA_SET_FLAGS]?.number() ?? 0
@@ -118,14 +122,15 @@ extension NetlinkSocket {
             look("set", attributes[NFTA_SET_TABLE], attributes[NFTA_SET_NAME])
         }
         try request(
-            NFT_MSG_GETOBJ, flags: NLM_F_DUMP, names: [(NFTA_OBJ_TABLE.rawValue, table)]
+            NFT_MSG_GETOBJ, flags: NLM_F_DUMP, family: family,
+            names: [(NFTA_OBJ_TABLE.rawValue, tableName)]
         ) { message in
             let attributes = message.attributes
             look("object", attributes[NFTA_OBJ_TABLE], attributes[NFTA_OBJ_NAME])
         }
         try request(
-            NFT_MSG_GETFLOWTABLE, flags: NLM_F_DUMP,
-            names: [(NFTA_FLOWTABLE_TABLE.rawValue, table)]
+            NFT_MSG_GETFLOWTABLE, flags: NLM_F_DUMP, family: family,
+            names: [(NFTA_FLOWTABLE_TABLE.rawValue, tableName)]
         ) { message in
             let attributes = message.attributes
             look("flowtable", attributes[NFTA_FLOWTABLE_TABLE], attributes[NFTA_FLOWTABLE_NAME])

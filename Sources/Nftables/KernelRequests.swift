@@ -2,6 +2,7 @@ internal import LinuxSystem
 internal import Netlink
 internal import PortModel
 internal import Ruleset
+internal import Site
 
 // The language between the agent and the worker process. A new operation is a case of `Operation`,
 // a request and a reply here, and a case in the worker's `answer`.
@@ -87,8 +88,8 @@ struct GenerationRequest: KernelRequest {
 struct SnapshotRequest: KernelRequest {
     static let operation = Operation.snapshot
     let doing = "looked for our tables"
-    /// Of compiled tables.
-    var names: [String]
+    /// Tables that are ours whatever they hold.
+    var compiled: [TableID]
     /// Whether what packets noted in sets is asked for.
     var wantsNoted: Bool
 
@@ -110,7 +111,7 @@ struct ListedTable: WireValue {
         case foreign([String])
     }
 
-    var name: String
+    var id: TableID
     var listing: Listing
 }
 
@@ -168,8 +169,8 @@ struct EndFlowsRequest: KernelRequest {
 struct ForeignTablesRequest: KernelRequest {
     static let operation = Operation.readForeignTables
     let doing = "read others' tables"
-    /// Of compiled tables.
-    var names: [String]
+    /// Tables that are ours whatever they hold.
+    var compiled: [TableID]
 
     struct Reply: WireValue {
         var tables: ForeignTables
@@ -191,7 +192,7 @@ struct CountsRequest: KernelRequest {
     var tables: [CountedTable]
 
     struct CountedTable: WireValue {
-        var name: String
+        var id: TableID
         /// Those of its sets in which packets count and note.
         var sets: [String]
     }
@@ -202,13 +203,24 @@ struct CountsRequest: KernelRequest {
     }
 
     struct Counts: WireValue {
-        var table: String
+        var table: TableID
         var counters: [NamedCounterValue]
         var elements: [ListedElements]
     }
 }
 
 // MARK: As bytes
+
+extension TableID: WireValue {
+    init(from reader: inout WireReader) throws(WireError) {
+        self.init(try reader.named(), try reader.text())
+    }
+
+    func write(to writer: inout WireWriter) {
+        writer.put(family.rawValue)
+        writer.put(name)
+    }
+}
 
 extension IntroductionRequest {
     init(from reader: inout WireReader) throws(WireError) {
@@ -246,12 +258,12 @@ extension GenerationRequest.Reply {
 
 extension SnapshotRequest {
     init(from reader: inout WireReader) throws(WireError) {
-        names = try reader.texts()
+        compiled = try reader.values()
         wantsNoted = try reader.byte() != 0
     }
 
     func write(to writer: inout WireWriter) {
-        writer.put(texts: names)
+        writer.put(compiled)
         writer.put(UInt8(wantsNoted ? 1 : 0))
     }
 }
@@ -272,7 +284,7 @@ extension SnapshotRequest.Reply {
 
 extension ListedTable {
     init(from reader: inout WireReader) throws(WireError) {
-        name = try reader.text()
+        id = try TableID(from: &reader)
         switch try reader.byte() {
         case 0: listing = .foreign(try reader.texts())
         case 1: listing = .json(try reader.data(), elements: try reader.values())
@@ -282,7 +294,7 @@ extension ListedTable {
     }
 
     func write(to writer: inout WireWriter) {
-        writer.put(name)
+        writer.put(id)
         switch listing {
         case .foreign(let words):
             writer.put(UInt8(0))
@@ -374,8 +386,8 @@ extension EndedFlows: WireValue {
 }
 
 extension ForeignTablesRequest {
-    init(from reader: inout WireReader) throws(WireError) { names = try reader.texts() }
-    func write(to writer: inout WireWriter) { writer.put(texts: names) }
+    init(from reader: inout WireReader) throws(WireError) { compiled = try reader.values() }
+    func write(to writer: inout WireWriter) { writer.put(compiled) }
 }
 
 extension ForeignTablesRequest.Reply {
@@ -397,13 +409,13 @@ extension CountsRequest {
 
 extension CountsRequest.CountedTable {
     init(from reader: inout WireReader) throws(WireError) {
-        name = try reader.text()
+        id = try TableID(from: &reader)
         sets = []
         for _ in 0..<(try reader.number()) { sets.append(try reader.text()) }
     }
 
     func write(to writer: inout WireWriter) {
-        writer.put(name)
+        writer.put(id)
         writer.put(UInt32(sets.count))
         for set in sets { writer.put(set) }
     }
@@ -416,7 +428,7 @@ extension CountsRequest.Reply {
 
 extension CountsRequest.Counts {
     init(from reader: inout WireReader) throws(WireError) {
-        table = try reader.text()
+        table = try TableID(from: &reader)
         counters = try reader.values()
         elements = try reader.values()
     }

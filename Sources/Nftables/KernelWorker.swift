@@ -146,7 +146,7 @@ struct KernelWorker {
         case .readForeignTables:
             answer(&reader) { (request: ForeignTablesRequest) throws(KernelError) in
                 ForeignTablesRequest.Reply(
-                    tables: try ForeignRuleset.tables(compiled: Set(request.names)))
+                    tables: try ForeignRuleset.tables(compiled: Set(request.compiled)))
             }
         case .readTrackingUse:
             answer(&reader) { (_: TrackingUseRequest) throws(KernelError) in
@@ -157,9 +157,9 @@ struct KernelWorker {
                 CountsRequest.Reply(
                     tables: try request.tables.map { (table) throws(KernelError) in
                         let (counters, elements) = try netlink.counts(
-                            of: table.name, sets: table.sets)
+                            of: table.id, sets: table.sets)
                         return CountsRequest.Counts(
-                            table: table.name, counters: counters, elements: elements)
+                            table: table.id, counters: counters, elements: elements)
                     })
             }
         }
@@ -209,16 +209,15 @@ struct KernelWorker {
         _ request: SnapshotRequest
     ) throws(KernelError) -> SnapshotRequest.Reply {
         let before = try netlink.rulesetGeneration()
-        let census = try TableCensus(netlink, compiled: Set(request.names))
+        let census = try TableCensus(netlink, compiled: Set(request.compiled))
         // To list a table nftables 1.0.6 reads its sets' elements, even where it leaves them out; to
         // list the ruleset it does not.
         let isRuleset = census.others.isEmpty && census.ours.count == 1
         var tables: [ListedTable] = []
-        for entry in census.ours {
+        for table in census.ours {
             tables.append(
                 ListedTable(
-                    name: entry.name.text,
-                    listing: try listing(of: entry, isRuleset, request.wantsNoted)))
+                    id: table.id, listing: try listing(of: table, isRuleset, request.wantsNoted)))
         }
         return SnapshotRequest.Reply(
             generationBefore: before, tables: tables,
@@ -227,30 +226,30 @@ struct KernelWorker {
 
     /// - Parameter isRuleset: whether there is no other table.
     private func listing(
-        of table: TableCensus.Entry, _ isRuleset: Bool, _ wantsNoted: Bool
+        of table: TableCensus.Own, _ isRuleset: Bool, _ wantsNoted: Bool
     ) throws(KernelError) -> ListedTable.Listing {
         // Tables with flags are not listed: nftables 1.0.6 prints a flag's name in JSON from memory
         // that is not its own.
         if table.flags != 0 { return .foreign(["table flags \(table.flagNames)"]) }
-        let strange = try netlink.strangelyNamed(in: table.name)
+        let strange = try netlink.strangelyNamed(in: table.id)
         if !strange.isEmpty { return .foreign(strange) }
-        // A name of ours, so that it is plain.
-        let name = table.name.text
-        try tell("listed table \(name)")
+        try tell("listed table \(table.id.words)")
         let context = try libnftables.context()
         let json: [UInt8]
         do throws(NftablesContext.RunFailure) {
-            json = try context.run(isRuleset ? "list ruleset\n" : "list table inet \(name)\n")
+            // A name of ours, so that it is plain.
+            json = try context.run(
+                isRuleset ? "list ruleset\n" : "list table \(table.id.qualifiedName)\n")
         } catch {
             return .failed(error.text)
         }
-        return .json(json, elements: try elements(in: table.name, wantsNoted))
+        return .json(json, elements: try elements(in: table.id, wantsNoted))
     }
 
     /// The elements of the table's sets, in the order of the sets; without the notes of packets,
     /// which may be many, where those are not wanted.
     private func elements(
-        in table: KernelName, _ wantsNoted: Bool
+        in table: TableID, _ wantsNoted: Bool
     ) throws(KernelError) -> [ListedElements] {
         do throws(KernelError) {
             return try netlink.elementsOfSets(in: table, wantsNoted)

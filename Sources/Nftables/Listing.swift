@@ -30,12 +30,12 @@ struct Listing {
     }
 
     /// A table that was listed, maybe beside others.
-    func table(named name: String, _ family: TableFamily = .inet) -> ObservedTable {
-        var table = ObservedTable(family: family, name: name)
+    func table(_ id: TableID) -> ObservedTable {
+        var table = ObservedTable(id)
         var chainIndices: [String: Int] = [:]
         for object in objects {
             guard let (kind, value) = object.object?.first,
-                value["family"]?.string == family.rawValue, value["table"]?.string == name
+                value["family"]?.string == id.family.rawValue, value["table"]?.string == id.name
             else { continue }
             if kind != "rule", value.plain("name") == nil {
                 let name = value["name"]?.string ?? ""

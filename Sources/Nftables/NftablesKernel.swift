@@ -77,8 +77,8 @@ package actor NftablesKernel {
     }
 
     /// Our tables as they were last read without a disturbance, or as they are known to be since,
-    /// with the names that they were read by.
-    private let lastRead = Mutex<(names: Set<String>, observation: Observation)?>(nil)
+    /// with the compiled ones by which they were read.
+    private let lastRead = Mutex<(compiled: Set<TableID>, observation: Observation)?>(nil)
 
     /// As ``tables(compiled:)``, but with counters as they were when the tables were last read.
     ///
@@ -87,42 +87,44 @@ package actor NftablesKernel {
     /// read here.
     ///
     /// - Throws: as ``tables(compiled:)``.
-    package func structure(compiled names: Set<String>) throws(KernelError) -> Observation {
-        if let known = known(by: names), try generationID() == known.generationID { return known }
-        return try read(SnapshotRequest(names: names.sorted(), wantsNoted: false))
+    package func structure(compiled: Set<TableID>) throws(KernelError) -> Observation {
+        if let known = known(by: compiled), try generationID() == known.generationID {
+            return known
+        }
+        return try read(SnapshotRequest(compiled: compiled.sorted(), wantsNoted: false))
     }
 
     /// As ``structure(compiled:)``, for whoever plans: no repair waits for it.
     ///
     /// - Throws: as ``tables(compiled:)``.
     package nonisolated func planningStructure(
-        compiled names: Set<String>
+        compiled: Set<TableID>
     ) async throws(KernelError) -> Observation {
-        if let known = known(by: names),
+        if let known = known(by: compiled),
             try await plans.perform(GenerationRequest()).generationID == known.generationID
         {
             return known
         }
-        let request = SnapshotRequest(names: names.sorted(), wantsNoted: false)
+        let request = SnapshotRequest(compiled: compiled.sorted(), wantsNoted: false)
         return try await plans.observe(request).observation
     }
 
-    private nonisolated func known(by names: Set<String>) -> Observation? {
-        lastRead.withLock { $0?.names == names ? $0?.observation : nil }
+    private nonisolated func known(by compiled: Set<TableID>) -> Observation? {
+        lastRead.withLock { $0?.compiled == compiled ? $0?.observation : nil }
     }
 
     /// Every table that is ours, by its name or its stamp, as one consistent state.
     ///
-    /// - Parameter names: of compiled tables.
+    /// - Parameter compiled: tables that are ours whatever they hold.
     /// - Throws: ``KernelError/Code/unsettled`` where others never rest,
     ///   ``KernelError/Code/unreadable`` where a listing is none.
-    package func tables(compiled names: Set<String>) throws(KernelError) -> Observation {
-        try read(SnapshotRequest(names: names.sorted(), wantsNoted: true))
+    package func tables(compiled: Set<TableID>) throws(KernelError) -> Observation {
+        try read(SnapshotRequest(compiled: compiled.sorted(), wantsNoted: true))
     }
 
     private func read(_ request: SnapshotRequest) throws(KernelError) -> Observation {
         let (observation, isUndisturbed) = try supervisor.observe(request)
-        lastRead.withLock { $0 = isUndisturbed ? (Set(request.names), observation) : nil }
+        lastRead.withLock { $0 = isUndisturbed ? (Set(request.compiled), observation) : nil }
         return observation
     }
 
@@ -231,12 +233,12 @@ package actor NftablesKernel {
 
     /// The findings about tables that are not ours, as far as they matter to those that are.
     ///
-    /// - Parameter names: of compiled tables, which are ours.
+    /// - Parameter compiled: tables that are ours whatever they hold.
     /// - Throws: ``KernelError`` where others' tables can't be read; ours are not touched.
     package nonisolated func foreign(
-        compiled names: Set<String>
+        compiled: Set<TableID>
     ) async throws(KernelError) -> ForeignTables {
-        try await others.perform(ForeignTablesRequest(names: names.sorted())).tables
+        try await others.perform(ForeignTablesRequest(compiled: compiled.sorted())).tables
     }
 
     /// Lets ``structure(compiled:)`` read the tables next time, whatever was heard.
@@ -248,8 +250,8 @@ package actor NftablesKernel {
     /// - Returns: whether ``commit(_:)`` made it.
     package func takeUp(_ change: RulesetChange) -> Bool {
         lastRead.withLock { lastRead in
-            if let (names, observation) = lastRead, observation.isBefore(change) {
-                lastRead = observation.after(change, names).map { (names, $0) }
+            if let (compiled, observation) = lastRead, observation.isBefore(change) {
+                lastRead = observation.after(change).map { (compiled, $0) }
             }
         }
         return supervisor.made(change)
@@ -318,17 +320,15 @@ extension Observation {
     }
 
     /// The tables once the change is made; nil where that can't be told.
-    ///
-    /// - Parameter names: by which they were read.
-    fileprivate func after(_ change: RulesetChange, _ names: Set<String>) -> Observation? {
+    fileprivate func after(_ change: RulesetChange) -> Observation? {
         // Of those between nothing is known.
         guard change.generationID == generationID &+ 1 else { return nil }
         var next = self
         next.generationID = change.generationID
-        for (name, effect) in change.tables {
-            guard let index = next.tables.firstIndex(where: { $0.name == name }) else {
+        for (id, effect) in change.tables {
+            guard let index = next.tables.firstIndex(where: { $0.id == id }) else {
                 // It may be ours now.
-                if names.contains(name) || OwnTable.isName(name) { return nil }
+                if OwnTable.isID(id) { return nil }
                 continue
             }
             switch effect {
@@ -366,14 +366,13 @@ extension SnapshotRequest.Reply {
         for table in tables {
             switch table.listing {
             case .foreign(let words):
-                observed.append(ObservedTable(name: table.name, foreign: words))
+                observed.append(ObservedTable(table.id, foreign: words))
             case .failed(let complaint):
                 throw KernelError(
                     .unreadable,
-                    "can't list table \(table.name): \(Complaints(complaint).found[0].message)")
+                    "can't list table \(table.id.words): \(Complaints(complaint).found[0].message)")
             case .json(let json, let elements):
-                observed.append(
-                    try Listing(json: json, elements: elements).table(named: table.name))
+                observed.append(try Listing(json: json, elements: elements).table(table.id))
             }
         }
         return observed

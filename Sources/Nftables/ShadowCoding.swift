@@ -1,4 +1,5 @@
 internal import Ruleset
+internal import Site
 
 // Findings about others' tables, on their way between the worker process and the agent.
 
@@ -18,11 +19,11 @@ extension ForeignTables: WireValue {
 
 extension Lookalike: WireValue {
     init(from reader: inout WireReader) throws(WireError) {
-        self.init(name: try reader.text(), handle: try reader.long())
+        self.init(try TableID(from: &reader), handle: try reader.long())
     }
 
     func write(to writer: inout WireWriter) {
-        writer.put(name)
+        writer.put(id)
         writer.put(handle)
     }
 }
@@ -48,7 +49,7 @@ extension Shadow: WireValue {
             chain: try reader.optionalText(), hook: try reader.optionalNamed(),
             priority: try reader.optionalText().flatMap { Int($0) },
             policy: try reader.optionalNamed(),
-            why: try reader.texts().map { text throws(WireError) in try named(text) },
+            why: try reader.texts().map { text throws(WireError) in try WireReader.named(text) },
             within: try reader.texts(),
             owner: try reader.optionalNamed())
     }
@@ -63,27 +64,5 @@ extension Shadow: WireValue {
         writer.put(texts: why.map(\.rawValue))
         writer.put(texts: within)
         writer.put(owner?.rawValue)
-    }
-}
-
-private func named<Value: RawRepresentable<String>>(
-    _ text: String
-) throws(WireError) -> Value {
-    guard let value = Value(rawValue: text) else {
-        throw WireError(description: "there is no \(Value.self) \(text)")
-    }
-    return value
-}
-
-extension WireReader {
-    fileprivate mutating func named<Value: RawRepresentable<String>>() throws(WireError) -> Value {
-        try Nftables.named(try text())
-    }
-
-    fileprivate mutating func optionalNamed<Value: RawRepresentable<String>>()
-        throws(WireError) -> Value?
-    {
-        guard let text = try optionalText() else { return nil }
-        return try Nftables.named(text) as Value
     }
 }

@@ -18,19 +18,19 @@ extension NftablesKernel {
         of tables: [Table], withNotes: Bool, _ urgency: Urgency
     ) async throws(KernelError) -> [ObservedTable] {
         let wanted = Dictionary(
-            tables.map { ($0.name, $0.countingSets(withNotes: withNotes)) },
+            tables.map { ($0.id, $0.countingSets(withNotes: withNotes)) },
             uniquingKeysWith: { $1 })
         let request = CountsRequest(
             tables: tables.map {
                 CountsRequest.CountedTable(
-                    name: $0.name, sets: wanted[$0.name, default: []].map(\.name))
+                    id: $0.id, sets: wanted[$0.id, default: []].map(\.name))
             })
         return try await reader(urgency).perform(request).tables.map { counts in
             let elements = Dictionary(
                 counts.elements.map { ($0.set, SetElements(bytes: $0.attributes)) },
                 uniquingKeysWith: { $1 })
             return ObservedTable(
-                name: counts.table,
+                counts.table,
                 counters: Dictionary(
                     counts.counters.map { ($0.name, $0.value) }, uniquingKeysWith: { $1 }),
                 sets: wanted[counts.table, default: []].compactMap { set in

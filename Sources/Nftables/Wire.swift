@@ -112,6 +112,25 @@ struct WireReader {
         return texts
     }
 
+    /// A value by its name, which the other end may not know.
+    static func named<Value: RawRepresentable<String>>(
+        _ text: String
+    ) throws(WireError) -> Value {
+        guard let value = Value(rawValue: text) else {
+            throw WireError(description: "there is no \(Value.self) \(text)")
+        }
+        return value
+    }
+
+    mutating func named<Value: RawRepresentable<String>>() throws(WireError) -> Value {
+        try Self.named(try text())
+    }
+
+    mutating func optionalNamed<Value: RawRepresentable<String>>() throws(WireError) -> Value? {
+        guard let text = try optionalText() else { return nil }
+        return try Self.named(text) as Value
+    }
+
     mutating func values<Value: WireValue>() throws(WireError) -> [Value] {
         var values: [Value] = []
         for _ in 0..<(try number()) { values.append(try Value(from: &self)) }

@@ -18,7 +18,7 @@ package struct RowTraffic: Sendable {
     /// - Parameter generation: in force; tables that it does not know are left out.
     package init(_ tables: [ObservedTable], of generation: Generation?) {
         for wanted in generation?.ruleset.tables ?? [] {
-            guard let table = tables.first(where: { $0.name == wanted.name }) else { continue }
+            guard let table = tables.first(where: { $0.id == wanted.id }) else { continue }
             // On a gateway all nodes share the table, and classes tell them apart.
             let node = generation?.nodes.first {
                 $0.table == wanted.name && $0.policyClass == nil

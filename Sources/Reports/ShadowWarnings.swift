@@ -132,8 +132,11 @@ extension [Shadow] {
 extension [Lookalike] {
     /// The first eight in words; where there are more, a ninth line says how many.
     package var warnings: [String] {
-        map(\.warning).shownWarnings {
-            "\($0.counted("more table")) of such names: see nft list tables inet"
+        let families = Set(map(\.id.family))
+        // nft lists those of one family, or of all.
+        let family = families.count == 1 ? families.map { " \($0.rawValue)" }.joined() : ""
+        return map(\.warning).shownWarnings {
+            "\($0.counted("more table")) of such names: see nft list tables\(family)"
         }
     }
 }
@@ -151,7 +154,9 @@ extension [String] {
 extension Lookalike {
     /// With the command that takes the table away, for an administrator.
     package var warning: String {
-        "table inet \(ObjectName.words(name)) is called as ours are and is not ours, so that it stays: nft delete table inet handle \(handle) takes it away"
+        let family = id.family.rawValue
+        return
+            "table \(family) \(ObjectName.words(id.name)) is called as ours are and is not ours, so that it stays: nft delete table \(family) handle \(handle) takes it away"
     }
 }
 

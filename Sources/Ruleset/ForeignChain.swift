@@ -1,15 +1,7 @@
+package import Site
+
 /// A chain of somebody else's table, as far as it matters to our packets.
 package struct ForeignChain: Hashable, Sendable, Codable {
-    /// Which packets a table sees, in nft's words.
-    package enum Family: String, Hashable, Sendable, Codable, CaseIterable {
-        case ip
-        case ip6
-        case inet
-        case arp
-        case bridge
-        case netdev
-    }
-
     /// Where a base chain hangs, in nft's words.
     package enum HookPoint: String, Hashable, Sendable, Codable, CaseIterable {
         case prerouting
@@ -39,7 +31,7 @@ package struct ForeignChain: Hashable, Sendable, Codable {
     }
 
     /// Of the chain's table.
-    package var family: Family
+    package var family: TableFamily
     /// The table's name, which may be anything: show it by ``ObjectName/words(_:)``.
     package var table: String
     /// The chain's name, which may be anything: show it by ``ObjectName/words(_:)``.
@@ -55,7 +47,7 @@ package struct ForeignChain: Hashable, Sendable, Codable {
 
     /// - Parameter attachment: nil for chains that are only jumped to.
     package init(
-        _ family: Family, _ table: String, _ name: String, at attachment: Attachment? = nil,
+        _ family: TableFamily, _ table: String, _ name: String, at attachment: Attachment? = nil,
         effects: Set<Shadow.Reason> = [], targets: Set<String> = [],
         translatesSources: Bool = false
     ) {
@@ -120,7 +112,7 @@ extension ForeignChain.Attachment {
 
     /// Whether rules that packets meet here can do so: a rule that keeps packets from being tracked
     /// comes too late once they are.
-    fileprivate func allows(_ effect: Shadow.Reason, in family: ForeignChain.Family) -> Bool {
+    fileprivate func allows(_ effect: Shadow.Reason, in family: TableFamily) -> Bool {
         guard effect == .notrack || effect == .zone else { return true }
         return switch point {
         case .ingress: true
@@ -133,7 +125,7 @@ extension ForeignChain.Attachment {
 
 extension ForeignChain {
     fileprivate struct Key: Hashable {
-        var family: Family
+        var family: TableFamily
         var table: String
         var name: String
     }

@@ -2,7 +2,7 @@
 package struct ForeignTables: Hashable, Sendable {
     /// Chains that may cut what our rules permit, or lead past them; sorted.
     package var shadows: [Shadow]
-    /// Tables called as ours are; sorted by name.
+    /// Tables called as ours are; sorted by name and family.
     package var lookalikes: [Lookalike]
     /// Chains that give packets another source; sorted.
     package var translations: [SourceTranslation]
@@ -18,17 +18,17 @@ package struct ForeignTables: Hashable, Sendable {
     }
 }
 
-/// A table of family `inet` that is called as if it were ours and is not: the agent leaves it
+/// A table of a family of ours that is called as if it were ours and is not: the agent leaves it
 /// alone, which its maker may not know.
 package struct Lookalike: Hashable, Sendable {
-    /// Anything that begins as our tables' names do.
-    package var name: String
+    /// Its name is anything that begins as our tables' names do.
+    package var id: TableID
     /// By which nft's language names the table whatever it is called.
     package var handle: UInt64
 
     /// - Parameter handle: the kernel's number of the table.
-    package init(name: String, handle: UInt64) {
-        self.name = name
+    package init(_ id: TableID, handle: UInt64) {
+        self.id = id
         self.handle = handle
     }
 }

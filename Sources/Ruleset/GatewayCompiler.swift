@@ -184,7 +184,8 @@ private struct GatewayCompiler {
         }
         chains.append(
             Chain(.forward, hook: Hook(.forward, .filter, policy: .accept), rules: forward))
-        return builder.table(named: GatewayPolicy.tableName, chains: chains)
+        return builder.table(
+            TableID(Placement.gateway.facts.family, GatewayPolicy.tableName), chains: chains)
     }
 
     /// Between any two nodes' addresses. Secondary ones, which few nodes have, are in a set of their

@@ -45,7 +45,8 @@ private struct LocalCompiler {
         let chains =
             [rawIn(), rawOut()] + [Direction.inbound, .outbound].flatMap { filterChains($0) }
             + protectedChains() + [icmp(.ipv4), icmp(.ipv6)] + unansweredChain() + meshChains()
-        return builder.table(named: policy.node.tableName, chains: chains)
+        return builder.table(
+            TableID(Placement.local.facts.family, policy.node.tableName), chains: chains)
     }
 
     // MARK: Before connection tracking

@@ -1,5 +1,6 @@
 package import Policy
 package import PortModel
+internal import Site
 
 // Everything that we make in nf_tables has a name which says its purpose. Here purposes become names,
 // and names become purposes; nothing else reads a name. The words are fixed: tables in kernels and
@@ -604,8 +605,9 @@ extension Verdict {
 
 // MARK: Tables
 
-/// The rule by which a table of a family of ours (``TableFamily``) is ours: its name was compiled,
-/// or it carries our stamp and a name as we give it.
+/// The rule by which a table is ours: it was compiled, or it carries our stamp and a name as we give
+/// it, in a family of our placements (``TableFamily/ofPlacements``). A table of the same name in
+/// another family is not, whatever it holds.
 ///
 /// A stamp alone could be anybody's, and a table that carries one is deleted when it is not wanted.
 /// So the stamp must be as ours are, name included, and whoever writes one hands the table over.
@@ -626,14 +628,19 @@ package enum OwnTable {
             && rest.allSatisfy { $0.isLetter || $0.isDigit || $0 == UInt8(ascii: "_") }
     }
 
+    /// Whether a table of ours could be this one.
+    package static func isID(_ id: TableID) -> Bool {
+        TableFamily.ofPlacements.contains(id.family) && isName(id.name)
+    }
+
     /// - Parameters:
-    ///   - compiled: the names of tables that are, or are to be, in force.
+    ///   - compiled: the tables that are, or are to be, in force.
     ///   - stamp: asks for the one that the table carries.
     package static func isOurs<Failure>(
-        _ name: String, compiled: Set<String>, stamp: () throws(Failure) -> Stamp?
+        _ id: TableID, compiled: Set<TableID>, stamp: () throws(Failure) -> Stamp?
     ) throws(Failure) -> Bool {
-        if compiled.contains(name) { return true }
-        guard isName(name) else { return false }
+        guard isID(id) else { return false }
+        if compiled.contains(id) { return true }
         return try stamp() != nil
     }
 }
@@ -644,7 +651,7 @@ extension Shadow.Owner {
     /// A guess by the names that each program gives; nil where none fits.
     ///
     /// - Parameter chains: those that count most first.
-    init?(table: String, family: ForeignChain.Family, chains: [String]) {
+    init?(table: String, family: TableFamily, chains: [String]) {
         let byTable: [(String, Self)] = [
             ("firewalld", .firewalld), ("docker-", .docker), ("libvirt_", .libvirt),
             ("kube-", .kubernetes), ("f2b-", .fail2ban),

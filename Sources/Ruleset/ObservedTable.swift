@@ -7,7 +7,7 @@ package import Site
 /// Every name and comment of an object or a known rule is plain (``ObjectName``), so that it may
 /// stand in nft's language. An object with another one is foreign.
 package struct ObservedTable: Hashable, Sendable {
-    /// Only tables of these families are read.
+    /// One of our placements' (``TableFamily/ofPlacements``): no other tables are read.
     package var family: TableFamily
     /// One of ours, by compilation or by its stamp: see ``OwnTable``.
     package var name: String
@@ -20,13 +20,13 @@ package struct ObservedTable: Hashable, Sendable {
     /// Objects and flags that no table of ours has, in words: a map, a flowtable, `flags dormant`.
     package var foreign: [String]
 
-    /// Without arguments but its name: a table that was just made.
+    /// Without arguments but its family and name: a table that was just made.
     package init(
-        family: TableFamily = .inet, name: String, counters: [String: CounterValue] = [:],
-        sets: [ObservedSet] = [], chains: [ObservedChain] = [], foreign: [String] = []
+        _ id: TableID, counters: [String: CounterValue] = [:], sets: [ObservedSet] = [],
+        chains: [ObservedChain] = [], foreign: [String] = []
     ) {
-        self.family = family
-        self.name = name
+        family = id.family
+        name = id.name
         self.counters = counters
         self.sets = sets
         self.chains = chains
@@ -35,8 +35,11 @@ package struct ObservedTable: Hashable, Sendable {
 }
 
 extension ObservedTable {
+    /// The table as the kernel tells it from others.
+    package var id: TableID { TableID(family, name) }
+
     /// The table as nft's language names it: `inet pexip_fw_gateway`.
-    package var qualifiedName: String { "\(family.rawValue) \(name)" }
+    package var qualifiedName: String { id.qualifiedName }
 
     /// The table with all counters at zero and nothing noted, to compare what others than packets
     /// changed.
@@ -152,7 +155,7 @@ extension ObservedTable {
     /// are not compared.
     package func differences(from expected: Table) -> [Difference] {
         var found: [Difference] = []
-        func report(_ text: String) { found.append(Difference("table \(name): \(text)")) }
+        func report(_ text: String) { found.append(Difference("table \(id.words): \(text)")) }
 
         for object in foreign { report("foreign \(object)") }
         let expectedCounters = Set(expected.counters)
@@ -185,7 +188,7 @@ extension ObservedTable {
             if observed.attachment != ObservedChain.Attachment(chain.hook) {
                 report("chain \(chain.name) is attached differently")
             }
-            found += observed.differences(from: chain.rules, in: name)
+            found += observed.differences(from: chain.rules, in: id.words)
         }
         for chain in chains where !expected.chains.contains(where: { $0.name == chain.name }) {
             report("foreign chain \(chain.name)")
@@ -235,6 +238,7 @@ extension ObservedChain.Attachment {
 }
 
 extension ObservedChain {
+    /// - Parameter table: for people.
     fileprivate func differences(from expected: [Rule], in table: String) -> [Difference] {
         if holds(expected) { return [] }
         // Rules are told apart by what they say; a multiset difference names what came and went.

@@ -5,7 +5,7 @@ internal import Site
 
 extension Table {
     /// The table as nft's language names it: `inet pexip_fw_gateway`.
-    package var qualifiedName: String { "\(family.rawValue) \(name)" }
+    package var qualifiedName: String { id.qualifiedName }
 
     /// The table as `nft list table` would show a fresh one, for people and golden files.
     package var text: String {
@@ -28,15 +28,19 @@ extension Table {
 
     /// The lines before the chains: counters and sets.
     private var head: String {
-        var text = "table \(qualifiedName) {\n"
-        for counter in counters { text += "    counter \(counter) { }\n" }
+        typealias Layout = TableLayout
+        var text = "table \(qualifiedName)\(Layout.begin)\n"
+        for counter in counters {
+            text += "\(Layout.objectIndent)counter \(counter)\(Layout.empty)\n"
+        }
         for set in sets {
-            text += "    set \(set.name) {\n"
-            for property in set.properties { text += "        \(property)\n" }
+            text += "\(Layout.objectIndent)set \(set.name)\(Layout.begin)\n"
+            for property in set.properties { text += "\(Layout.lineIndent)\(property)\n" }
             if !set.elements.isEmpty {
-                text += "        elements = { \(set.elements.joined(separator: ", ")) }\n"
+                let elements = set.elements.joined(separator: ", ")
+                text += "\(Layout.lineIndent)\(Layout.elements)\(elements)\(Layout.elementsEnd)\n"
             }
-            text += "    }\n"
+            text += "\(Layout.objectIndent)}\n"
         }
         return text
     }
@@ -44,14 +48,14 @@ extension Table {
 
 extension Chain {
     fileprivate var text: String {
-        var text = "    chain \(name) {\n"
-        if let hook { text += "        \(hook.text)\n" }
+        var text = "\(TableLayout.objectIndent)chain \(name)\(TableLayout.begin)\n"
+        if let hook { text += "\(TableLayout.lineIndent)\(hook.text)\n" }
         for rule in rules {
-            text += "        "
+            text += TableLayout.lineIndent
             rule.write(to: &text)
             text += "\n"
         }
-        return text + "    }\n"
+        return text + "\(TableLayout.objectIndent)}\n"
     }
 }
 

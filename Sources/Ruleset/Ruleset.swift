@@ -4,14 +4,14 @@ package import Site
 /// Compiled tables as values: rendered to nft's language, compared with what the kernel lists, and
 /// evaluated in memory to explain a packet.
 package struct Ruleset: Hashable, Sendable, Codable {
-    /// Sorted by name; no two of one name, whatever their families.
+    /// Sorted by name; of those that are compiled no two have one name, whatever their families.
     package var tables: [Table]
 
     /// Sorts the tables, so that rulesets compare by what they hold.
-    package init(tables: [Table]) { self.tables = tables.sorted { $0.name < $1.name } }
+    package init(tables: [Table]) { self.tables = tables.sorted { $0.id < $1.id } }
 
-    /// The names by which the kernel's tables are known for ours.
-    package var tableNames: Set<String> { Set(tables.map(\.name)) }
+    /// The tables by which the kernel's are known for ours.
+    package var tableIDs: Set<TableID> { Set(tables.map(\.id)) }
 }
 
 /// A table and everything in it.
@@ -29,8 +29,7 @@ package struct Table: Hashable, Sendable {
 
     /// Sorts counters, sets and chains, so that tables compare by what they hold.
     package init(
-        family: TableFamily = .inet, name: String, counters: [String], sets: [NamedSet],
-        chains: [Chain]
+        family: TableFamily, name: String, counters: [String], sets: [NamedSet], chains: [Chain]
     ) {
         self.family = family
         self.name = name
@@ -38,6 +37,9 @@ package struct Table: Hashable, Sendable {
         self.sets = sets.sorted { $0.name < $1.name }
         self.chains = chains.sorted { $0.name < $1.name }
     }
+
+    /// The table as the kernel tells it from others.
+    package var id: TableID { TableID(family, name) }
 }
 
 extension Table: Codable {

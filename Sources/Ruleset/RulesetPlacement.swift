@@ -11,11 +11,12 @@ extension Placement.JudgingHook {
 }
 
 extension Table {
-    /// Where the table judges, by its hooks; nil where it has none that judge.
+    /// Where the table judges, by its family and its hooks; nil where it has none that judge.
     var placement: Placement? {
         let points = chains.compactMap { $0.hook?.point }
         return Placement.allCases.first { placement in
-            placement.facts.hooks.contains { points.contains($0.point) }
+            let facts = placement.facts
+            return facts.family == family && facts.hooks.contains { points.contains($0.point) }
         }
     }
 }

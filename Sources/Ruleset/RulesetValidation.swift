@@ -70,6 +70,9 @@ private func isQuotable(_ text: String, longest: Int) -> Bool {
 extension Table {
     /// - Parameter members: how many single addresses sets may still hold.
     fileprivate func validate(_ members: inout UInt128) throws(RulesetFault) {
+        guard TableFamily.ofPlacements.contains(family) else {
+            throw RulesetFault("its family is none of our tables'")
+        }
         guard OwnTable.isName(name) else { throw RulesetFault("its name is none of our tables'") }
         try requireAscending(counters, "counter")
         try requireAscending(sets.map(\.name), "set")

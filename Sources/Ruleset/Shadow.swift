@@ -52,7 +52,7 @@ package struct Shadow: Hashable, Sendable, Codable {
     }
 
     /// Of the chain's table.
-    package var family: ForeignChain.Family
+    package var family: TableFamily
     /// The table's name, which may be anything: show it by ``ObjectName/words(_:)``.
     package var table: String
     /// The base chain; nil, as are hook, priority and policy, where rules can't be read.
@@ -78,7 +78,7 @@ package struct Shadow: Hashable, Sendable, Codable {
     ///   - chain: nil, as are hook, priority and policy, where rules can't be read.
     ///   - why: sorted, each once; never empty.
     package init(
-        family: ForeignChain.Family, table: String, chain: String?,
+        family: TableFamily, table: String, chain: String?,
         hook: ForeignChain.HookPoint?, priority: Int?, policy: Policy?, why: [Reason],
         within: [String] = [], owner: Owner? = nil
     ) {
@@ -94,7 +94,7 @@ package struct Shadow: Hashable, Sendable, Codable {
     }
 
     /// A table of iptables-legacy, whose rules nf_tables does not know.
-    package init(legacy table: String, family: ForeignChain.Family) {
+    package init(legacy table: String, family: TableFamily) {
         self.init(
             family: family, table: table, chain: nil, hook: nil, priority: nil, policy: nil,
             why: [.unknown], owner: .iptablesLegacy)

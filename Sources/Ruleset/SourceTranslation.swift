@@ -1,18 +1,19 @@
 package import PortModel
+package import Site
 
 /// A base chain of somebody else's table by which packets that leave this host get another source.
 /// Their answers come to this host's own addresses and ports, and only connection tracking knows whose
 /// they are.
 package struct SourceTranslation: Hashable, Sendable {
     /// Of the chain's table.
-    package var family: ForeignChain.Family
+    package var family: TableFamily
     /// The table's name, which may be anything: show it by ``ObjectName/words(_:)``.
     package var table: String
     /// nil where rules can't be read (iptables-legacy): then they may do so.
     package var chain: String?
 
     /// - Parameter chain: nil where rules can't be read.
-    package init(family: ForeignChain.Family, table: String, chain: String?) {
+    package init(family: TableFamily, table: String, chain: String?) {
         self.family = family
         self.table = table
         self.chain = chain

@@ -7,8 +7,10 @@ struct TableBuilder {
     private(set) var counters: Set<String> = []
     private(set) var sets: [String: NamedSet] = [:]
 
-    func table(named name: String, chains: [Chain]) -> Table {
-        Table(name: name, counters: Array(counters), sets: Array(sets.values), chains: chains)
+    func table(_ id: TableID, chains: [Chain]) -> Table {
+        Table(
+            family: id.family, name: id.name, counters: Array(counters),
+            sets: Array(sets.values), chains: chains)
     }
 
     /// A rule that counts packets by a counter of its own, which its comment names.

@@ -56,10 +56,9 @@ package struct Transaction: Hashable, Sendable {
     ///     them are deleted.
     ///   - grain: coarser ones are for when a finer one failed.
     package init(from observed: [ObservedTable], to wanted: Ruleset, by grain: Grain = .rule) {
-        let observedByName = Dictionary(
-            observed.map { ($0.name, $0) }, uniquingKeysWith: { $1 })
+        let observedByID = Dictionary(observed.map { ($0.id, $0) }, uniquingKeysWith: { $1 })
         for table in wanted.tables {
-            guard let old = observedByName[table.name] else {
+            guard let old = observedByID[table.id] else {
                 create(table)
                 continue
             }
@@ -70,7 +69,7 @@ package struct Transaction: Hashable, Sendable {
                 create(table)
             }
         }
-        for old in observed where !wanted.tables.contains(where: { $0.name == old.name }) {
+        for old in observed where !wanted.tables.contains(where: { $0.id == old.id }) {
             add("delete table \(old.qualifiedName)", old.name)
         }
     }
@@ -83,10 +82,10 @@ package struct Transaction: Hashable, Sendable {
     /// So this goes before the transaction with these rules.
     package init(preparing target: Ruleset, from observed: [ObservedTable]) {
         let replacesTables = observed.contains { old in
-            !target.tables.contains { $0.name == old.name }
+            !target.tables.contains { $0.id == old.id }
         }
         for table in target.tables {
-            let old = observed.first { $0.name == table.name }
+            let old = observed.first { $0.id == table.id }
             let new = table.sets.filter { set in
                 set.kind == .intervals && old?.sets.contains { $0.name == set.name } != true
             }
@@ -110,7 +109,7 @@ package struct Transaction: Hashable, Sendable {
     /// `before` in more than that.
     package init?(takingBackPreparationIn observed: [ObservedTable], to before: [ObservedTable]) {
         for old in observed {
-            guard let table = before.first(where: { $0.name == old.name }) else {
+            guard let table = before.first(where: { $0.id == old.id }) else {
                 add("delete table \(old.qualifiedName)", old.name)
                 continue
             }
@@ -121,7 +120,7 @@ package struct Transaction: Hashable, Sendable {
                 add("delete set \(old.qualifiedName) \(set.name)", set.name)
             }
         }
-        guard before.allSatisfy({ table in observed.contains { $0.name == table.name } }) else {
+        guard before.allSatisfy({ table in observed.contains { $0.id == table.id } }) else {
             return nil
         }
     }
@@ -153,7 +152,7 @@ package struct Transaction: Hashable, Sendable {
     private mutating func create(_ table: Table) {
         makesTables = true
         add("add table \(table.qualifiedName)", table.name)
-        change(ObservedTable(family: table.family, name: table.name), to: table, by: .chain)
+        change(ObservedTable(table.id), to: table, by: .chain)
     }
 
     private mutating func change(_ old: ObservedTable, to table: Table, by grain: Grain) {

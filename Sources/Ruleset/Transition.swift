@@ -10,7 +10,7 @@ extension Ruleset {
     package func interim(from observed: [ObservedTable]) -> Ruleset? {
         var isNeeded = false
         let tables = tables.map { table in
-            guard let old = observed.first(where: { $0.name == table.name }),
+            guard let old = observed.first(where: { $0.id == table.id }),
                 let interim = table.interim(from: old)
             else { return table }
             isNeeded = true
@@ -29,7 +29,7 @@ extension Ruleset {
     package func transition(from observed: [ObservedTable]) -> Ruleset? {
         var isNeeded = false
         let tables = tables.map { table in
-            guard let old = observed.first(where: { $0.name == table.name }),
+            guard let old = observed.first(where: { $0.id == table.id }),
                 let both = table.transition(from: old)
             else { return table }
             isNeeded = true

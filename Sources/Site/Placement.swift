@@ -6,10 +6,21 @@ package enum Placement: String, Hashable, Sendable, CaseIterable, Codable {
     case gateway
 }
 
-/// A family of nf_tables: which packets its tables see. Those of ours have no other.
+/// A family of nf_tables, in nft's words: which packets its tables see.
 package enum TableFamily: String, Hashable, Sendable, Codable, CaseIterable {
+    case ip
+    case ip6
     /// IPv4 and IPv6.
     case inet
+    case arp
+    /// The frames that a bridge passes on.
+    case bridge
+    case netdev
+}
+
+extension TableFamily {
+    /// The families of our placements' tables: in others no table is ours, whatever it is called.
+    package static let ofPlacements = Set(Placement.allCases.map(\.facts.family))
 }
 
 extension Placement {

@@ -31,14 +31,14 @@ struct ControlPlane {
         try await Self.withKernel { kernel in
             let names = try Rules.compile(
                 Rules.load(["10-site.yaml": Rules.local(signaling: 33_000)])
-            ).tableNames
+            ).tableIDs
             for round in 0..<2 * rounds + 2 {
                 let deployment = Rules.load(
                     ["10-site.yaml": Rules.local(signaling: 33_000 + round % 2)])
                 _ = try await kernel.tables(compiled: names)
                 let started = pexip_now()
                 let ruleset = try Rules.compile(deployment)
-                let observed = try await kernel.structure(compiled: ruleset.tableNames).tables
+                let observed = try await kernel.structure(compiled: ruleset.tableIDs).tables
                 try await kernel.commit(Transaction(from: observed, to: ruleset))
                 let own = Double(pexip_now() - started)
                 let program = try Self.runNft(Rules.script(ruleset), in: other)
@@ -74,7 +74,7 @@ struct ControlPlane {
                     for index in round % 2 == 0 ? [0, 1] : [1, 0] {
                         for target in [1, 0] {
                             let observed = try await kernels[index].tables(
-                                compiled: rulesets[index][target].tableNames
+                                compiled: rulesets[index][target].tableIDs
                             ).tables
                             let transaction = Transaction(
                                 from: observed, to: rulesets[index][target])

@@ -1,5 +1,6 @@
 internal import PortModel
 package import Ruleset
+internal import Site
 
 /// Conditions and rules of every kind. The compiler asks here for those of a new kind, and tests hold
 /// whatever reads rules against them.
@@ -103,7 +104,7 @@ package enum RuleSamples {
 
     /// All of them in one chain, with everything that they refer to.
     package static let table = Table(
-        name: "pexip_fw_samples", counters: ["a.b"],
+        family: .inet, name: "pexip_fw_samples", counters: ["a.b"],
         sets: sets + noted + [
             NamedSet(
                 name: Table.adoptionSet, family: .ipv4, kind: .adoption, addresses: AddressSet())

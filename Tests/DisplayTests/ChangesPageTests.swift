@@ -111,6 +111,20 @@ import Testing
         #expect(try Self.report(Self.ssh, Self.ssh).tablesPage == Page())
     }
 
+    @Test func tablesOfOneNameInTwoFamiliesAreTwo() throws {
+        var report = try Self.report(nil, Self.ssh)
+        let text = try #require(report.tables?.first?.after)
+        let other = text.replacing("table inet ", with: "table bridge ")
+        report.tables = [TableChange(name: "pexip_fw_a", before: text, after: other)]
+        let lines = Self.text(report.tablesPage).split(separator: "\n")
+        let titles = lines.filter { $0.hasPrefix("table ") }
+        #expect(titles == ["table inet pexip_fw_a", "table bridge pexip_fw_a"])
+        let second = try #require(lines.firstIndex(of: "table bridge pexip_fw_a"))
+        #expect(lines[..<second].allSatisfy { !$0.hasPrefix("    +") })
+        #expect(lines[second...].allSatisfy { !$0.hasPrefix("    -") })
+        #expect(2 * second == lines.count)
+    }
+
     @Test func linesFitAScreen() throws {
         let report = try Self.report(
             nil,

@@ -427,7 +427,7 @@ import Testing
 
     @Test func otherTablesAreToldWhereOurPacketsComeBy() throws {
         func shadow(
-            _ hook: ForeignChain.HookPoint, _ family: ForeignChain.Family,
+            _ hook: ForeignChain.HookPoint, _ family: TableFamily,
             _ why: [Shadow.Reason]
         ) -> Shadow {
             Shadow(

@@ -1,4 +1,5 @@
 import Ruleset
+import Site
 import Testing
 
 @testable import Enforcement

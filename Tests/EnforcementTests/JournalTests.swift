@@ -3,6 +3,7 @@ import KernelFake
 import Logging
 import Reports
 import Ruleset
+import Site
 import Testing
 
 /// What watchers hear, and what they cost.

@@ -41,7 +41,7 @@ import Testing
                     name: set.name(.ipv4), family: .ipv4, kind: set.kind, addresses: AddressSet()),
                 noted: pairs)
         }
-        return [ObservedTable(name: "pexip_fw_x", sets: sets + more)]
+        return [ObservedTable(TableID(.inet, "pexip_fw_x"), sets: sets + more)]
     }
 
     static let local = """
@@ -250,7 +250,7 @@ import Testing
         let generation = Self.generation(Self.local, enforcing: ["a"])
         let facts = MeshFacts(
             generation: generation, deployment: generation.deployment,
-            tables: [ObservedTable(name: "pexip_fw_x")], notedSince: nil, now: Self.now)
+            tables: [ObservedTable(TableID(.inet, "pexip_fw_x"))], notedSince: nil, now: Self.now)
         #expect(throws: MeshProblem.self) { try MeshSurvey(facts) { _ in nil } }
         #expect(throws: MeshProblem.self) {
             try Self.report([], query: MeshQuery(node: "nobody"))

@@ -4,6 +4,7 @@ import Testing
 @testable import Enforcement
 @testable import Reports
 @testable import Ruleset
+import Site
 
 @Suite struct RowChangeTests {
     static func changes(
@@ -123,7 +124,7 @@ import Testing
         }
         let tables = rules.ruleset.tables.map { table in
             Table(
-                name: table.name, counters: table.counters, sets: table.sets,
+                family: .inet, name: table.name, counters: table.counters, sets: table.sets,
                 chains: table.chains.map { chain in
                     // The jumps asked for the protocol only.
                     var seen: Set<Verdict?> = []

@@ -2,13 +2,14 @@ import Enforcement
 import KernelFake
 import Reports
 import Ruleset
+import Site
 import Testing
 
 /// What the reconciler makes of foreign chains, and when they are looked for.
 @Suite("Shadowing")
 struct ShadowingTests {
     private static func chain(
-        _ point: ForeignChain.HookPoint, family: ForeignChain.Family = .inet,
+        _ point: ForeignChain.HookPoint, family: TableFamily = .inet,
         table: String = "firewalld", effects: Set<Shadow.Reason> = [.reject]
     ) -> ForeignChain {
         ForeignChain(
@@ -101,7 +102,7 @@ struct ShadowingTests {
         await bench.reconciler.start(
             compile("nodes: {conf: {role: conferencing, address: 10.0.0.21}}\n\(text)"))
         #expect(await bench.reconciler.generationInForce?.number == 1)
-        func warnings(_ family: ForeignChain.Family) async -> [String] {
+        func warnings(_ family: TableFamily) async -> [String] {
             var chain = Self.chain(.postrouting, family: family, table: "nat", effects: [])
             chain.translatesSources = true
             await bench.kernel.setForeign([chain])

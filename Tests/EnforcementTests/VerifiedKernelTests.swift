@@ -1,6 +1,7 @@
 import KernelFake
 import PortModel
 import Ruleset
+import Site
 import Testing
 
 @testable import Enforcement
@@ -11,7 +12,7 @@ import Testing
     private static func ruleset(_ ports: [UInt16]) -> Ruleset {
         Ruleset(tables: [
             Table(
-                name: name, counters: [], sets: [],
+                family: .inet, name: name, counters: [], sets: [],
                 chains: [
                     Chain(
                         name: "input",

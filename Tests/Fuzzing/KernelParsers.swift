@@ -1,6 +1,7 @@
 import LinuxSystem
 import PortModel
 import Ruleset
+import Site
 
 @testable import Netlink
 @testable import Nftables
@@ -59,7 +60,7 @@ extension Parser {
             let parts = input.split(separator: 0, maxSplits: 1, omittingEmptySubsequences: false)
             let elements = parts.count == 2 ? Array(parts[1]) : []
             guard let listing = listing(Array(parts[0]), elements) else { return }
-            let observed = listing.table(named: listedTable)
+            let observed = listing.table(listedTable)
             _ = observed.stamp
             guard let table = Table(observed) else { return }
             _ = table.text
@@ -101,7 +102,7 @@ extension Parser {
     private static let largestFrame = 1 << 12
 
     /// The table that is looked for in listings, and a set of its.
-    private static let listedTable = "pexip_fw_conf_lon_1"
+    private static let listedTable = TableID(.inet, "pexip_fw_conf_lon_1")
     private static let listedSet = "mesh.v4"
 
     private static func listing(_ json: [UInt8], _ elements: [UInt8]) -> Listing? {

@@ -117,30 +117,30 @@ package actor FakeKernel: RulesetKernel {
 
     // MARK: RulesetKernel
 
-    package func observeStructure(compiled names: Set<String>) async throws -> [ObservedTable] {
+    package func observeStructure(compiled: Set<TableID>) async throws -> [ObservedTable] {
         await onObserve?()
         if !observationFaults.isEmpty, observationFaults.removeFirst() {
             throw FakeKernelError("the listing fails as scripted")
         }
         return state.observed.filter { table in
-            OwnTable.isOurs(table.name, compiled: names) { table.stamp }
+            OwnTable.isOurs(table.id, compiled: compiled) { table.stamp }
         }
     }
 
     package func observeStructureForPlans(
-        compiled names: Set<String>
+        compiled: Set<TableID>
     ) async throws -> [ObservedTable] {
-        try await observeStructure(compiled: names)
+        try await observeStructure(compiled: compiled)
     }
 
     package func counts(
         of tables: [Table], withNotes: Bool, _ urgency: Urgency
     ) async throws -> [ObservedTable] {
-        let names = Set(tables.map(\.name))
-        return try await observeStructure(compiled: names).filter { names.contains($0.name) }.map {
+        let ids = Set(tables.map(\.id))
+        return try await observeStructure(compiled: ids).filter { ids.contains($0.id) }.map {
             table in
             ObservedTable(
-                name: table.name, counters: table.counters,
+                table.id, counters: table.counters,
                 sets: table.sets.filter { !$0.counters.isEmpty || withNotes })
         }
     }
@@ -203,16 +203,16 @@ package actor FakeKernel: RulesetKernel {
         try copy.apply(transaction)
     }
 
-    package func foreignTables(compiled names: Set<String>) async throws -> ForeignTables {
+    package func foreignTables(compiled: Set<TableID>) async throws -> ForeignTables {
         if failsToReadForeign { throw FakeKernelError("foreign tables can't be read as scripted") }
         let lookalikes = state.observed.filter { table in
-            !OwnTable.isOurs(table.name, compiled: names) { table.stamp }
+            !OwnTable.isOurs(table.id, compiled: compiled) { table.stamp }
                 && OwnTable.isLikeOurs(table.name.utf8)
         }
         return ForeignTables(
             shadows: foreignChains.shadows,
             lookalikes: lookalikes.enumerated().map {
-                Lookalike(name: $1.name, handle: UInt64($0 + 1))
+                Lookalike($1.id, handle: UInt64($0 + 1))
             }, translations: foreignChains.translations)
     }
 

@@ -1,5 +1,6 @@
 package import PortModel
 package import Ruleset
+internal import Site
 
 /// nf_tables of family `inet` in memory: takes the statements that transactions consist of, and
 /// holds them to the kernel's own rules about references.
@@ -53,7 +54,7 @@ package struct NfTables: Hashable, Sendable {
     package var observed: [ObservedTable] {
         tables.sorted { $0.key > $1.key }.map { name, contents in
             ObservedTable(
-                name: name, counters: contents.counters,
+                TableID(.inet, name), counters: contents.counters,
                 sets: contents.sets.sorted { $0.key > $1.key }.map { name, set in
                     ObservedSet(
                         name: name,

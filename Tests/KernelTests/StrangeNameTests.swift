@@ -139,6 +139,81 @@ struct StrangeNameTests {
         }
     }
 
+    @Test(
+        "a table of the same name in another family is a stranger's, whatever stamp it carries",
+        arguments: ["ip", "ip6", "arp", "bridge"])
+    func otherFamily(family: String) throws {
+        try Self.agent { agent in
+            let theirs = "\(family) \(Self.table)"
+            let stamp = "generation 1 sha256 \(String(repeating: "0a", count: 32))"
+            try Nft.run(
+                in: agent.namespace,
+                """
+                table \(theirs) { counter drop.in { packets 7 bytes 900; }; \
+                chain generation { return comment "\(stamp)"; }; \
+                chain input { type filter hook input priority 0; policy accept; }; chain more { }; }
+                """)
+            try Nft.run(in: agent.namespace, "delete chain \(theirs) more")
+            func listing() throws -> String {
+                try agent.namespace.run(["nft", "list", "table", family, Self.table])
+                    .requireSuccess().standardOutput
+            }
+            let before = try listing()
+
+            // Repair: of theirs nothing is told, and nothing repaired.
+            try Nft.run(in: agent.namespace, "flush chain inet \(Self.table) input")
+            try agent.waitForStatus("the repair") { $0.state == .inSync && $0.drift.count == 1 }
+            #expect(try agent.status().warnings == [])
+            #expect(try agent.status().counters.values.allSatisfy { $0.packets != 7 })
+            // Apply, flush and rollback.
+            try agent.write(Self.configuration + "\nhost: {ping: true}\n")
+            try agent.waitForStatus("generation 2") { $0.generation == 2 && $0.state == .inSync }
+            try agent.control("flush").requireSuccess()
+            #expect(try !agent.rulesInKernel().contains("table inet \(Self.table) {"))
+            try agent.control("rollback", "1").requireSuccess()
+            // Another start.
+            try agent.stop()
+            try agent.start()
+            #expect(try agent.status().state == .pinned)
+            #expect(try agent.status().drift.count <= 1)
+            // What a removal of the package does.
+            try agent.stop()
+            let program = try BuiltProducts.path(of: "pexip-fwd")
+            try agent.namespace.run([program, "remove-tables"]).requireSuccess()
+            #expect(try !agent.rulesInKernel().contains("table inet \(Self.table) {"))
+            #expect(try listing() == before)
+        }
+    }
+
+    @Test("a bridge's table that is called as the gateway's is told for what it does")
+    func bridged() throws {
+        try requireRoot()
+        try NetworkNamespace.with { namespace in
+            let configuration = "placement: gateway\n" + Self.configuration
+            try AgentFixture.with(configuration, in: namespace) { agent in
+                try Nft.run(
+                    in: namespace,
+                    "table bridge pexip_fw_gateway { chain forward { type filter hook forward priority -200; policy drop; }; }"
+                )
+                func isTold(_ status: StatusReport) -> Bool {
+                    status.warnings.contains {
+                        $0.hasPrefix(
+                            "table bridge pexip_fw_gateway, chain forward (hook forward, priority -200) drops by its policy"
+                        )
+                    }
+                }
+                try agent.waitForStatus("the warning", isTold)
+                try Nft.run(in: namespace, "flush chain inet pexip_fw_gateway forward")
+                try agent.waitForStatus("the repair") {
+                    $0.state == .inSync && $0.drift.count == 1
+                }
+                try Nft.run(in: namespace, "delete table bridge pexip_fw_gateway")
+                try agent.waitForStatus("no warning") { !isTold($0) }
+                #expect(try agent.status().drift.count == 1)
+            }
+        }
+    }
+
     @Test("a stranger's table by our kind of name stays; with a stamp it is handed over to us")
     func stamped() throws {
         try Self.agent { agent in

@@ -1,4 +1,7 @@
 import Glibc
+import Ruleset
+import Site
+import TestSupport
 import Testing
 
 @testable import Netlink
@@ -56,6 +59,35 @@ struct NetlinkMessagesTests {
                 #expect($0.routeType == 7)  // RTN_UNREACHABLE
             }
             #expect(code == nil)
+        }
+    }
+
+    @Test("a transaction's effects are told by the tables' families and names")
+    func families() {
+        let name = NetlinkBytes.attribute(1, Array("pexip_fw_a".utf8) + [0])
+        func effects(of messages: [UInt8]) -> RulesetChange? {
+            let group = TransactionGroup()
+            var change: RulesetChange?
+            _ = messages.withUnsafeBytes {
+                NetlinkSocket.forEachMessage(in: $0) { change = group.add($0) ?? change }
+            }
+            return change
+        }
+        // A table of family inet (1) goes, and the transaction ends.
+        let removed = Self.message(0x0a02, [1, 0, 0, 7] + name)
+        let end = Self.message(0x0a0f, [0, 0, 0, 7])
+        let ours = effects(of: removed + end)
+        #expect(ours?.tables == [TableID(.inet, "pexip_fw_a"): .removed])
+        #expect(ours?.touchesOtherFamilies == false)
+        // Those of the same name in ip, arp, netdev, ip6, one that there is not yet, and bridge come.
+        for other in [2, 3, 5, 10, 14, 7] as [UInt8] {
+            let made = Self.message(0x0a00, [other, 0, 0, 7] + name)
+            let both = effects(of: made + removed + end)
+            #expect(both?.tables[TableID(.inet, "pexip_fw_a")] == .removed, "family \(other)")
+            let family = TableFamily(number: other)
+            let isPlaced = Placement.allCases.contains { $0.facts.family == family }
+            #expect(both?.tables.count == (isPlaced ? 2 : 1), "family \(other)")
+            #expect(both?.touchesOtherFamilies == !isPlaced, "family \(other)")
         }
     }
 

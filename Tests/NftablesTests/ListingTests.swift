@@ -1,5 +1,6 @@
 import PortModel
 import Ruleset
+import Site
 import Testing
 
 @testable import Nftables
@@ -19,7 +20,25 @@ struct ListingTests {
                 #"{"rule": {"family": "inet", "table": "t", "chain": "c", "handle": 3, \#(comment)"expr": [\#(expressions)]}}"#,
             ] + [object].compactMap { $0 }
         let json = #"{"nftables": [\#(objects.joined(separator: ", "))]}"#
-        return try Listing(json: Array(json.utf8), elements: []).table(named: "t")
+        return try Listing(json: Array(json.utf8), elements: []).table(
+            TableID(.inet, "t"))
+    }
+
+    @Test("what stands in a table of the same name in another family is not read")
+    func otherFamily() throws {
+        let json = #"""
+            {"nftables": [
+                {"chain": {"family": "bridge", "table": "t", "name": "c", "handle": 1}},
+                {"chain": {"family": "inet", "table": "t", "name": "d", "handle": 1}}
+            ]}
+            """#
+        let listing = try Listing(json: Array(json.utf8), elements: [])
+        for (family, chain) in [(TableFamily.inet, "d"), (.bridge, "c")] {
+            let table = listing.table(TableID(family, "t"))
+            #expect(table.id == TableID(family, "t"))
+            #expect(table.chains.map(\.name) == [chain])
+            #expect(table.foreign.isEmpty)
+        }
     }
 
     private static let strange = #"a b\n"#

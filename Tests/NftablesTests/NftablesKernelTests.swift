@@ -1,5 +1,6 @@
 import DeploymentGenerator
 import Foundation
+import LinuxSystem
 import Netlink
 import Nftables
 import Policy
@@ -77,7 +78,7 @@ struct NftablesKernelTests {
                     addresses: AddressSet([address]))
             }
             let table = Table(
-                name: "pexip_fw_layout", counters: ["c"], sets: sets,
+                family: .inet, name: "pexip_fw_layout", counters: ["c"], sets: sets,
                 chains: [
                     Chain(
                         name: "input", hook: Hook(.input, .filter, policy: .drop),
@@ -120,25 +121,25 @@ struct NftablesKernelTests {
                 Stamp(generation: 1, digest: TestedKernel.digest))
             try await kernel.commit(Transaction(from: [], to: Ruleset(tables: [wanted])))
             let other = "\(wanted.name)_too"
-            let names: Set<String> = [wanted.name, other]
-            let read = try await kernel.structure(compiled: names)
+            let compiled: Set<TableID> = [wanted.id, TableID(.inet, other)]
+            let read = try await kernel.structure(compiled: compiled)
             #expect(read.tables.first?.differences(from: wanted) == [])
-            #expect(try await kernel.structure(compiled: names) == read)
+            #expect(try await kernel.structure(compiled: compiled) == read)
 
             for foreign in [
                 "add rule inet \(wanted.name) input accept", "add table inet \(other)",
             ] {
-                let before = try await kernel.structure(compiled: names)
+                let before = try await kernel.structure(compiled: compiled)
                 try ChildProcess.run(["nft", foreign]).requireSuccess()
-                let after = try await kernel.structure(compiled: names)
+                let after = try await kernel.structure(compiled: compiled)
                 #expect(after.generationID != before.generationID)
                 #expect(after.tables != before.tables, "\(foreign)")
             }
             try await kernel.commit(
                 Transaction(
-                    from: try await kernel.structure(compiled: names).tables,
+                    from: try await kernel.structure(compiled: compiled).tables,
                     to: Ruleset(tables: [])))
-            #expect(try await kernel.structure(compiled: names).tables.isEmpty)
+            #expect(try await kernel.structure(compiled: compiled).tables.isEmpty)
         }
     }
 
@@ -159,7 +160,7 @@ struct NftablesKernelTests {
                     name: "edge", family: family, kind: .intervals,
                     addresses: AddressSet(ranges: ranges))
                 let table = Table(
-                    name: "pexip_fw_edges", counters: ["c"], sets: [set],
+                    family: .inet, name: "pexip_fw_edges", counters: ["c"], sets: [set],
                     chains: [
                         Chain(
                             name: "input", hook: Hook(.input, .filter, policy: .accept),
@@ -180,7 +181,8 @@ struct NftablesKernelTests {
         try await TestedKernel.with { kernel in
             // The set that the second rule looks into does not exist.
             let table = Table(
-                name: "pexip_fw_refused", counters: ["good.row", "bad.row"], sets: [],
+                family: .inet, name: "pexip_fw_refused", counters: ["good.row", "bad.row"],
+                sets: [],
                 chains: [
                     Chain(
                         name: "input", hook: Hook(.input, .filter, policy: .accept),
@@ -204,12 +206,65 @@ struct NftablesKernelTests {
             #expect(error?.description.contains("good.row: ") == false)
             #expect(try await TestedKernel.tables(kernel).tables.isEmpty)
             // A failed transaction does not spoil the context for the next one.
-            let good = Table(name: "pexip_fw_good", counters: ["c"], sets: [], chains: [])
+            let good = Table(
+                family: .inet, name: "pexip_fw_good", counters: ["c"], sets: [], chains: [])
             try await kernel.commit(Transaction(from: [], to: Ruleset(tables: [good])))
             #expect(
                 try await TestedKernel.tables(kernel).tables.map(\.name) == [
                     "pexip_fw_good"
                 ])
+        }
+    }
+
+    @Test(
+        "a table of the same name in another family is neither read nor counted nor taken away",
+        arguments: TableFamily.allCases.filter { !TableFamily.ofPlacements.contains($0) })
+    func otherFamily(family: TableFamily) async throws {
+        try await TestedKernel.with { kernel in
+            let name = "pexip_fw_twice"
+            let stamp = Stamp(generation: 1, digest: TestedKernel.digest)
+            func nft(_ command: String) throws -> String {
+                try ChildProcess.run(["nft", command]).requireSuccess().standardOutput
+            }
+            // With our stamp, and objects called as ours are.
+            let theirs = TableID(family, name).qualifiedName
+            _ = try nft(
+                """
+                table \(theirs) { counter c { packets 7 bytes 900; }; \
+                set s { type ipv4_addr; counter; elements = { 10.0.0.9 counter packets 7 bytes 900 }; }; \
+                chain generation { return comment "\(stamp.comment)"; }; \
+                chain input { counter name "c" accept; }; }
+                """)
+            let before = try nft("list table \(theirs)")
+            let address = try #require(IPAddress("10.0.0.1"))
+            let wanted = Table(
+                family: .inet, name: name, counters: ["c"],
+                sets: [
+                    NamedSet(
+                        name: "s", family: .ipv4, kind: .countedAddresses,
+                        addresses: AddressSet([address]))
+                ],
+                chains: [Chain(name: "input", rules: [Rule([], counter: "c", .accept)])]
+            ).stamped(stamp)
+
+            #expect(try await kernel.tables(compiled: [wanted.id]).tables.isEmpty)
+            try await kernel.commit(Transaction(from: [], to: Ruleset(tables: [wanted])))
+            for compiled in [[wanted.id], []] as [Set<TableID>] {
+                let read = try await kernel.tables(compiled: compiled).tables
+                #expect(read.map(\.id) == [wanted.id])
+                #expect(read.first?.differences(from: wanted) == [])
+                #expect(try await kernel.foreign(compiled: compiled).lookalikes == [])
+            }
+            let counts = try await kernel.counts(of: [wanted], withNotes: true, .urgent)
+            #expect(counts.map(\.id) == [wanted.id])
+            #expect(counts.first?.counters == ["c": CounterValue()])
+            #expect(counts.first?.sets.first?.counters == [address: CounterValue()])
+            try await kernel.commit(
+                Transaction(
+                    from: try await kernel.tables(compiled: []).tables, to: Ruleset(tables: [])))
+            #expect(try await kernel.tables(compiled: [wanted.id]).tables.isEmpty)
+            #expect(try nft("list table \(theirs)") == before)
+            _ = try nft("delete table \(theirs)")
         }
     }
 
@@ -225,10 +280,11 @@ struct NftablesKernelTests {
                 return change
             }
 
-            let table = Table(name: "pexip_fw_mine", counters: ["c"], sets: [], chains: [])
+            let table = Table(
+                family: .inet, name: "pexip_fw_mine", counters: ["c"], sets: [], chains: [])
             try await kernel.commit(Transaction(from: [], to: Ruleset(tables: [table])))
             let own = try await next()
-            #expect(own.tables == ["pexip_fw_mine": .other])
+            #expect(own.tables == [table.id: .other])
             #expect(await kernel.takeUp(own))
             #expect(try await kernel.generationID() == own.generationID)
 
@@ -241,7 +297,7 @@ struct NftablesKernelTests {
             #expect(foreign.writer.pid == nft.processIdentifier)
             #expect(foreign.writer.name == "nft")
             // Tables of other families are other tables, whatever their names.
-            #expect(foreign.tables == ["pexip_fw_mine": .removed])
+            #expect(foreign.tables == [table.id: .removed])
             #expect(await !kernel.takeUp(foreign))
         }
     }
@@ -263,7 +319,11 @@ struct NftablesKernelTests {
                 name: "s", family: .ipv4, kind: .addresses,
                 addresses: AddressSet(ranges: addresses.map { $0...$0 }))
             return Ruleset(
-                tables: [Table(name: "pexip_fw_large", counters: [], sets: [set], chains: [])])
+                tables: [
+                    Table(
+                        family: .inet, name: "pexip_fw_large", counters: [], sets: [set], chains: []
+                    )
+                ])
         }
         let large = try table(8_000)
         try await kernel.commit(Transaction(from: [], to: large))
@@ -297,7 +357,7 @@ struct NftablesKernelTests {
             Issue.record("nothing of our own is heard")
             return
         }
-        #expect(own.tables == ["pexip_fw_large": .removed])
+        #expect(own.tables == [TableID(.inet, "pexip_fw_large"): .removed])
         #expect(await kernel.takeUp(own))
         try await kernel.stop()
     }

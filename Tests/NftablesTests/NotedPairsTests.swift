@@ -40,7 +40,7 @@ extension NftablesKernelTests {
                 """
             let listed = elements.map { [ListedElements(set: "seen.esp.v4", attributes: $0)] }
             let table = try Listing(json: Array(json.utf8), elements: listed ?? [])
-                .table(named: "pexip_fw_x")
+                .table(TableID(.inet, "pexip_fw_x"))
             #expect(
                 table.chains.first?.rules == [
                     .known(

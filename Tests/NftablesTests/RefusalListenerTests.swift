@@ -4,6 +4,7 @@ import Netlink
 import Policy
 import PortModel
 import Ruleset
+import Site
 import Synchronization
 import TestSupport
 import Testing
@@ -164,7 +165,8 @@ extension NftablesKernelTests {
                     try ChildProcess.run(["nft", "add rule inet \(table) c \(text)"])
                         .requireSuccess()
                 }
-                let rules = try await kernel.tables(compiled: [table]).tables.first?.chains.first?
+                let rules = try await kernel.tables(compiled: [TableID(.inet, table)]).tables.first?
+                    .chains.first?
                     .rules
                 #expect(rules?.first == .known(rule))
                 #expect(rules?.count == texts.count)

@@ -1,5 +1,6 @@
 import PortModel
 import Ruleset
+import Site
 import Testing
 
 @testable import Nftables
@@ -44,13 +45,13 @@ extension NftablesKernelTests {
                             name: "single", family: family, kind: .addresses, addresses: single),
                     ]
                     let wanted = Ruleset(tables: [
-                        Table(name: name, counters: [], sets: sets, chains: [])
+                        Table(family: .inet, name: name, counters: [], sets: sets, chains: [])
                     ])
-                    let observed = try await kernel.tables(compiled: [name]).tables
+                    let observed = try await kernel.tables(compiled: [TableID(.inet, name)]).tables
                     try await kernel.commit(Transaction(from: observed, to: wanted))
                     for read in [
-                        try await kernel.tables(compiled: [name]),
-                        try await kernel.structure(compiled: [name]),
+                        try await kernel.tables(compiled: [TableID(.inet, name)]),
+                        try await kernel.structure(compiled: [TableID(.inet, name)]),
                     ] {
                         #expect(read.tables[0].differences(from: wanted.tables[0]) == [])
                     }

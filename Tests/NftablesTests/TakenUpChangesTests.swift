@@ -1,6 +1,7 @@
 import Netlink
 import PortModel
 import Ruleset
+import Site
 import TestSupport
 import Testing
 
@@ -10,9 +11,10 @@ extension NftablesKernelTests {
     /// What is known of our tables from notifications is what the kernel holds.
     @Suite("changes that are taken up") struct TakenUpChangesTests {
         private static let name = TestedKernel.prefix + "heard"
+        private static let id = TableID(.inet, name)
 
         private static let table = Table(
-            name: name, counters: ["c"],
+            family: .inet, name: name, counters: ["c"],
             sets: [
                 NamedSet(
                     name: "s", family: .ipv4, kind: .addresses,
@@ -39,7 +41,7 @@ extension NftablesKernelTests {
                 try nft("add counter inet \(name) c { packets 5 bytes 7 }")
                 _ = await events.next()
                 _ = await events.next()
-                _ = try await kernel.tables(compiled: [name])
+                _ = try await kernel.tables(compiled: [id])
                 try await body(kernel, &events)
             }
         }
@@ -51,9 +53,9 @@ extension NftablesKernelTests {
         /// - Returns: the tables as they are known, without reading them where that can be.
         @discardableResult
         private static func compare(_ kernel: NftablesKernel) async throws -> [ObservedTable] {
-            let known = try await kernel.structure(compiled: [name])
+            let known = try await kernel.structure(compiled: [id])
             // Read in any case.
-            let read = try await kernel.tables(compiled: [name])
+            let read = try await kernel.tables(compiled: [id])
             #expect(known.generationID == read.generationID)
             #expect(known.tables.map(\.withoutCounts) == read.tables.map(\.withoutCounts))
             func handles(_ tables: [ObservedTable]) -> [[UInt64]] {
@@ -93,12 +95,34 @@ extension NftablesKernelTests {
                     Issue.record("nothing was heard")
                     return
                 }
-                #expect(change.tables[Self.name] == effect)
+                #expect(change.tables[Self.id] == effect)
                 #expect(await !kernel.takeUp(change))
                 _ = try ChildProcess.run(["nft", "reset", "counters", "table", "inet", Self.name])
                 let known = try await Self.compare(kernel)
                 if let counter = known.first?.counters["c"] {
                     #expect(counter.packets == (effect == .other ? 0 : 5))
+                }
+            }
+        }
+
+        /// A table of the same name in another family is another table.
+        @Test(.timeLimit(.minutes(10))) func otherFamily() async throws {
+            try await Self.with { kernel, events in
+                let theirs = TableID(.ip, Self.name).qualifiedName
+                for command in [
+                    "add table \(theirs)", "add chain \(theirs) a", "add rule \(theirs) a accept",
+                    "flush chain \(theirs) a", "delete table \(theirs)",
+                ] {
+                    try Self.nft(command)
+                    guard case .change(let change) = await events.next() else {
+                        Issue.record("nothing was heard")
+                        return
+                    }
+                    #expect(change.tables.isEmpty)
+                    #expect(change.touchesOtherFamilies)
+                    #expect(await !kernel.takeUp(change))
+                    let known = try await Self.compare(kernel)
+                    #expect(known.first?.chains.map(\.rules.count) == [4, 4])
                 }
             }
         }
@@ -111,7 +135,7 @@ extension NftablesKernelTests {
                     Issue.record("nothing was heard")
                     return
                 }
-                change.tables[Self.name] = .lostRules(["b": [9]])
+                change.tables[Self.id] = .lostRules(["b": [9]])
                 #expect(await !kernel.takeUp(change))
                 await kernel.forgetTables()
                 try await Self.compare(kernel)
@@ -127,7 +151,7 @@ extension NftablesKernelTests {
             for _ in 0..<12 {
                 try await Self.with { kernel, events in
                     for _ in 0..<Int.random(in: 1...4, using: &random) {
-                        let handles = try await kernel.tables(compiled: [Self.name]).tables.first?
+                        let handles = try await kernel.tables(compiled: [Self.id]).tables.first?
                             .chains.flatMap { chain in chain.handles.map { (chain.name, $0) } }
                         guard let rule = handles?.randomElement(using: &random) else { break }
                         let commands = [

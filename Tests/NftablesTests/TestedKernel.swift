@@ -1,6 +1,7 @@
 import Foundation
 import Nftables
 import Ruleset
+import Site
 import Synchronization
 import TestSupport
 import Testing
@@ -51,7 +52,8 @@ enum TestedKernel {
     static func tables(_ kernel: NftablesKernel) async throws -> Observation {
         let listing = try ChildProcess.run(["nft", "list", "tables", "inet"]).requireSuccess()
         let names = listing.standardOutput.split(whereSeparator: \.isWhitespace).map(String.init)
-        return try await kernel.tables(compiled: Set(names.filter(OwnTable.isName)))
+        let tables = names.map { TableID(.inet, $0) }.filter(OwnTable.isID)
+        return try await kernel.tables(compiled: Set(tables))
     }
 
     static func removeTables(_ kernel: NftablesKernel) async throws {

@@ -3,6 +3,7 @@ import LinuxSystem
 import Netlink
 import PortModel
 import Ruleset
+import Site
 import Testing
 
 @testable import Nftables
@@ -64,16 +65,24 @@ struct WireTests {
                 generationBefore: 7,
                 tables: [
                     ListedTable(
-                        name: "a",
+                        id: TableID(.inet, "a"),
                         listing: .json(
                             [0, 255, 10], elements: [ListedElements(set: "s", attributes: [1, 2])])),
-                    ListedTable(name: "ä", listing: .foreign(["table flags dormant", ""])),
-                    ListedTable(name: "", listing: .failed("no")),
+                    ListedTable(
+                        id: TableID(.bridge, "ä"), listing: .foreign(["table flags dormant", ""])),
+                    ListedTable(id: TableID(.ip, ""), listing: .failed("no")),
                 ], generationAfter: 8))
         var reader = WireReader(bytes)
         let reply = try SnapshotRequest.Reply(from: &reader)
         #expect(Self.bytes(reply) == bytes)
-        #expect(reply.tables.map(\.name) == ["a", "ä", ""])
+        #expect(
+            reply.tables.map(\.id)
+                == [TableID(.inet, "a"), TableID(.bridge, "ä"), TableID(.ip, "")])
+        var unknown = WireWriter()
+        unknown.put("ipx")
+        unknown.put("a")
+        var foreign = WireReader(unknown.bytes)
+        #expect(throws: WireError.self) { _ = try TableID(from: &foreign) }
     }
 
     @Test("what others' tables hold comes out as it went in")
@@ -85,7 +94,8 @@ struct WireTests {
             Shadow(legacy: "filter", family: .ip6),
         ]
         let tables = ForeignTables(
-            shadows: shadows, lookalikes: [Lookalike(name: "pexip_fw_ä\n", handle: .max - 1)],
+            shadows: shadows,
+            lookalikes: [Lookalike(TableID(.bridge, "pexip_fw_ä\n"), handle: .max - 1)],
             translations: [
                 SourceTranslation(family: .ip, table: "nat", chain: nil),
                 SourceTranslation(family: .inet, table: "ä", chain: "c\n"),

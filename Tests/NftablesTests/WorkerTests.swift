@@ -2,6 +2,7 @@ import Foundation
 import Netlink
 import PortModel
 import Ruleset
+import Site
 import TestSupport
 import Testing
 
@@ -13,7 +14,7 @@ extension NftablesKernelTests {
         /// A table of many rules, which differ between the variants.
         private static func table(_ variant: Int, rules: Int = 150) -> Table {
             Table(
-                name: "pexip_fw_worker", counters: ["c"], sets: [],
+                family: .inet, name: "pexip_fw_worker", counters: ["c"], sets: [],
                 chains: [
                     Chain(
                         name: "input", hook: Hook(.input, .filter, policy: .accept),
@@ -25,7 +26,7 @@ extension NftablesKernelTests {
         }
 
         private static func observed(_ kernel: NftablesKernel) async throws -> [ObservedTable] {
-            try await kernel.tables(compiled: ["pexip_fw_worker"]).tables
+            try await kernel.tables(compiled: [TableID(.inet, "pexip_fw_worker")]).tables
         }
 
         private static func transaction(

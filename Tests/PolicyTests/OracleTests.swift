@@ -171,7 +171,7 @@ extension ObservedTable {
     /// A table as the kernel would list it.
     fileprivate init(_ table: Table) {
         self.init(
-            name: table.name,
+            table.id,
             counters: Dictionary(
                 table.counters.map { ($0, CounterValue()) }, uniquingKeysWith: { $1 }),
             sets: table.sets.map { ObservedSet(name: $0.name, set: $0) },

@@ -69,9 +69,33 @@ struct NameTests {
     func own(name: String, isOurs: Bool) {
         #expect(OwnTable.isName(name) == isOurs)
         let stamp = Stamp(generation: 1, digest: String(repeating: "0", count: 64))
-        #expect(OwnTable.isOurs(name, compiled: []) { stamp } == isOurs)
-        #expect(!OwnTable.isOurs(name, compiled: []) { nil })
-        #expect(OwnTable.isOurs(name, compiled: [name]) { nil })
+        let id = TableID(.inet, name)
+        #expect(OwnTable.isID(id) == isOurs)
+        #expect(OwnTable.isOurs(id, compiled: []) { stamp } == isOurs)
+        #expect(!OwnTable.isOurs(id, compiled: []) { nil })
+        #expect(OwnTable.isOurs(id, compiled: [id]) { nil } == isOurs)
+    }
+
+    @Test("a table of the same name in another family is not ours, whatever stamp it carries")
+    func otherFamilies() {
+        let ours = TableID(.inet, "pexip_fw_gateway")
+        let stamp = Stamp(generation: 1, digest: String(repeating: "0", count: 64))
+        for family in TableFamily.allCases where family != ours.family {
+            let other = TableID(family, ours.name)
+            #expect(!OwnTable.isOurs(other, compiled: [ours]) { nil })
+            // Where a placement is of that family, a stamp hands the table over.
+            let isPlaced = Placement.allCases.contains { $0.facts.family == family }
+            #expect(OwnTable.isOurs(other, compiled: [ours]) { stamp } == isPlaced)
+            #expect(OwnTable.isID(other) == isPlaced)
+        }
+    }
+
+    @Test("a name that only looks the same is another one")
+    func canonicallyEqualName() {
+        // KELVIN SIGN, which is K to Swift's comparison of texts.
+        let lookalike = TableID(.inet, "pexip_fw_\u{212a}")
+        #expect(lookalike == TableID(.inet, "pexip_fw_K"))
+        #expect(!OwnTable.isOurs(lookalike, compiled: [TableID(.inet, "pexip_fw_K")]) { nil })
     }
 
     @Test("a stamp is read where it is to the letter what we write")

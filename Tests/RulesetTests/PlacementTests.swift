@@ -1,8 +1,9 @@
 import Site
 import DeploymentGenerator
 import Policy
-import Ruleset
 import Testing
+
+@testable import Ruleset
 
 /// What a placement says of itself is what its compiler makes.
 @Suite("Placements")
@@ -17,17 +18,37 @@ struct PlacementTests {
                 ? Policy(of: deployment.nodes[0], in: deployment).compileLocal()
                 : GatewayPolicy(of: deployment.nodes, in: deployment).compile()
             #expect(Ruleset(tables: [table]).placement == placement)
-            #expect(
-                table.name == placement.facts.sharedTable ?? deployment.nodes[0].tableName)
+            let name = placement.facts.sharedTable ?? deployment.nodes[0].tableName
+            #expect(table.id == TableID(placement.facts.family, name))
             let isExempted = table.chains.flatMap(\.rules).contains(where: \.isNotrack)
             #expect(isExempted != placement.facts.tracksMedia)
         }
     }
 
-    @Test("placements are told apart by their hooks")
+    @Test("placements are told apart by their families and hooks")
     func hooks() {
-        let all = Placement.allCases.flatMap(\.facts.hooks)
-        #expect(Set(all).count == all.count)
+        for family in TableFamily.allCases {
+            let all = Placement.allCases.map(\.facts).filter { $0.family == family }
+                .flatMap(\.hooks)
+            #expect(Set(all).count == all.count)
+        }
         #expect(Ruleset(tables: []).placement == .local)
+    }
+
+    @Test(
+        "a table of another family has not the placement of the same hook",
+        arguments: Placement.allCases)
+    func otherFamily(placement: Placement) {
+        var generator = DeploymentGenerator(seed: 48)
+        let deployment = generator.deployment(placement: placement)
+        let table =
+            placement.facts.sharedTable == nil
+            ? Policy(of: deployment.nodes[0], in: deployment).compileLocal()
+            : GatewayPolicy(of: deployment.nodes, in: deployment).compile()
+        for family in TableFamily.allCases {
+            var other = table
+            other.family = family
+            #expect((other.placement == placement) == (family == placement.facts.family))
+        }
     }
 }

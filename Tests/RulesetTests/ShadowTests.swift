@@ -9,7 +9,7 @@ import Testing
 struct ShadowTests {
     private static func base(
         _ name: String = "input", _ point: ForeignChain.HookPoint = .input,
-        family: ForeignChain.Family = .inet, table: String = "theirs", drops: Bool = false,
+        family: TableFamily = .inet, table: String = "theirs", drops: Bool = false,
         effects: Set<Shadow.Reason> = [], targets: Set<String> = []
     ) -> ForeignChain {
         ForeignChain(
@@ -55,7 +55,7 @@ struct ShadowTests {
     @Test("sources are translated where packets leave, by a rule or by one that is led to")
     func translations() {
         func chain(
-            _ point: ForeignChain.HookPoint, table: String, family: ForeignChain.Family = .ip,
+            _ point: ForeignChain.HookPoint, table: String, family: TableFamily = .ip,
             targets: Set<String> = [], translates: Bool = true
         ) -> ForeignChain {
             var chain = Self.base("c", point, family: family, table: table, targets: targets)
@@ -94,7 +94,7 @@ struct ShadowTests {
     @Test(
         "what keeps packets from being tracked counts before they are",
         arguments: [
-            (ForeignChain.Family.inet, ForeignChain.HookPoint.prerouting, -201, true),
+            (TableFamily.inet, ForeignChain.HookPoint.prerouting, -201, true),
             (.inet, .prerouting, -200, true), (.ip, .prerouting, -199, false),
             (.ip6, .output, -300, true), (.inet, .output, 0, false), (.inet, .input, -300, false),
             (.inet, .forward, -300, false), (.inet, .postrouting, -300, false),
@@ -103,7 +103,7 @@ struct ShadowTests {
             (.bridge, .prerouting, 1, false),
         ])
     func tracking(
-        family: ForeignChain.Family, point: ForeignChain.HookPoint, priority: Int, counts: Bool
+        family: TableFamily, point: ForeignChain.HookPoint, priority: Int, counts: Bool
     ) {
         for effect in [Shadow.Reason.notrack, .zone] {
             let chains = [
@@ -122,7 +122,7 @@ struct ShadowTests {
         let node = try #require(IPAddress("10.0.0.21"))
         let peer = try #require(IPAddress("192.0.2.7"))
         func met(
-            _ packet: Packet, in placement: Placement = .local, family: ForeignChain.Family = .inet
+            _ packet: Packet, in placement: Placement = .local, family: TableFamily = .inet
         ) -> (packets: Set<ForeignChain.HookPoint>, answers: Set<ForeignChain.HookPoint>) {
             var found: (Set<ForeignChain.HookPoint>, Set<ForeignChain.HookPoint>) = ([], [])
             for point in ForeignChain.HookPoint.allCases {
@@ -185,9 +185,9 @@ struct ShadowTests {
 
     @Test("only address families that our nodes have concern us")
     func families() {
-        func concerned(_ families: Set<AddressFamily>) -> Set<ForeignChain.Family> {
+        func concerned(_ families: Set<AddressFamily>) -> Set<TableFamily> {
             Set(
-                ForeignChain.Family.allCases.filter { family in
+                TableFamily.allCases.filter { family in
                     [Self.base(family: family, effects: [.drop])].shadows.contains {
                         $0.concerns(.local, families: families)
                     }

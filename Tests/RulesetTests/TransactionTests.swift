@@ -2,6 +2,7 @@ import DeploymentGenerator
 import KernelFake
 import PortModel
 import Ruleset
+import Site
 import Testing
 
 @Suite struct TransactionTests {
@@ -15,7 +16,7 @@ import Testing
             name: "peers.v4", family: .ipv4, kind: .intervals,
             addresses: AddressSet(peers.map { IPAddress(family: .ipv4, value: $0) }))
         return Table(
-            name: name, counters: counters, sets: [set],
+            family: .inet, name: name, counters: counters, sets: [set],
             chains: [
                 Chain(
                     name: "input", hook: Hook(.input, priority, policy: policy),
@@ -185,7 +186,7 @@ import Testing
 
     private static func chain(_ ports: [ClosedRange<UInt16>]) -> Table {
         Table(
-            name: "pexip_fw_a", counters: [], sets: [],
+            family: .inet, name: "pexip_fw_a", counters: [], sets: [],
             chains: [
                 Chain(name: "a", rules: ports.map { Rule([.destinationPorts(.tcp, $0)], .accept) })
             ])
@@ -331,13 +332,13 @@ import Testing
     func rulesExcludeEachOther(_ one: [Match], _ other: [Match], _ isExcluded: Bool) throws {
         func table(_ rules: [[Match]]) -> Table {
             Table(
-                name: "pexip_fw_a", counters: [], sets: [],
+                family: .inet, name: "pexip_fw_a", counters: [], sets: [],
                 chains: [
                     Chain(
                         name: "a", rules: rules.map { Rule($0, .accept) })
                 ])
         }
-        var observed = ObservedTable(name: "pexip_fw_a")
+        var observed = ObservedTable(TableID(.inet, "pexip_fw_a"))
         observed.chains = [
             ObservedChain(
                 name: "a", attachment: .none,
@@ -549,7 +550,8 @@ extension Table {
                 policy: Bool.random(using: &random) ? .accept : .drop)
             chains.append(Chain(name: name, hook: hook, rules: rules(jumpingTo: plain)))
         }
-        return Table(name: "pexip_fw_r", counters: counters, sets: sets, chains: chains)
+        return Table(
+            family: .inet, name: "pexip_fw_r", counters: counters, sets: sets, chains: chains)
     }
 
     /// The same table with one thing changed, as most updates are.

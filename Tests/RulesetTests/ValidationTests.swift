@@ -65,6 +65,7 @@ import Testing
     static let injection = "a\n    }\n}\nflush ruleset\n#"
 
     static let forgeries: [Forgery] = [
+        Forgery("its family is none of our tables'") { $0.family = .bridge },
         // Names, which stand in the text as they are.
         Forgery("its name is none of our tables'") { $0.name = "pexip_fw_" },
         Forgery("its name is none of our tables'") { $0.name = "filter" },
