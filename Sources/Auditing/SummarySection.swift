@@ -154,10 +154,10 @@ extension Audit {
             add(
                 .bad,
                 Words(
-                    "What is in force is not what \(subject.origin.words) says (\(Quantities.list(tables, atMost: 3))). The rows and rules below are the configuration's."
+                    "The rules in force differ from what \(subject.origin.words) says (\(Quantities.list(tables, atMost: 3))). The rows and rules below are the configuration's."
                 ))
             if case .answered(_, _, let plan?) = subject.agent {
-                alerts.append(.paragraph("What pexip-fwctl apply would change:"))
+                alerts.append(.paragraph("Changes that pexip-fwctl apply would make:"))
                 alerts.append(.code(plan.changesPage.lines(width: nil, isColoured: false)))
             }
         }

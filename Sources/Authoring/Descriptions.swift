@@ -24,13 +24,13 @@ extension RootKey {
         case .groups:
             "Lists of addresses by name, for use in lists as \"@NAME\"."
         case .peers:
-            "Who may be at the other end of the rows, by class of device: any, or a list of addresses."
+            "The other ends of the rows, by class of device: any, or a list of addresses."
         case .nodes:
             "The nodes of the deployment by name, all of them: each is a peer of the others."
-        case .host: "What the host itself needs."
+        case .host: "The host's own needs."
         case .rules: "Rows of the site's own. A later file's list replaces an earlier one's."
         case .refusals: "Whether pexip-fwctl show drops can tell who is refused most."
-        case .guards: "What guards against being locked out."
+        case .guards: "Guards against being locked out."
         }
     }
 }
@@ -129,10 +129,10 @@ extension Feature {
 extension PeerClass {
     var meaning: String {
         switch self {
-        case .sshClients: "Who logs in by SSH."
+        case .sshClients: "The hosts that log in by SSH."
         case .webClients: "Browsers and API clients of the Management Node."
         case .conferenceClients: "Browsers, apps and API clients of Conferencing Nodes."
-        case .snmpServers: "Who queries nodes by SNMP."
+        case .snmpServers: "The servers that query nodes by SNMP."
         case .dnsServers: "DNS servers."
         case .ldapServers: "LDAP servers."
         case .vsphereHosts: "vCenter Server, and ESXi hosts on which nodes may be deployed."
@@ -173,7 +173,7 @@ extension RuleKey {
         case .ipProtocol: "The protocol; esp has no ports."
         case .sourcePorts: "A port, a range LOW-HIGH, or a list of them; all by default."
         case .destinationPorts: "A port, a range LOW-HIGH, or a list of them; all by default."
-        case .peers: "Who is at the other end: any, or a list of addresses."
+        case .peers: "The other end: any, or a list of addresses."
         }
     }
 }

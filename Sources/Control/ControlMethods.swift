@@ -189,7 +189,7 @@ package enum ControlMethods {
     package static let metrics = ControlMethod(
         MethodDescription(
             "Metrics", for: .readers, replies: ("families", "[]MetricFamily"),
-            comment: "What monitoring collects.",
+            comment: "The measurements that monitoring collects.",
             types: """
                 # How many observations were up to a value; the last bucket, without a bound, is left out.
                 type Bucket (upTo: float, count: int)
@@ -265,7 +265,7 @@ package enum ControlMethods {
         MethodDescription(
             "Counters", for: .readers, takes: ["node": "?string"],
             replies: ("report", "CountersReport"),
-            comment: "What was counted, of a node or of all.",
+            comment: "The counts of a node, or of all.",
             types: """
                 # kind is row, refusal or note. classes are those whose packets are counted, on a gateway.
                 type NamedCounter (
@@ -338,7 +338,7 @@ package enum ControlMethods {
             "Drops", for: .readers, takes: ["node": "?string", "limit": "?int"],
             replies: ("report", "DropsReport"),
             comment:
-                "Who is refused most, by samples, where refusals.sample is on; limit is from 1 to 100.",
+                "The talkers that are refused most, by samples, where refusals.sample is on; limit is from 1 to 100.",
             types: """
                 # rate is in samples a second by each rule that refuses.
                 type Sampling (group: int, rate: int)

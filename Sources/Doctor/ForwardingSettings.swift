@@ -71,7 +71,7 @@ extension Examination {
                     .hint, .bridges,
                     "\(name) packets between machines on \(names) do not meet the rules",
                     why:
-                        "They are bridged, and the rules see what is routed. Whoever is on the same bridge as a node reaches all its ports.",
+                        "They are bridged, and the rules see what is routed. Machines on the same bridge as a node reach all its ports.",
                     mend: .setting(
                         [(family.bridgeParameter, "1")], of: "br_netfilter", isLoaded: isLoaded),
                     rows: site.rows { _ in true }))

@@ -15,7 +15,7 @@ extension Examination {
                 Finding(
                     .problem, .kernel, "the kernel does not take the rules: \(refusal)",
                     why:
-                        "What the configuration says can't come into force. The usual reasons are a kernel without nf_tables, and one whose modules an upgrade replaced.",
+                        "The configuration can't come into force. The usual reasons are a kernel without nf_tables, and one whose modules an upgrade replaced.",
                     mend: Mend(
                         "modprobe --all nf_tables nft_ct",
                         permanently: "restart the host, where its kernel was upgraded"),
@@ -46,7 +46,7 @@ extension Examination {
                 shadow.why.contains(.policyDrop) ? .problem : .hint, .otherFirewalls,
                 "\(shadow.place) \(shadow.danger)",
                 why:
-                    "A packet passes where every table at its hooks lets it pass. What another one drops, takes elsewhere or keeps from being tracked does not pass though a row permits it, and no counter of pexip-fw shows it.",
+                    "A packet passes where every table at its hooks lets it pass. Where another one drops it, takes it elsewhere or keeps it from being tracked, it does not pass though a row permits it, and no counter of pexip-fw shows it.",
                 mend: Mend(shadow.remedy),
                 rows: site.rows { shadow.concerns($0.direction) })
         }

@@ -68,19 +68,13 @@ extension Reconciler {
             return report(.refused, [], compilation, problem: refusal)
         }
         let report =
-            if let current, isInForce(target) {
+            if let current, target.isInForce(by: current) {
                 await confirmUnchanged(current, compilation, origin, request)
             } else {
                 await install(target, compilation, origin, request)
             }
         if origin != .start, report.outcome != .failed { ledger.forgetHealedProblem() }
         return report
-    }
-
-    private func isInForce(_ target: Compilation.Target) -> Bool {
-        current?.ruleset == target.ruleset && current?.nodes == target.nodes
-            && current?.revokesEstablished == target.revokesEstablished
-            && current?.mediaTracking ?? .auto == target.mediaTracking
     }
 
     private func rejected(_ compilation: Compilation) -> ApplyReport {

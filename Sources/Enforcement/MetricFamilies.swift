@@ -29,7 +29,7 @@ extension MetricFacts {
                 [Metric(1, ["version": status.agent.version])]),
             MetricFamily(
                 "pexip_fw_agent_start_time_seconds", .gauge, unit: .seconds,
-                help: "When the agent started, since 1970. What it counts by itself begins then.",
+                help: "When the agent started, since 1970. Its own counts begin then.",
                 [Metric(status.agent.started)]),
             MetricFamily(
                 "pexip_fw_collected_timestamp_seconds", .gauge, unit: .seconds,

@@ -14,10 +14,7 @@ extension Compilation {
         var old = old
         old?.resolveRows()
         let changes = target.nodeRules.changes(from: old?.nodeRules)
-        let isInForce =
-            target.ruleset == old?.ruleset && target.nodes == old?.nodes
-            && target.revokesEstablished == old?.revokesEstablished
-            && target.mediaTracking == old?.mediaTracking ?? .auto
+        let isInForce = old.map(target.isInForce) ?? false
         var report = ApplyReport(
             outcome: isInForce ? .unchanged : .wouldApply, generation: old?.number,
             changes: changes, diagnostics: diagnostics)
@@ -27,6 +24,13 @@ extension Compilation {
 }
 
 extension Compilation.Target {
+    /// Whether a generation is the same, but for the files that it was made of.
+    func isInForce(by generation: Generation) -> Bool {
+        ruleset == generation.ruleset && nodes == generation.nodes
+            && revokesEstablished == generation.revokesEstablished
+            && mediaTracking == generation.mediaTracking ?? .auto
+    }
+
     /// The new side of a comparison of rules.
     var nodeRules: NodeRules { NodeRules(nodes: nodes, ruleset: ruleset, rows: rows) }
 }

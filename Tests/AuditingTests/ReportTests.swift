@@ -110,7 +110,7 @@ struct ReportTests {
         ).tables
         #expect(subject.agreement == .different(["pexip_fw_conf_lon_1"]))
         let report = subject.report
-        #expect(try Self.alerts(report).first?.hasPrefix("What is in force is not") == true)
+        #expect(try Self.alerts(report).first?.hasPrefix("The rules in force differ") == true)
         #expect(
             try Self.row(report, "rows", "site.node-exporter")[4...] == ["configured", "not known"])
     }

@@ -76,7 +76,7 @@ struct ReportTests {
                 try agent.control("rollback", "1").requireSuccess()
                 let differing = try Self.report(agent, row: "conferencing.in.sip")
                 #expect(differing.cells[4...5] == ["configured", "not known"])
-                #expect(differing.text.contains("> What is in force is not what"))
+                #expect(differing.text.contains("> The rules in force differ from what"))
                 #expect(differing.text.contains("**pinned**"))
                 // What is stored is what is in force, and even where the files are wrong.
                 try agent.write("nonsense: 1")
