@@ -16,26 +16,37 @@ package enum AtomicFile {
     ) throws(SystemError) {
         let (directory, name) = split(path)
         let temporary = "\(directory)/.\(name).\(getpid()).\(UInt64.random(in: .min ... .max)).tmp"
-        let file = try OwnedDescriptor(
-            opening: temporary, .writeOnly, options: [.create, .exclusiveCreate, .noFollow],
-            permissions: .ownerReadWrite)
-        do {
-            let raw = file.descriptor.rawValue
-            try writeAll(bytes, to: raw, subject: temporary)
-            // After creation, because the umask does not apply here.
-            try systemCall("fchmod", temporary) { fchmod(raw, mode.rawValue) }
-            try systemCall("fsync", temporary) { fsync(raw) }
+        try write(bytes, mode, first: temporary) { (file) throws(SystemError) in
+            try systemCall("fsync", temporary) { fsync(file) }
             if replacing {
                 try systemCall("rename", path) { rename(temporary, path) }
             } else {
                 try systemCall("link", path) { link(temporary, path) }
                 try systemCall("unlink", temporary) { unlink(temporary) }
             }
+        }
+        try flush(directory: directory)
+    }
+
+    /// Writes a new file under a temporary name, which `finish` gives another; where anything fails
+    /// it is removed.
+    private static func write(
+        _ bytes: [UInt8], _ mode: FilePermissions, first temporary: String,
+        then finish: (_ file: Int32) throws(SystemError) -> Void
+    ) throws(SystemError) {
+        let file = try OwnedDescriptor(
+            opening: temporary, .writeOnly, options: [.create, .exclusiveCreate, .noFollow],
+            permissions: .ownerReadWrite)
+        do throws(SystemError) {
+            let raw = file.descriptor.rawValue
+            try writeAll(bytes, to: raw, subject: temporary)
+            // After creation, because the umask does not apply here.
+            try systemCall("fchmod", temporary) { fchmod(raw, mode.rawValue) }
+            try finish(raw)
         } catch {
             try removeTemporary(temporary, after: error)
             throw error
         }
-        try flush(directory: directory)
     }
 
     /// Puts a file in place of `path`, for what is soon written anew or flushed (``flush(_:)``):
@@ -57,17 +68,8 @@ package enum AtomicFile {
         } catch {
             if error.errno != .noSuchFileOrDirectory { throw error }
         }
-        let file = try OwnedDescriptor(
-            opening: temporary, .writeOnly, options: [.create, .exclusiveCreate, .noFollow],
-            permissions: .ownerReadWrite)
-        do {
-            let raw = file.descriptor.rawValue
-            try writeAll(bytes, to: raw, subject: temporary)
-            try systemCall("fchmod", temporary) { fchmod(raw, mode.rawValue) }
+        try write(bytes, mode, first: temporary) { (_) throws(SystemError) in
             try systemCall("rename", path) { rename(temporary, path) }
-        } catch {
-            try removeTemporary(temporary, after: error)
-            throw error
         }
     }
 
