@@ -67,11 +67,16 @@ package final class NetlinkSocket {
     ///
     /// - Parameters:
     ///   - family: whose objects are asked for, as an `NFPROTO_` number.
-    ///   - names: attributes of the request, names of less than 256 bytes.
+    ///   - names: attributes of the request, at most three.
+    /// - Throws: ``KernelError/Code/missing`` for a name that the kernel gives nothing.
     func request(
         _ type: nf_tables_msg_types, flags: Int32, family: UInt8,
         names: [(type: UInt32, name: KernelName)] = [], _ body: (borrowing NetlinkMessage) -> Void
     ) throws(KernelError) {
+        // NFT_NAME_MAXLEN, with the NUL at the end: the request's buffer has room for three.
+        guard names.allSatisfy({ $0.name.bytes.count < 256 }) else {
+            throw KernelError(.missing, "nothing in nf_tables has a name of more than 255 bytes")
+        }
         let message = NetfilterMessage(
             subsystem: NFNL_SUBSYS_NFTABLES, type: type.rawValue, family: Int32(family))
         let attributes: (UnsafeMutablePointer<nlmsghdr>) -> Void = { header in

@@ -29,6 +29,19 @@ struct NetlinkMessagesTests {
         return (families, code)
     }
 
+    /// The request's buffer has room for the kernel's longest names, and a longer one names nothing.
+    @Test(
+        "a name longer than the kernel's is asked for of nobody", arguments: [256, 1_000, 100_000])
+    func longNames(length: Int) throws {
+        let socket = try NetlinkSocket()
+        let table = TableID(.inet, "pexip_fw_a")
+        let error = #expect(throws: KernelError.self) {
+            try socket.elements(of: String(repeating: "a", count: length), in: table)
+        }
+        #expect(error?.code == .missing)
+        #expect(error?.description.contains("255 bytes") == true)
+    }
+
     @Test("messages come one after another, up to a failure")
     func messages() {
         let (families, code) = Self.read(
