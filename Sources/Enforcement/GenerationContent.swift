@@ -36,10 +36,16 @@ extension Generation {
     }
 
     /// Derives the rows of a generation that another version made from its files; nothing where they
-    /// are there. They stay away where this version refuses the files.
+    /// are there. They stay away where this version refuses the files, or finds other nodes in them.
     package mutating func resolveRows() {
         guard rows == nil, case .success(let deployment) = deployment else { return }
-        rows = deployment.rows(of: nodes.map(\.name))
+        let derived = deployment.rows(of: nodes.map(\.name))
+        if hasNodes(of: derived) { rows = derived }
+    }
+
+    /// Whether rows are those of its nodes.
+    func hasNodes(of rows: NodeRows) -> Bool {
+        rows.addresses == Dictionary(nodes.map { ($0.name, $0.addresses) }) { $1 }
     }
 
     /// The tables as they stand in the kernel.

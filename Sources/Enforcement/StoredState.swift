@@ -1,4 +1,3 @@
-internal import Policy
 internal import Reports
 internal import Ruleset
 internal import Site
@@ -56,11 +55,8 @@ extension Generation: StoredState {
             throw StoredFault("ruleset: \(error)")
         }
         try Self.validate(names: nodes.map(\.name))
-        if let rows {
-            let addresses = Dictionary(nodes.map { ($0.name, $0.addresses) }) { $1 }
-            guard rows.addresses == addresses else {
-                throw StoredFault("resolvedRows are those of other nodes")
-            }
+        guard rows.map(hasNodes) ?? true else {
+            throw StoredFault("resolvedRows are those of other nodes")
         }
         let tables = Set(ruleset.tables.map(\.name))
         for node in nodes {

@@ -108,6 +108,21 @@ extension String {
         #expect(try bench.directory.bytes(of: "generations/1.json") == entry)
     }
 
+    /// Rows that could not be stored would keep it from being confirmed.
+    @Test func filesOfOtherNodesGiveNoRows() throws {
+        let compilation = configuration(1)
+        let target = try #require(compilation.target)
+        var own = Generation(number: 1, target, compilation, .directory, after: nil)
+        own.rows = nil
+        var other = own
+        own.resolveRows()
+        #expect(own.rows == target.rows)
+        other.nodes[0].addresses = [IPAddress(family: .ipv4, value: 0x0a00_0016)]
+        other.resolveRows()
+        #expect(other.rows == nil)
+        try other.validate()
+    }
+
     /// What an earlier version reads of a generation is all that it wrote itself.
     @Test func rowsStandBesideEverythingElse() throws {
         let new = try generation(1)
